@@ -1,0 +1,37 @@
+# `make demo` and `make test` set up everything they need by themselves on a fresh Debian 12.
+.PHONY: demo test lint setup lock clean
+
+ARGS ?=
+# Two workers: the whole-system tests start many processes each.
+WORKERS ?= 2
+
+setup:
+	@tools/setup.sh
+
+demo: setup
+	@.venv/bin/hall demo $(ARGS)
+
+test:
+	@tools/setup.sh mosquitto
+	.venv/bin/pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+lint: setup build/stubs
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/basedpyright
+	.venv/bin/basedpyright --project firmware
+
+build/stubs: requirements-stubs.lock
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+	    --upgrade --target $@ -r $<
+	@touch $@
+
+# The locks name versions and hashes, never an index host.
+lock: setup
+	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	    --no-emit-index-url --no-emit-find-links --extra dev pyproject.toml -o requirements.lock
+	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	    --no-emit-index-url --no-emit-find-links requirements-stubs.in -o requirements-stubs.lock
+
+clean:
+	rm -rf .venv build *.egg-info

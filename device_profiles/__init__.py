@@ -1,0 +1,1 @@
+"""The device profiles that ship with Hallkit, as package data (`hall_device_profiles`)."""

@@ -1,0 +1,33 @@
+"""The `hall` command: one console script for installers, technicians and the gateway's operator.
+
+Here: how the subcommands hang together, and how an error is shown. Not here: what a subcommand
+does; each lives in `hall_tools.commands`.
+"""
+
+import sys
+
+import typer
+
+from hall_tools.commands import demo, firmware, gateway, profile, sim
+from hall_tools.errors import UserError
+
+app = typer.Typer(
+    name="hall",
+    help="Hallkit: displays, keypads, counters and floor sensors whose figures can be trusted.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(profile.app, name="profile")
+app.add_typer(firmware.app, name="firmware")
+app.add_typer(sim.app, name="sim")
+app.add_typer(gateway.app, name="gateway")
+app.command("demo")(demo.demo)
+
+
+def main() -> None:
+    try:
+        app()
+    except UserError as error:
+        print(f"hall: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
