@@ -1,0 +1,234 @@
+"""The gateway's settings: one TOML file, checked as a whole before anything starts.
+
+Here: the models, the rules between them, and where each value's limits come from. Not here: how a
+TOML error is worded (toml_input.py), and what a device model can do (hall_profiles).
+"""
+
+import ipaddress
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
+
+from hall_gateway.toml_input import ConfigError, Loc, ProblemsError, nearest, parse_toml
+
+GATEWAY_ID = "gateway"
+"""The gateway's own device id, for events that it originates itself."""
+
+
+def _beside_config(path: Path, info: ValidationInfo) -> Path:
+    folder = info.context.get("folder") if info.context else None
+    return folder / path if folder else path
+
+
+Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
+Port = Annotated[int, Field(ge=1, le=65535)]
+FilePath = Annotated[Path, Field(strict=False), AfterValidator(_beside_config)]
+
+_ID_RULE = "1 to 32 of a-z, 0-9 and '-', not beginning with '-'"
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class StoreConfig(_Settings):
+    """Where events are kept. At `max_mb` the gateway stops acking, so devices hold their events."""
+
+    path: FilePath = Field(description='the SQLite file, e.g. "hall.db"')
+    max_mb: int = Field(
+        default=512,
+        ge=1,
+        le=1_000_000,
+        description="the most the store may use, in MB, 1 to 1000000",
+    )
+
+
+class MqttConfig(_Settings):
+    """How to reach one MQTT broker. With `tls` the broker's certificate is always verified."""
+
+    host: str = Field(default="127.0.0.1", min_length=1, description="a host name or IP address")
+    port: Port = Field(default=1883, description="a TCP port, 1 to 65535")
+    username: str | None = Field(
+        default=None, min_length=1, description="the user name at the broker"
+    )
+    password_file: FilePath | None = Field(
+        default=None, description="a file whose first line is the password"
+    )
+    tls: bool = Field(default=False, description="true or false")
+    ca_file: FilePath | None = Field(
+        default=None, description="a PEM file with the broker's CA; the system's CAs when left out"
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "MqttConfig":
+        problems: list[tuple[Loc, str]] = []
+        if (self.username is None) != (self.password_file is None):
+            problems.append(((), "username and password_file belong together; give both or none"))
+        if self.ca_file and not self.tls:
+            problems.append((("ca_file",), "has no meaning without tls; set tls = true"))
+        if problems:
+            raise ProblemsError(problems)
+        return self
+
+    def password(self) -> str | None:
+        """The password, read now so that it is never kept in settings.
+
+        Raises ConfigError when the file cannot be read.
+        """
+        if self.password_file is None:
+            return None
+        try:
+            lines = self.password_file.read_text(encoding="utf-8").splitlines()
+        except OSError as error:
+            raise ConfigError(f"{self.password_file}: password file: {error.strerror}") from None
+        if not lines or not lines[0]:
+            raise ConfigError(f"{self.password_file}: password file: its first line is empty")
+        return lines[0]
+
+
+class BrokerConfig(MqttConfig):
+    """The device side's broker: one of our own for demos, or mosquitto for everything else."""
+
+    mode: Literal["embedded", "external"] = Field(
+        default="external", description='"external" (a broker such as mosquitto) or "embedded"'
+    )
+
+    @model_validator(mode="after")
+    def _embedded_is_loopback(self) -> "BrokerConfig":
+        if self.mode == "embedded":
+            if not is_loopback(self.host):
+                raise ProblemsError(
+                    [
+                        (
+                            ("host",),
+                            "the embedded broker has no access control, so it listens on loopback "
+                            f'only, not on "{self.host}"; use "127.0.0.1", or mode = "external"',
+                        )
+                    ]
+                )
+            if self.tls or self.username:
+                raise ProblemsError(
+                    [((), "the embedded broker has no tls and no users; leave them out")]
+                )
+        return self
+
+
+class UpstreamConfig(MqttConfig):
+    """The hall system's broker; it may be the same one as the device side's."""
+
+    client_id: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9._-]{1,64}$",
+        description='1 to 64 of A-Z, a-z, 0-9, ".", "_", "-"; "hallkit-<hall>" when left out',
+    )
+
+
+class WindowConfig(_Settings):
+    """A service window, as the customers know it."""
+
+    id: str = Field(
+        pattern=r"^[^\s/+#\x00-\x1f\x7f]{1,8}$",
+        description='1 to 8 printable characters without spaces, "/", "+", "#"; e.g. "1"',
+    )
+    name: str = Field(default="", max_length=32, description='what it is for, e.g. "综合业务"')
+
+
+class DeviceConfig(_Settings):
+    """One device of the registry. A device that is not listed is refused and counted."""
+
+    id: Id = Field(description=_ID_RULE)
+    profile: str = Field(description="the name of a device profile, see `hall profile show`")
+    window: str | None = Field(default=None, description="the id of a [[window]]")
+    zone: Id | None = Field(default=None, description=_ID_RULE)
+    settings: dict[str, int | float | str | bool] = Field(
+        default={}, description="settings of the profile's driver, e.g. { dry_after_s = 5 }"
+    )
+
+    @property
+    def subject(self) -> str:
+        """CloudEvents `subject`: `window/{window}` or `zone/{zone}`."""
+        return f"window/{self.window}" if self.window is not None else f"zone/{self.zone}"
+
+
+class RatingConfig(_Settings):
+    """How a rating session runs."""
+
+    window_s: int = Field(
+        default=30, ge=5, le=300, description="seconds a customer has to press, 5 to 300"
+    )
+
+
+class GatewayConfig(_Settings):
+    """Everything `hall gateway run` needs to know."""
+
+    hall: Id = Field(description=_ID_RULE)
+    store: StoreConfig = Field(description='a [store] table with path = "hall.db"')
+    broker: BrokerConfig = Field(default=BrokerConfig(), description="a [broker] table")
+    upstream: UpstreamConfig = Field(description="an [upstream] table: the hall system's broker")
+    windows: tuple[WindowConfig, ...] = Field(
+        default=(), alias="window", strict=False, description="[[window]] tables"
+    )
+    devices: tuple[DeviceConfig, ...] = Field(
+        default=(), alias="device", strict=False, description="[[device]] tables"
+    )
+    rating: RatingConfig = Field(default=RatingConfig(), description="a [rating] table")
+
+    @model_validator(mode="after")
+    def _whole(self) -> "GatewayConfig":
+        if problems := [*self._duplicates(), *self._places()]:
+            raise ProblemsError(problems)
+        return self
+
+    def _duplicates(self) -> Iterator[tuple[Loc, str]]:
+        windows = [window.id for window in self.windows]
+        devices = [device.id for device in self.devices]
+        for table, ids in (("window", windows), ("device", devices)):
+            for index, name in enumerate(ids):
+                if name in ids[:index]:
+                    first = ids.index(name) + 1
+                    text = f'"{name}" is already the id of {table}[{first}]; give each its own'
+                    yield (table, index, "id"), text
+
+    def _places(self) -> Iterator[tuple[Loc, str]]:
+        windows = {window.id for window in self.windows}
+        for index, device in enumerate(self.devices):
+            if device.id == GATEWAY_ID:
+                yield (
+                    ("device", index, "id"),
+                    f'"{GATEWAY_ID}" is the gateway\'s own id; choose another, e.g. "disp-1"',
+                )
+            if (device.window is None) == (device.zone is None):
+                yield (
+                    ("device", index),
+                    "a device stands at a window or in a zone; give exactly one of them",
+                )
+            if device.window is not None and device.window not in windows:
+                near = nearest(device.window, windows)
+                text = f'no [[window]] has the id "{device.window}"; {near}'
+                yield ("device", index, "window"), text
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a listener bound to `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def load_config(path: Path) -> GatewayConfig:
+    """The settings in the TOML file at `path`; relative paths in it start at its folder.
+
+    Raises ConfigError, with one line for every error.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}; see docs/gateway.example.toml") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8: {error.reason} at byte {error.start}") from None
+    return parse_toml(text, GatewayConfig, path)
