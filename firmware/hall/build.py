@@ -1,0 +1,69 @@
+"""Builds the role that a config names, with its drivers: the one list of what this firmware has.
+
+Here: which role and which driver belong to which names, and which pins and settings each is given.
+Not here: hardware (hal.py makes the pin objects), and what a role does. Only the modules that the
+config needs are imported, so that the others take no heap.
+
+What is used of `hal`; every `active` is "low" or "high":
+- `hal.input(pin, active)`: an object whose `.value()` is 1 while the input is active;
+- `hal.output(pin, active)`: an object with `.on()` and `.off()`, made in the off state;
+- `hal.adc(pin)`: an object whose `.read_uv()` is the pin's voltage in microvolts;
+- `hal.spi(clk, din)`: an object with `.write(bytes)`, mode 0, at most 10 MHz;
+- `hal.mem32`, `hal.GPIO_SET`, `hal.GPIO_CLEAR`: `mem32[hal.GPIO_SET] = mask` sets pins 0..31.
+"""
+
+
+def make_role(config, hal, ctx, glyph_path):
+    """The role object of `config` (the compiled config.json), ready to step.
+
+    `glyph_path` is where the glyph pack lies; only a matrix display reads it. ValueError: the role
+    or the driver is not in this firmware, or a setting makes no sense. KeyError: a pin is missing.
+    """
+    role = config["role"]
+    driver = config["driver"]
+    name = driver["name"]
+    pins = config["pins"]
+    settings = config["settings"]
+    if role == "call_display":
+        from .roles.call_display import CallDisplay
+
+        return CallDisplay(settings, _face(driver, pins, settings, hal, glyph_path), ctx)
+    if role == "keypad" and name == "keys":
+        from .drivers.keys import Keys
+        from .roles.keypad import Keypad
+
+        return Keypad(settings, Keys(driver, pins, hal), ctx)
+    if role == "people_counter" and name == "beams":
+        from .drivers.beams import Beams
+        from .roles.people_counter import PeopleCounter
+
+        return PeopleCounter(settings, Beams(driver, pins, hal), ctx)
+    if role == "wet_floor" and name == "probe":
+        from .drivers.probe import Probe
+        from .roles.wet_floor import WetFloor
+
+        return WetFloor(settings, Probe(driver, pins, hal), ctx)
+    if role in ("keypad", "people_counter", "wet_floor"):
+        raise ValueError("driver %s is not in this firmware" % name)
+    raise ValueError("role %s is not in this firmware" % role)
+
+
+def _face(driver, pins, settings, hal, glyph_path):
+    name = driver["name"]
+    if name == "max7219":
+        from .drivers.max7219 import Max7219
+        from .segments import SegmentFace
+
+        return SegmentFace(Max7219(driver, pins, settings, hal))
+    if name == "hub12":
+        from .drivers.hub12 import make_panel
+    elif name == "hub08":
+        from .drivers.hub08 import make_panel
+    elif name == "hub75":
+        from .drivers.hub75 import make_panel
+    else:
+        raise ValueError("driver %s is not in this firmware" % name)
+    from .canvas import MatrixFace
+    from .glyphs import GlyphPack
+
+    return MatrixFace(make_panel(driver, pins, settings, hal), GlyphPack(glyph_path))
