@@ -1,0 +1,166 @@
+"""The drivers a profile can name: their settings and what they need of each pin.
+
+Here: one model a driver, as the firmware's driver reads it from the device's config. Not here: the
+chips' pins (`chips`), and thresholds that a hall may tune (`settings` of the profile).
+"""
+
+from typing import Annotated, ClassVar, Literal, NamedTuple
+
+from pydantic import Field
+
+from hall_profiles.fields import Strict
+
+Level = Literal["high", "low"]
+
+
+class PinUse(NamedTuple):
+    """What a driver does with a pin.
+
+    `pull`: needs the chip's own pull resistor. `low_bank`: must be below GPIO 32, because a panel
+    is written through one pair of set/clear registers.
+    """
+
+    direction: Literal["in", "out", "adc"]
+    pull: bool = False
+    low_bank: bool = False
+
+
+_IN = PinUse("in")
+_IN_PULLED = PinUse("in", pull=True)
+_OUT = PinUse("out")
+_PANEL = PinUse("out", low_bank=True)
+
+
+class Keys(Strict):
+    """Keys to ground or to supply, a lamp in each, one buzzer."""
+
+    name: Literal["keys"]
+    keys: int = Field(ge=2, le=6, description="how many keys, an integer from 2 to 6")
+    active: Level = Field(description="the level of a pressed key, high or low")
+    marks: list[Annotated[int, Field(ge=1, le=5)]] = Field(
+        description="the mark 5 to 1 of each key, key 1 first"
+    )
+
+    def pin_uses(self) -> dict[str, PinUse]:
+        numbers = range(1, self.keys + 1)
+        return {
+            **{f"key_{n}": _IN_PULLED for n in numbers},
+            **{f"lamp_{n}": _OUT for n in numbers},
+            "buzzer": _OUT,
+        }
+
+
+class Beams(Strict):
+    """Two light barriers across one lane: a is the outer, b the inner."""
+
+    name: Literal["beams"]
+    active: Level = Field(description="the level of a broken beam, high or low")
+
+    def pin_uses(self) -> dict[str, PinUse]:
+        return {"beam_a": _IN_PULLED, "beam_b": _IN_PULLED}
+
+
+class Vl53l1x(Strict):
+    """ST's time-of-flight sensor, two zones N x `roi_height` of its 16 x 16 receivers (UM2600)."""
+
+    name: Literal["vl53l1x"]
+    i2c_hz: int = Field(ge=10_000, le=400_000, description="I2C clock, 10000 to 400000 Hz")
+    roi_width: int = Field(ge=4, le=8, description="width of a zone, 4 to 8 receivers")
+    roi_height: int = Field(ge=4, le=16, description="height of a zone, 4 to 16 receivers")
+    timing_ms: int = Field(ge=20, le=100, description="time of one ranging, 20 to 100 ms")
+
+    def pin_uses(self) -> dict[str, PinUse]:
+        return {"sda": PinUse("out"), "scl": PinUse("out"), "xshut": _OUT, "int": _IN}
+
+
+class Probe(Strict):
+    """Two electrodes, driven with alternating polarity through a series resistor."""
+
+    name: Literal["probe"]
+    series_ohms: int = Field(
+        ge=10_000, le=1_000_000, description="series resistor, 10000 to 1000000 ohm"
+    )
+
+    def pin_uses(self) -> dict[str, PinUse]:
+        return {"drive_a": _OUT, "drive_b": _OUT, "sense": PinUse("adc")}
+
+
+class Panel(Strict):
+    """What every LED panel that must be scanned has in common."""
+
+    #: Columns and rows of one module of the chain.
+    MODULE: ClassVar[tuple[int, int]]
+
+    width: int = Field(ge=32, le=256, description="columns of the whole chain, 32 to 256")
+    height: int = Field(ge=16, le=32, description="rows of the whole chain, 16 to 32")
+    chain: int = Field(ge=1, le=8, description="modules in the chain, 1 to 8")
+    oe_active: Level = Field(description="the level of OE (EN) that lights the row, high or low")
+    data_active: Level = Field(description="the level of a data line that lights a dot")
+    lat_active: Level = Field(description="the level of the pulse on LAT (STB) that latches")
+    refresh_hz: int = Field(ge=10, le=400, description="frames a second, 10 to 400 Hz")
+
+
+class Hub12(Panel):
+    """P10 modules 32 x 16, one colour, four rows lit at a time (1/4 scan)."""
+
+    MODULE: ClassVar[tuple[int, int]] = (32, 16)
+
+    name: Literal["hub12"]
+    scan: Literal[4] = Field(description="4, the steps of a 1/4 scan")
+
+    def pin_uses(self) -> dict[str, PinUse]:
+        return dict.fromkeys(("oe", "a", "b", "clk", "lat", "r"), _PANEL)
+
+
+class Hub08(Panel):
+    """F3.75 and P4.75 modules 64 x 32 (or 64 x 16), 1/16 scan, red or red and green."""
+
+    MODULE: ClassVar[tuple[int, int]] = (64, 32)
+
+    name: Literal["hub08"]
+    scan: Literal[16] = Field(description="16, the steps of a 1/16 scan")
+    colours: Literal[1, 2] = Field(description="1 (red) or 2 (red and green)")
+
+    def pin_uses(self) -> dict[str, PinUse]:
+        green = ("g1", "g2") if self.colours == 2 else ()
+        return dict.fromkeys(("a", "b", "c", "d", "en", "r1", "r2", *green, "stb", "clk"), _PANEL)
+
+
+class Hub75(Panel):
+    """RGB modules 64 x 32, 1/16 scan, upper and lower half at once."""
+
+    MODULE: ClassVar[tuple[int, int]] = (64, 32)
+
+    name: Literal["hub75"]
+    scan: Literal[16] = Field(description="16, the steps of a 1/16 scan")
+
+    def pin_uses(self) -> dict[str, PinUse]:
+        colours = ("r1", "g1", "b1", "r2", "g2", "b2")
+        return dict.fromkeys((*colours, "a", "b", "c", "d", "clk", "lat", "oe"), _PANEL)
+
+
+class Max7219(Strict):
+    """Seven-segment digits behind MAX7219 chips, eight digits a chip, scanned by the chip."""
+
+    name: Literal["max7219"]
+    digits: Literal[8, 16] = Field(description="8 or 16 digits, 8 a chip")
+    spi_hz: int = Field(
+        ge=100_000, le=10_000_000, description="SPI clock, 100000 to 10000000 Hz (data sheet)"
+    )
+
+    def pin_uses(self) -> dict[str, PinUse]:
+        return dict.fromkeys(("clk", "din", "cs"), _OUT)
+
+
+Driver = Keys | Beams | Vl53l1x | Probe | Hub12 | Hub08 | Hub75 | Max7219
+
+DRIVERS: dict[str, type[Driver]] = {
+    "keys": Keys,
+    "beams": Beams,
+    "vl53l1x": Vl53l1x,
+    "probe": Probe,
+    "hub12": Hub12,
+    "hub08": Hub08,
+    "hub75": Hub75,
+    "max7219": Max7219,
+}

@@ -1,0 +1,75 @@
+"""A device profile as the rest of the house sees it: checked, typed, never changed.
+
+Here: the shape of a profile. Not here: how it is read and checked (`loader`, `check`), and what is
+made of it (`config`, `payloads`, `reference`).
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from hall_profiles.chips import ChipName, Psram
+from hall_profiles.drivers import Driver
+from hall_profiles.fields import DataField, Strict, Title, Unit
+
+RoleName = Literal["call_display", "keypad", "people_counter", "wet_floor"]
+Transport = Literal["mqtt", "coap"]
+
+
+class Board(Strict):
+    """What is soldered: the board's trade name, its chip, flash in MB, kind of PSRAM."""
+
+    name: str = Field(min_length=1, max_length=60, description="the board's trade name")
+    chip: ChipName = Field(description="one of esp32, esp32s3, esp32c3")
+    flash_mb: Literal[4, 8, 16] = Field(description="flash size, one of 4, 8, 16 (MB)")
+    psram: Psram = Field(description="one of none, quad, octal")
+
+
+class Setting(Strict):
+    """A threshold that a hall may tune: its value as shipped, its unit and its legal range."""
+
+    value: int = Field(description="the value as shipped, an integer")
+    unit: Unit = Field(description="one of ms, s, ohm, kohm, mm, %, Hz, samples")
+    min: int = Field(description="the smallest legal value, an integer")
+    max: int = Field(description="the largest legal value, an integer")
+    title: Title = Field(description="a title with zh and en")
+
+
+class Event(Strict):
+    """A kind of event that this device journals, and the fields of its `data`."""
+
+    title: Title = Field(description="a title with zh and en")
+    data: dict[str, DataField] = Field(description="the fields of the event's data")
+
+
+class View(Strict):
+    """Which fields of the desired state a view needs, and which it may have beside them."""
+
+    needs: list[str] = Field(default_factory=list, description="a list of desired fields")
+    may: list[str] = Field(default_factory=list, description="a list of desired fields")
+
+
+class Header(Strict):
+    """Who this profile is."""
+
+    name: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9-]{0,31}$",
+        description="the file's own name: lower-case letters, digits and -, at most 32",
+    )
+    version: int = Field(ge=1, le=9999, description="an integer from 1 to 9999")
+    title: Title = Field(description="a title with zh and en")
+    role: RoleName = Field(description="one of call_display, keypad, people_counter, wet_floor")
+    transport: Transport = Field(description="one of mqtt, coap")
+
+
+class Profile(Header):
+    """One device model. `pins` maps the driver's pin names to GPIO numbers."""
+
+    board: Board
+    driver: Annotated[Driver, Field(discriminator="name")]
+    pins: dict[str, int]
+    settings: dict[str, Setting]
+    events: dict[str, Event]
+    desired: dict[str, DataField]
+    views: dict[str, View] = Field(default_factory=dict)
+    shows: dict[str, DataField]

@@ -1,0 +1,46 @@
+"""Events and desired states against the profile of their device.
+
+Here: whether a payload's data is what its profile promises. Not here: the envelope around it
+(topics, epoch, seq), which is the gateway's.
+"""
+
+from hall_profiles.common import COMMON_DESIRED, COMMON_EVENTS
+from hall_profiles.errors import PayloadError
+from hall_profiles.fields import mismatch
+from hall_profiles.model import Profile
+
+
+def validate_event(profile: Profile, kind: str, data: object) -> None:
+    """Checks the `data` of an event that a device of this profile sent.
+
+    Takes a few microseconds. Raises PayloadError with one line that names the kind, the field, its
+    value and what would be right.
+    """
+    event = profile.events.get(kind) or COMMON_EVENTS.get(kind)
+    if event is None:
+        kinds = ", ".join([*profile.events, *COMMON_EVENTS])
+        raise PayloadError(f"{profile.name} has no event {kind!r}; right: one of {kinds}")
+    wrong = mismatch(event.data, data)
+    if wrong:
+        raise PayloadError(f"{profile.name} event {kind}: {wrong}")
+    if kind == "gap" and isinstance(data, dict) and data["from"] > data["to"]:
+        raise PayloadError(
+            f"{profile.name} event gap: from {data['from']} is after to {data['to']}; "
+            "right: from not above to"
+        )
+
+
+def validate_desired(profile: Profile, desired: object) -> None:
+    """Checks a desired state, `rev` included, before it is sent to a device of this profile.
+
+    A display's state must have the fields that its view needs and no others. Raises PayloadError
+    with one line that names the field, its value and what would be right.
+    """
+    if not profile.desired:
+        raise PayloadError(f"{profile.name} takes no desired state; right: send none")
+    fields = {**COMMON_DESIRED, **profile.desired}
+    if profile.views and isinstance(desired, dict):
+        fields = _fields_of_view(profile, desired, fields)
+    wrong = mismatch(fields, desired)
+    if wrong:
+        raise PayloadError(f"{profile.name} desired: {wrong}")
