@@ -1,0 +1,92 @@
+"""JSON payloads into models, with one clear line for whatever is wrong.
+
+Here: the size limit, parsing, and the wording of errors. Not here: the models (models.py).
+"""
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from hall_gateway.models import CommandIdOnly
+
+MAX_PAYLOAD = 1024
+"""Bytes of JSON in any one payload, as the device contract says."""
+
+_MOST_FAULTS = 3
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class PayloadError(ValueError):
+    """What is wrong with a payload and what would be right, in one line."""
+
+
+def parse(model: type[Model], payload: bytes, windows: Iterable[str] = ()) -> Model:
+    """`payload` (JSON, at most 1 KiB; more is refused unparsed) as `model`.
+
+    `windows` are the ids that an error about a window suggests. Raises PayloadError.
+    """
+    if len(payload) > MAX_PAYLOAD:
+        raise PayloadError(f"{len(payload)} bytes; a payload has at most {MAX_PAYLOAD}")
+    try:
+        return model.model_validate_json(payload)
+    except ValidationError as error:
+        raise PayloadError(_explain(error, model, windows)) from None
+
+
+def parse_data(model: type[Model], data: dict[str, object]) -> Model:
+    """The data of an event, which was parsed with the event. Raises PayloadError."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise PayloadError(_explain(error, model, ())) from None
+
+
+def command_id(payload: bytes) -> str | None:
+    """The id of a hall command whose other fields may be wrong; None when it cannot be read."""
+    try:
+        return parse(CommandIdOnly, payload).id
+    except PayloadError:
+        return None
+
+
+def _explain(error: ValidationError, model: type[BaseModel], windows: Iterable[str]) -> str:
+    """ "window: missing; give one of 1, 2" for each fault, at most three, on one line."""
+    details = error.errors(include_url=False)
+    lines: list[str] = []
+    for detail in details:
+        line = _fault(detail, model, ", ".join(windows) or "the hall's windows")
+        if line not in lines:
+            lines.append(line)
+    more = f" (and {len(lines) - _MOST_FAULTS} more)" if len(lines) > _MOST_FAULTS else ""
+    return " | ".join(lines[:_MOST_FAULTS]) + more
+
+
+def _fault(detail: ErrorDetails, model: type[BaseModel], windows: str) -> str:
+    kind, message = detail["type"], detail["msg"].removeprefix("Value error, ")
+    if kind == "json_invalid":
+        return f"not JSON: {message.removeprefix('Invalid JSON: ')}"
+    if not detail["loc"]:
+        return message if kind == "value_error" else "give a JSON object"
+    path = [str(part) for part in detail["loc"]]
+    if kind == "extra_forbidden":
+        names = ", ".join(_names(model))
+        return f"{path[0]}: unknown field; the fields are {names}"
+    wrong = "missing" if kind == "missing" else f"{message[:1].lower()}{message[1:]}"
+    right = _right(model, path).replace("{windows}", windows)
+    where = ".".join(path[:1] if right else path)
+    return f"{where}: {wrong}; give {right}" if right else f"{where}: {wrong}"
+
+
+def _right(model: type[BaseModel], path: list[str]) -> str:
+    """The description of the field that `path` leads to; "" when it has none."""
+    for name, field in model.model_fields.items():
+        if path[0] in (name, field.alias):
+            return field.description or ""
+    return ""
+
+
+def _names(model: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]
