@@ -1,0 +1,174 @@
+"""Staying connected to one MQTT broker: reconnects, messages and publishing across connections.
+
+Here: when to connect again, and the client that the rest of the gateway uses. Not here: paho and
+sockets (mqtt_connection.py), topics and what they mean (devices_mqtt.py, hall_link.py).
+
+The session at the broker is persistent, so what arrives while the gateway is away, and what it had
+not acknowledged, is delivered again.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+from hall_gateway.config import MqttConfig
+from hall_gateway.mqtt_connection import Connection, Counters, DisconnectedError, Message
+
+__all__ = ["Counters", "DisconnectedError", "Message", "MqttClient", "retry_delay"]
+
+log = logging.getLogger(__name__)
+
+STABLE_S = 10.0
+"""A connection that held for less does not reset the retry delay (two gateways with one id)."""
+RETRY_MIN_S, RETRY_MAX_S = 1.0, 30.0
+
+
+class MqttClient:
+    """Keeps one connection; `async with MqttClient(...) as mqtt:` starts and ends it.
+
+    `name` is what log lines call the broker. `will` is published, retained, by the broker when
+    the connection breaks. `subscribe` are topic filters, taken at QoS 1 on every connect.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        config: MqttConfig,
+        client_id: str,
+        subscribe: Sequence[str],
+        will: tuple[str, bytes] | None = None,
+    ) -> None:
+        self.name = name
+        self.counters = Counters()
+        self._config = config
+        self._client_id = client_id
+        self._subscribe = subscribe
+        self._will = will
+        self._inbound: asyncio.Queue[tuple[Connection, Message]] = asyncio.Queue()
+        self._connection: Connection | None = None
+        self._changed = asyncio.Condition()
+        self._runner: asyncio.Task[None] | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker has accepted the connection and every subscription."""
+        return self._connection is not None
+
+    async def __aenter__(self) -> Self:
+        self._runner = asyncio.create_task(self._run(), name=f"mqtt {self.name}")
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        assert self._runner is not None
+        self._runner.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._runner
+
+    async def supervise(self) -> None:
+        """Returns never; raises what ended the connection keeper, which would be a defect."""
+        assert self._runner is not None
+        await asyncio.shield(self._runner)
+
+    async def messages(self) -> AsyncIterator[Message]:
+        """What the broker delivers, in its order, across reconnects.
+
+        Messages of a connection that has ended are left out: the broker delivers them again.
+        """
+        while True:
+            connection, message = await self._inbound.get()
+            connection.resume(self._inbound.qsize())
+            if not connection.lost.done():
+                yield message
+
+    async def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        """Publish at QoS 1; returns on the broker's PUBACK, raises DisconnectedError without it."""
+        if self._connection is None:
+            raise DisconnectedError(f"no connection to the {self.name}")
+        await self._connection.publish(topic, payload, retain)
+        self.counters.published += 1
+
+    async def while_connected(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Run `work` once on every connection, from its start; cancel it when that ends.
+
+        Returns never. A DisconnectedError out of `work` only ends that run; all else is raised.
+        """
+        while True:
+            connection = await self._next_connection()
+            working = asyncio.ensure_future(work())
+            try:
+                await asyncio.wait((working, connection.lost), return_when=asyncio.FIRST_COMPLETED)
+                if working.done():
+                    with suppress(DisconnectedError):
+                        working.result()
+                    await asyncio.wait((connection.lost,))
+            finally:
+                working.cancel()
+                with suppress(asyncio.CancelledError, DisconnectedError):
+                    await working
+
+    async def _next_connection(self) -> Connection:
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._connection is not None)
+            assert self._connection is not None
+            return self._connection
+
+    async def _run(self) -> None:
+        attempt = 0
+        while True:
+            connection = Connection(self._inbound, self.counters)
+            try:
+                await connection.open(self._config, self._client_id, self._will)
+                await connection.subscribe(self._subscribe)
+            except DisconnectedError as error:
+                connection.close()
+                self.counters.failures += 1
+                self._report(str(error))
+                await asyncio.sleep(retry_delay(attempt))
+                attempt += 1
+                continue
+            except BaseException:
+                connection.close()
+                raise
+            started = time.monotonic()
+            self.counters.connects += 1
+            self.counters.last_error = ""
+            log.info("connected to the %s", self.name)
+            await self._set(connection)
+            try:
+                await connection.watch()
+            except DisconnectedError as error:
+                self._report(str(error))
+            finally:
+                connection.close()
+                await self._set(None)
+            attempt = 0 if time.monotonic() - started > STABLE_S else attempt + 1
+            await asyncio.sleep(retry_delay(attempt))
+
+    async def _set(self, connection: Connection | None) -> None:
+        async with self._changed:
+            self._connection = connection
+            self._changed.notify_all()
+
+    def _report(self, error: str) -> None:
+        """A broker that is down for hours is one log line, not thousands."""
+        if error != self.counters.last_error:
+            log.warning("%s: %s; trying again", self.name, error)
+        self.counters.last_error = error
+
+
+def retry_delay(attempt: int, draw: Callable[[float, float], float] = random.uniform) -> float:
+    """Seconds to wait after failure number `attempt` (0 first): full jitter under a doubling cap.
+
+    The cap starts at 1 s and ends at 30 s; see "Exponential Backoff And Jitter", AWS 2015.
+    """
+    return draw(0.0, min(RETRY_MAX_S, RETRY_MIN_S * 2.0 ** min(attempt, 10)))

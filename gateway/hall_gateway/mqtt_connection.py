@@ -1,0 +1,271 @@
+"""One MQTT 3.1.1 connection on asyncio's loop: the only module that knows paho.
+
+Here: connecting, subscribing, the socket's readiness, PUBACKs both ways, and how a connection
+ends. Not here: when to connect again (mqtt.py), topics and what they mean.
+
+Each connection has a fresh paho client, so nothing is resent behind the caller's back: a publish
+that has no PUBACK when the connection ends raises DisconnectedError, and what must survive that is
+resent from the store. Memory is bounded by not reading the socket while INBOUND_LIMIT messages
+wait: mosquitto 2.0.11 does not keep to a receive window. paho does its protocol on the event
+loop's thread; only resolving and connecting use another.
+"""
+
+import asyncio
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.reasoncodes import ReasonCode
+
+from hall_gateway.config import MqttConfig
+
+INBOUND_LIMIT = 500
+"""Messages that wait for a handler before the socket is no longer read."""
+KEEPALIVE_S = 30
+CONNECT_TIMEOUT_S = 5.0
+"""For TCP and TLS, and again for CONNACK and SUBACK."""
+PUBACK_TIMEOUT_S = 20.0
+"""A broker that owes a PUBACK for longer is given up: the connection is closed."""
+
+
+class DisconnectedError(Exception):
+    """The connection ended, or there is none; what was underway has not been confirmed."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message from the broker; `ack` tells the broker that it need not be delivered again."""
+
+    topic: str
+    payload: bytes
+    retain: bool
+    dup: bool
+    ack: Callable[[], None] = field(repr=False)
+    """Sends the PUBACK; does nothing once the connection is gone, for then it comes again."""
+
+
+@dataclass
+class Counters:
+    """What an operator wants to know of one connection; counts since the start."""
+
+    connects: int = 0
+    failures: int = 0
+    received: int = 0
+    published: int = 0
+    bad_topics: int = 0
+    last_error: str = ""
+
+
+Inbound: TypeAlias = "asyncio.Queue[tuple[Connection, Message]]"
+
+
+class Connection:
+    """One TCP connection with its own paho client; `lost` is done, without an error, at its end."""
+
+    def __init__(self, inbound: Inbound, counters: Counters) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
+        self.lost: asyncio.Future[None] = self._loop.create_future()
+        self._why = "closed"
+        self._inbound = inbound
+        self._counters = counters
+        self._accepted: asyncio.Future[None] = self._loop.create_future()
+        self._unconfirmed: dict[int, tuple[float, asyncio.Future[None]]] = {}
+        self._socket: socket.socket | None = None
+        self._paused = False
+        self._client: paho.Client | None = None
+
+    async def open(
+        self, config: MqttConfig, client_id: str, will: tuple[str, bytes] | None
+    ) -> None:
+        """Connect and wait for CONNACK; raises DisconnectedError saying what went wrong."""
+        client = self._client = self._make_client(client_id)
+        if username := config.username:
+            client.username_pw_set(username, config.password())
+        if will:
+            client.will_set(will[0], will[1], qos=1, retain=True)
+        where = f"{config.host}:{config.port}"
+        try:
+            if config.tls:
+                client.tls_set_context(  # pyright: ignore[reportUnknownMemberType]
+                    ssl.create_default_context(cafile=config.ca_file)
+                )
+            connecting = asyncio.create_task(
+                asyncio.to_thread(client.connect, config.host, config.port, KEEPALIVE_S)
+            )
+            try:
+                await asyncio.shield(connecting)
+            except asyncio.CancelledError:
+                await asyncio.wait((connecting,))  # a thread cannot be cancelled
+                raise
+        except OSError as error:
+            raise DisconnectedError(f"cannot connect to {where}: {error}") from None
+        await self._within_timeout(self._accepted, f"{where} does not answer CONNECT")
+
+    async def subscribe(self, filters: Sequence[str]) -> None:
+        """Subscribe at QoS 1 and wait for SUBACK; raises DisconnectedError when any is refused."""
+        if not filters:
+            return
+        assert self._client is not None
+        _, mid = self._client.subscribe([(topic, 1) for topic in filters])
+        assert mid is not None
+        await self._within_timeout(self._confirmation(mid), "no SUBACK")
+
+    async def publish(self, topic: str, payload: bytes, retain: bool) -> None:
+        assert self._client is not None
+        if self.lost.done():
+            raise DisconnectedError(self._why)
+        info = self._client.publish(topic, payload, qos=1, retain=retain)
+        await self._confirmation(info.mid)
+
+    async def watch(self) -> None:
+        """Keep the connection alive until it ends; raises DisconnectedError saying why it did."""
+        assert self._client is not None
+        while not self.lost.done():
+            self._client.loop_misc()
+            oldest = min((sent for sent, _ in self._unconfirmed.values()), default=None)
+            if oldest is not None and time.monotonic() - oldest > PUBACK_TIMEOUT_S:
+                raise DisconnectedError(f"a PUBACK is missing for {PUBACK_TIMEOUT_S:.0f} s")
+            await asyncio.wait((self.lost,), timeout=1.0)
+        raise DisconnectedError(f"connection lost: {self._why}")
+
+    def close(self) -> None:
+        """End the connection, with a DISCONNECT when it was accepted (so without the will)."""
+        if self._client is not None and not self.lost.done():
+            self._client.disconnect()
+            self._client.loop_write()
+        if self._socket is not None:
+            self._forget_socket(self._socket)
+            self._socket.close()
+        self._end("closed")
+
+    def resume(self, waiting: int) -> None:
+        """Read the socket again when few messages wait."""
+        if self._paused and self._socket is not None and waiting <= INBOUND_LIMIT // 2:
+            self._paused = False
+            self._loop.add_reader(self._socket, self._read)
+
+    async def _within_timeout(self, confirmed: asyncio.Future[None], otherwise: str) -> None:
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                await confirmed
+        except TimeoutError:
+            raise DisconnectedError(otherwise) from None
+
+    def _confirmation(self, mid: int) -> asyncio.Future[None]:
+        future: asyncio.Future[None] = self._loop.create_future()
+        self._unconfirmed[mid] = (time.monotonic(), future)
+        return future
+
+    def _make_client(self, client_id: str) -> paho.Client:
+        client = paho.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=client_id,
+            clean_session=False,
+            reconnect_on_failure=False,
+            manual_ack=True,
+        )
+        client.connect_timeout = CONNECT_TIMEOUT_S
+        client.max_inflight_messages_set(0)  # callers bound their own windows
+        client.on_socket_open = lambda _c, _u, sock: self._on_loop(self._watch_socket, sock)
+        client.on_socket_close = lambda _c, _u, sock: self._on_loop(self._forget_socket, sock)
+        client.on_socket_register_write = lambda _c, _u, sock: self._on_loop(self._want_write, sock)
+        client.on_socket_unregister_write = lambda _c, _u, sock: self._on_loop(
+            self._loop.remove_writer, sock
+        )
+        client.on_connect = self._on_connect
+        client.on_subscribe = self._on_subscribe
+        client.on_publish = lambda _c, _u, mid, _r, _p: self._confirm(mid, None)
+        client.on_disconnect = lambda _c, _u, _f, reason, _p: self._end(str(reason))
+        client.on_message = self._on_message
+        return client
+
+    def _on_loop(self, call: Callable[[Any], object], sock: Any) -> None:
+        """paho opens its socket on the connecting thread, and does everything else on the loop."""
+        if threading.get_ident() == self._thread:
+            call(sock)
+        else:
+            self._loop.call_soon_threadsafe(call, sock)
+
+    def _watch_socket(self, sock: socket.socket) -> None:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket = sock
+        self._loop.add_reader(sock, self._read)
+
+    def _forget_socket(self, sock: socket.socket) -> None:
+        self._socket = None
+        if sock.fileno() >= 0:
+            self._loop.remove_reader(sock)
+            self._loop.remove_writer(sock)
+
+    def _want_write(self, sock: socket.socket) -> None:
+        if self._client is not None and sock.fileno() >= 0:
+            self._loop.add_writer(sock, self._client.loop_write)
+
+    def _read(self) -> None:
+        assert self._client is not None
+        self._client.loop_read()
+        # TLS hands out whole records: the rest of one makes no socket readable.
+        while isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
+            self._client.loop_read()
+        if self._inbound.qsize() >= INBOUND_LIMIT and self._socket is not None:
+            self._paused = True
+            self._loop.remove_reader(self._socket)
+
+    def _on_connect(
+        self, _client: Any, _user: Any, _flags: Any, reason: ReasonCode, _properties: Any
+    ) -> None:
+        if self._accepted.done():
+            return
+        if reason.is_failure:
+            self._accepted.set_exception(DisconnectedError(f"the broker refuses: {reason}"))
+        else:
+            self._accepted.set_result(None)
+
+    def _on_subscribe(
+        self, _client: Any, _user: Any, mid: int, reasons: list[ReasonCode], _properties: Any
+    ) -> None:
+        refused = any(reason.is_failure for reason in reasons)
+        error = DisconnectedError("the broker refuses a subscription; check its access list")
+        self._confirm(mid, error if refused else None)
+
+    def _on_message(self, client: paho.Client, _user: Any, message: paho.MQTTMessage) -> None:
+        def ack() -> None:
+            if not self.lost.done():
+                client.ack(message.mid, message.qos)
+
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            self._counters.bad_topics += 1
+            ack()
+            return
+        self._counters.received += 1
+        arrived = Message(topic, bytes(message.payload), message.retain, message.dup, ack)
+        self._inbound.put_nowait((self, arrived))
+
+    def _confirm(self, mid: int, error: DisconnectedError | None) -> None:
+        _, future = self._unconfirmed.pop(mid, (0.0, None))
+        if future is None or future.done():
+            return
+        if error is None:
+            future.set_result(None)
+        else:
+            future.set_exception(error)
+
+    def _end(self, why: str) -> None:
+        if self.lost.done():
+            return
+        self._why = why
+        self.lost.set_result(None)
+        for mid in list(self._unconfirmed):
+            self._confirm(mid, DisconnectedError(why))
+        if not self._accepted.done():
+            self._accepted.set_exception(DisconnectedError(why))
+            self._accepted.exception()  # nobody may be waiting for it any more
