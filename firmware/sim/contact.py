@@ -1,0 +1,43 @@
+"""A contact that people and things close: a key under a finger, a light beam with somebody in it.
+
+Here: when it is closed, as intervals of `ticks_us`, with the bounce of real metal. Not here: which
+pin it is on and which level that is (`gpio`).
+"""
+
+import random
+
+
+class Contact:
+    """Closed during the intervals it was told of; any number of them may overlap."""
+
+    def __init__(self):
+        self._intervals = []
+
+    def close(self, start, end):
+        """Closed from `start` up to, but not at, `end` (microseconds)."""
+        self._intervals.append((start, end))
+
+    def press(self, start, end, bounce):
+        """Closed as by a finger: contact chatters for `bounce` us after touching and after leaving.
+
+        The first edge is at `start` and the last at `end` + `bounce`.
+        """
+        if not bounce:
+            self.close(start, end)
+            return
+        self._chatter(start, bounce)
+        self.close(start + bounce, end)
+        self._chatter(end + bounce // 8, bounce - bounce // 8)
+
+    def closed(self, now):
+        if not self._intervals:
+            return False
+        self._intervals = [each for each in self._intervals if each[1] > now]
+        return any(start <= now for start, _ in self._intervals)
+
+    def _chatter(self, start, length):
+        end = start + length
+        while start < end:
+            touch = random.randint(length // 16, length // 6)
+            self.close(start, min(start + touch, end))
+            start += touch + random.randint(length // 16, length // 6) + 1

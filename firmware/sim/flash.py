@@ -1,0 +1,55 @@
+"""A flash chip as a file, with the rules of NOR flash.
+
+Programming only clears bits; erasing sets all bits of a 4 KB sector. Here: those rules, and the
+partition table at its fixed place on the chip. Not here: the API of a partition (`esp32`).
+"""
+
+import struct
+
+SECTOR = 4096
+# ESP-IDF programming guide, "Partition Tables": 32 bytes an entry, this magic in front.
+_TABLE_ADDRESS = 0x8000
+_ENTRY = "<2sBBII16sI"
+_ENTRY_MAGIC = b"\xaa\x50"
+_ENTRIES = 95
+
+
+class Flash:
+    """The whole chip; addresses count from its first byte."""
+
+    def __init__(self, path):
+        self._file = open(path, "r+b")  # noqa: SIM115 (open as long as there is power)
+        self._blank = memoryview(b"\xff" * SECTOR)
+
+    def read(self, address, buffer):
+        self._file.seek(address)
+        count = self._file.readinto(buffer)
+        if count != len(buffer):
+            raise OSError("flash: read beyond the chip at 0x%x" % address)
+
+    def program(self, address, data):
+        """Clears the bits that are 0 in `data`; a bit that is already 0 stays 0."""
+        stored = bytearray(len(data))
+        self.read(address, stored)
+        if stored == self._blank[: len(stored)]:
+            stored = data
+        else:
+            for index in range(len(stored)):
+                stored[index] &= data[index]
+        self._file.seek(address)
+        self._file.write(stored)
+
+    def erase(self, address, length):
+        for sector in range(address, address + length, SECTOR):
+            self._file.seek(sector)
+            self._file.write(self._blank)
+
+    def partitions(self):
+        """(type, subtype, offset, size, label) of each entry of the table."""
+        entry = bytearray(struct.calcsize(_ENTRY))
+        for index in range(_ENTRIES):
+            self.read(_TABLE_ADDRESS + index * len(entry), entry)
+            magic, kind, subtype, offset, size, label, _ = struct.unpack(_ENTRY, entry)
+            if magic != _ENTRY_MAGIC:
+                return
+            yield kind, subtype, offset, size, label.rstrip(b"\0").decode()

@@ -1,0 +1,147 @@
+"""`machine` of the ESP32 port, as far as Hallkit uses it, on the simulated board.
+
+Here: the API with the ESP32 port's own argument checks. Not here: what the hardware does behind it.
+"""
+
+import _thread
+import array
+import time
+
+import board
+from power import (  # noqa: F401 (part of the module's API)
+    DEEPSLEEP_RESET,
+    HARD_RESET,
+    PWRON_RESET,
+    SOFT_RESET,
+    WDT_RESET,
+)
+
+mem32 = board.current.pads
+
+
+class Pin:
+    IN = 1
+    OUT = 3
+    PULL_DOWN = 1
+    PULL_UP = 2
+
+    def __init__(self, id, mode=-1, pull=-1, *, value=None):
+        chip = board.current.pads.chip
+        if id not in _PINS[chip]:
+            raise ValueError("invalid pin")
+        if mode == Pin.OUT and chip == "esp32" and id >= 34:
+            raise ValueError("pin can only be input")
+        self.id = id
+        if value is not None:
+            self.value(value)
+
+    def value(self, level=None):
+        if level is None:
+            return board.current.pads.level(self.id)
+        return board.current.pads.drive(self.id, level)
+
+    def on(self):
+        self.value(1)
+
+    def off(self):
+        self.value(0)
+
+
+# Data sheets: the numbers that exist; ESP32 has no 20, 24, 28 to 31, ESP32-S3 no 22 to 25.
+_PINS = {
+    "esp32": tuple(range(20)) + (21, 22, 23, 25, 26, 27) + tuple(range(32, 40)),
+    "esp32s3": tuple(range(22)) + tuple(range(26, 49)),
+    "esp32c3": tuple(range(22)),
+}
+
+
+class PWM:
+    """Reported as a steady level: on while the duty is not zero."""
+
+    def __init__(self, pin, freq=5000, duty_u16=0):
+        self._pin = pin
+        self.duty_u16(duty_u16)
+
+    def duty_u16(self, duty):
+        self._pin.value(1 if duty else 0)
+
+
+class ADC:
+    ATTN_11DB = 3
+
+    def __init__(self, pin, atten=ATTN_11DB):
+        self._pin = pin
+
+    def read_uv(self):
+        """12 bits over 3.3 V; the converter's crooked ends are not modelled."""
+        current = board.current
+        if current.floor is None or self._pin.id != current.pins["sense"]:
+            raise OSError("ESP_ERR_NOT_FOUND")
+        full = 3_300_000
+        return min(max(current.floor.sense_uv(), 0), full) * 4095 // full * full // 4095
+
+
+class SPI:
+    def __init__(self, id, baudrate=1_000_000, *, polarity=0, phase=0, sck=None, mosi=None):
+        if id not in (1, 2):
+            raise ValueError("SPI(%s) doesn't exist" % id)
+        pins = board.current.pins
+        self._to_digits = (
+            board.current.digits is not None
+            and (sck.id, mosi.id) == (pins["clk"], pins["din"])
+            and (polarity, phase) == (0, 0)
+        )
+
+    def write(self, data):
+        if self._to_digits:
+            board.current.digits.shift(data)
+
+
+class RTC:
+    def memory(self, data=None):
+        return board.current.power.memory(data)
+
+
+class WDT:
+    """Bites for real: a thread ends the process when the deadline passes, whatever it is doing.
+
+    Reference: as in the ESP32 port a watchdog cannot be stopped, but a new WDT changes its timeout.
+    """
+
+    _deadline = None
+
+    def __init__(self, id=0, timeout=5000):
+        self._timeout = timeout
+        first = WDT._deadline is None
+        if first:
+            WDT._deadline = array.array("q", [0])
+        self.feed()
+        if first:
+            _thread.stack_size(16 * 1024)
+            _thread.start_new_thread(_watch, (WDT._deadline,))
+
+    def feed(self):
+        WDT._deadline[0] = time.ticks_ms() + self._timeout
+
+
+def _watch(deadline):
+    # Only integers in here: this thread runs beside the interpreter without a lock.
+    while time.ticks_ms() < deadline[0]:
+        time.sleep_ms(20)
+    board.current.power.reset(WDT_RESET, {"reset": "watchdog"})
+
+
+def reset():
+    board.current.power.reset(HARD_RESET, {"reset": "soft"})
+
+
+def deepsleep(time_ms):
+    board.current.power.reset(DEEPSLEEP_RESET, {"reset": "deep_sleep", "ms": time_ms})
+
+
+def reset_cause():
+    return board.current.power.cause
+
+
+def unique_id():
+    return b"\x24\x0a\xc4\x00\x00\x01"

@@ -1,0 +1,56 @@
+"""Power on: the stock interpreter's part of starting a device, on the simulated board.
+
+Run as `-m start FLASH RTC`. Here: what the ESP32 port does before the application (mount `vfs` at
+the root, run boot.py, then main.py) and the world's own task beside it. Not here: anything that
+the firmware does.
+"""
+
+import asyncio
+import json
+import os
+import sys
+
+import board
+import vfs
+
+board.current = board.Board(sys.argv[1], sys.argv[2])
+
+# The firmware's `import machine` finds these, not the unix port's own.
+import esp32  # noqa: E402
+import machine  # noqa: E402, F401
+import network  # noqa: E402, F401
+import world  # noqa: E402
+
+
+def _mount():
+    """From here on the device's own file system is all there is."""
+    (partition,) = esp32.Partition.find(esp32.Partition.TYPE_DATA, label="vfs")
+    vfs.umount("/")
+    vfs.mount(partition, "/")
+    os.chdir("/")
+    sys.path[:] = ["", ".frozen", "/lib"]
+
+
+def _wire():
+    """A config that names nothing solderable leaves the chip alone on the board."""
+    try:
+        with open("/config.json") as file:
+            board.current.wire(json.load(file))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        print("sim: nothing is wired to the chip: config.json:", repr(error))
+
+
+def _run(name):
+    try:
+        with open(name) as file:
+            source = file.read()
+    except OSError:
+        return
+    exec(compile(source, name, "exec"), {"__name__": "__main__"})
+
+
+_mount()
+_wire()
+asyncio.create_task(world.run())
+_run("boot.py")
+_run("main.py")

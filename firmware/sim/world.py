@@ -1,0 +1,163 @@
+"""The world around a device: what people, water and the mains do, told line by line on stdin.
+
+One JSON object a line:
+- {"press": k, "ms": 120, "bounce_ms": 6}: a finger on key k; answered by {"pressed": k};
+- {"cross": "in" | "out", "ms": 700}: somebody walks through both beams; when they have passed,
+  {"crossed": "in" | "out"};
+- {"turn_back": "in" | "out", "ms": 700}: somebody breaks both beams and walks back;
+- {"wet_ohms": n}: the floor's resistance between the electrodes; {"probe": "open" | "short"};
+- {"wifi": "off" | "on"}: the access point goes and comes;
+- {"hang_ms": n}: the interpreter is stuck that long, as in a driver that waits for dead hardware.
+
+A line that makes no sense is answered by {"error": what is wrong}, and the next one is read. The
+end of stdin is the end of the host: power off.
+"""
+
+import asyncio
+import json
+import sys
+import time
+
+import board
+import power
+from report import emit
+
+_LONGEST_LINE = 1000
+_LONGEST_MS = 3_600_000
+_TICK_MS = 20
+
+
+async def run():
+    """Reads and obeys until stdin ends."""
+    asyncio.create_task(_tick())
+    lines = asyncio.StreamReader(sys.stdin.buffer)
+    while True:
+        line = await lines.readline()
+        if not line:
+            power.die()
+        try:
+            _obey(line)
+        except (ValueError, KeyError, TypeError) as error:
+            emit({"error": "%s: %s" % (line[:60].decode("utf-8", "replace").strip(), error)})
+
+
+async def _tick():
+    """The eye of the person in front of the device: notices when a display has settled."""
+    while True:
+        now = time.ticks_us()
+        if board.current.panel:
+            board.current.panel.tick(now)
+        if board.current.digits:
+            board.current.digits.tick(now)
+        await asyncio.sleep_ms(_TICK_MS)
+
+
+def _obey(line):
+    if len(line) > _LONGEST_LINE:
+        raise ValueError("a line has at most %d bytes" % _LONGEST_LINE)
+    told = json.loads(line)
+    if not isinstance(told, dict):
+        raise ValueError("not an object")
+    for name in _DEEDS:
+        if name in told:
+            _DEEDS[name](told[name], told)
+            return
+    raise ValueError("none of " + ", ".join(sorted(_DEEDS)))
+
+
+def _milliseconds(told, name, default):
+    value = told.get(name, default)
+    if not isinstance(value, int) or not 0 <= value <= _LONGEST_MS:
+        raise ValueError("%s is not 0 to %d" % (name, _LONGEST_MS))
+    return value
+
+
+def _contact(name):
+    if name not in board.current.contacts:
+        raise ValueError("this device has no " + name)
+    return board.current.contacts[name]
+
+
+def _press(key, told):
+    contact = _contact("key_%s" % key)
+    length = _milliseconds(told, "ms", 120)
+    bounce = _milliseconds(told, "bounce_ms", 6)
+    if bounce > length:
+        raise ValueError("bounce_ms is more than ms")
+    now = time.ticks_us()
+    contact.press(now, now + length * 1000, bounce * 1000)
+    emit({"pressed": key}, now)
+
+
+def _beams(direction):
+    outer, inner = _contact("beam_a"), _contact("beam_b")
+    if direction == "in":
+        return outer, inner
+    if direction == "out":
+        return inner, outer
+    raise ValueError("neither in nor out")
+
+
+def _cross(direction, told):
+    first, second = _beams(direction)
+    length = _milliseconds(told, "ms", 700)
+    now = time.ticks_us()
+    # A body is wider than the gap between the beams: for a moment it breaks both.
+    first.close(now, now + length * 600)
+    second.close(now + length * 400, now + length * 1000)
+    asyncio.create_task(_crossed(direction, length))
+
+
+async def _crossed(direction, length):
+    await asyncio.sleep_ms(length)
+    emit({"crossed": direction})
+
+
+def _turn_back(direction, told):
+    first, second = _beams(direction)
+    length = _milliseconds(told, "ms", 700)
+    now = time.ticks_us()
+    first.close(now, now + length * 1000)
+    second.close(now + length * 300, now + length * 700)
+
+
+def _floor():
+    if board.current.floor is None:
+        raise ValueError("this device has no probe")
+    return board.current.floor
+
+
+def _wet_ohms(ohms, told):
+    if not isinstance(ohms, int) or not 1 <= ohms <= 1_000_000_000:
+        raise ValueError("wet_ohms is not 1 to 1000000000")
+    _floor().ohms = ohms
+
+
+def _probe(fault, told):
+    if fault not in ("open", "short"):
+        raise ValueError("neither open nor short")
+    if fault == "open":
+        _floor().cut()
+    else:
+        _floor().bridge()
+
+
+def _wifi(state, told):
+    if state not in ("off", "on"):
+        raise ValueError("neither off nor on")
+    board.current.wifi_in_range = state == "on"
+
+
+def _hang(length, told):
+    time.sleep_ms(_milliseconds(told, "hang_ms", 0))
+
+
+_DEEDS = {
+    "press": _press,
+    "cross": _cross,
+    "turn_back": _turn_back,
+    "wet_ohms": _wet_ohms,
+    "probe": _probe,
+    "wifi": _wifi,
+    "hang_ms": _hang,
+}
