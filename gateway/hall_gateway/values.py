@@ -5,8 +5,9 @@ Here: frozen values at the boundary between core.py and the links. Not here: wha
 """
 
 import asyncio
-import json
 from dataclasses import dataclass, field
+
+from hall_gateway.wire import compact
 
 
 class StoreError(Exception):
@@ -15,11 +16,6 @@ class StoreError(Exception):
 
 class StoreFullError(StoreError):
     """The store is at its limit; devices keep their events until there is space again."""
-
-
-def compact(value: object) -> bytes:
-    """`value` as JSON without blanks, in UTF-8."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,277 @@
+"""The windows of a hall as a state machine: commands and time in, what follows out.
+
+Here: what each command means at a window, when a rating session opens, and what displays and
+keypads should be. Pure: no I/O, no clock, no randomness; `now` is unix ms. Not here: the rules of
+a rating (ratings.py), storing and publishing an Outcome (ingest.py).
+
+A window is idle, called (a ticket is asked to come), serving, or paused:
+
+    idle --call--> called --start--> serving --end--> idle     a completed service is rated
+    called --recall--> called        called --no_show--> idle
+    called, serving --call--> called                           the last one ended by next_call
+    called, serving --transfer--> idle                         and called at the other window
+    idle --pause--> paused --resume--> idle                    with a ticket: once it is done with
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import ClassVar
+
+from hall_gateway import ratings
+from hall_gateway.models import (
+    CallCommand,
+    CloseData,
+    DeviceEvent,
+    PressData,
+    ShowCommand,
+    ShownData,
+    StaffCommand,
+    TransferCommand,
+    WindowCommand,
+)
+from hall_gateway.outcome import Emit, Outcome
+from hall_gateway.plan import Plan, PlannedDevice
+from hall_gateway.state import HallState, Json, Rating, Window
+from hall_gateway.views import Views
+
+SessionCommand = CallCommand | WindowCommand | TransferCommand | StaffCommand | ShowCommand
+
+
+class RefusedError(ValueError):
+    """A command that cannot be done now: what is in the way and what would be right, one line."""
+
+
+class Sessions:
+    """The state machine over `state`, which it changes in step with what it returns."""
+
+    def __init__(self, plan: Plan, state: HallState) -> None:
+        self._plan = plan
+        self._state = state
+        self._views = Views(plan, state)
+
+    def settle(self, now: int) -> Outcome:
+        """What devices should be, in line with the plan, which may be newer than the store."""
+        outcome = Outcome()
+        for window in self._plan.windows:
+            if window not in self._state.windows:
+                outcome.keep(self._state, Window(window))
+        self._views.settle(outcome, now)
+        return outcome
+
+    def command(self, name: str, command: SessionCommand, now: int) -> Outcome:
+        """What `name` leads to; the result is the window as it is then.
+
+        Raises RefusedError; then nothing has changed.
+        """
+        outcome = Outcome()
+        match command:
+            case ShowCommand():
+                self._show(command, outcome, now)
+            case CallCommand():
+                self._call(command, outcome, now)
+            case TransferCommand():
+                self._transfer(command, outcome, now)
+            case StaffCommand():
+                window = replace(self._window(command.window), staff=command.staff)
+                self._becomes(window, outcome, now)
+            case WindowCommand():
+                step = self._steps[name]
+                step(self, self._window(command.window), outcome, now)
+        if not outcome.result and command.window is not None:
+            outcome.result = _status(self._state.windows[command.window])
+        return outcome
+
+    def press(self, device: PlannedDevice, event: DeviceEvent, data: PressData, at: int) -> Outcome:
+        """A press at unix ms `at`."""
+        return ratings.press(self._state, device, event, data, at)
+
+    def close(self, device: PlannedDevice, data: CloseData, now: int) -> Outcome:
+        """A keypad's session is over; the keypad should not open it again after a restart."""
+        outcome = ratings.close(self._state, device, data)
+        self._views.unprompt(device, outcome, now, data.session)
+        return outcome
+
+    def shown(self, device: PlannedDevice, data: ShownData) -> Outcome:
+        """A display shows a call."""
+        return self._views.shown(device, data.rev)
+
+    def tick(self, now: int) -> Outcome:
+        """Texts whose time is over go; sessions that nobody closed for a day are closed."""
+        outcome = Outcome()
+        self._views.tick(outcome, now)
+        ratings.expire(self._state, outcome, now)
+        return outcome
+
+    def _window(self, window: str) -> Window:
+        if window not in self._plan.windows:
+            known = ", ".join(self._plan.windows) or "none"
+            raise RefusedError(f"window: {window} is not in this hall; give one of {known}")
+        return self._state.windows[window]
+
+    def _call(self, command: CallCommand, outcome: Outcome, now: int) -> None:
+        window = self._window(command.window)
+        if window.state == "paused" or window.pausing:
+            raise RefusedError(f"window {window.id} is {_doing(window)}; resume it before a call")
+        if window.ticket is not None:
+            self._finish(window, "next_call", outcome, now)
+        called = Window(
+            window.id,
+            "called",
+            command.staff or window.staff,
+            command.ticket,
+            command.business,
+            called=now,
+        )
+        self._arrive(called, outcome, now)
+
+    def _recall(self, window: Window, outcome: Outcome, now: int) -> None:
+        if window.state != "called":
+            raise RefusedError(
+                f"window {window.id} is {_doing(window)}; call a ticket before a recall"
+            )
+        self._becomes(window, outcome, now, announce=True)
+
+    def _no_show(self, window: Window, outcome: Outcome, now: int) -> None:
+        if window.state != "called":
+            raise RefusedError(
+                f"window {window.id} is {_doing(window)}; only a called ticket can be a no_show"
+            )
+        self._finish(window, "no_show", outcome, now)
+        self._becomes(_emptied(window), outcome, now)
+
+    def _start(self, window: Window, outcome: Outcome, now: int) -> None:
+        if window.state != "called" or window.called is None:
+            raise RefusedError(
+                f"window {window.id} is {_doing(window)}; call a ticket before a start"
+            )
+        window = replace(window, state="serving", started=now, served_by=window.staff)
+        data = _service(window) | {"waited_ms": now - (window.called or now)}
+        outcome.emits.append(Emit("hall.service.started", f"window/{window.id}", data))
+        self._becomes(window, outcome, now)
+
+    def _end(self, window: Window, outcome: Outcome, now: int) -> None:
+        if window.state != "serving":
+            raise RefusedError(
+                f"window {window.id} is {_doing(window)}; start a service before its end"
+            )
+        self._finish(window, "completed", outcome, now)
+        self._becomes(_emptied(window), outcome, now)
+
+    def _pause(self, window: Window, outcome: Outcome, now: int) -> None:
+        if window.state == "paused" or window.pausing:
+            raise RefusedError(f"window {window.id} is {_doing(window)} already; nothing to do")
+        if window.ticket is None:
+            self._becomes(replace(window, state="paused"), outcome, now)
+        else:
+            self._becomes(replace(window, pausing=True), outcome, now)
+
+    def _resume(self, window: Window, outcome: Outcome, now: int) -> None:
+        if window.state == "paused":
+            self._becomes(replace(window, state="idle"), outcome, now)
+        elif window.pausing:
+            self._becomes(replace(window, pausing=False), outcome, now)
+        else:
+            raise RefusedError(f"window {window.id} is {_doing(window)}, not paused")
+
+    _steps: ClassVar[dict[str, Callable[["Sessions", Window, Outcome, int], None]]] = {
+        "recall": _recall,
+        "no_show": _no_show,
+        "start": _start,
+        "end": _end,
+        "pause": _pause,
+        "resume": _resume,
+    }
+
+    def _transfer(self, command: TransferCommand, outcome: Outcome, now: int) -> None:
+        window, to = self._window(command.window), self._window(command.to)
+        if window.ticket is None:
+            raise RefusedError(
+                f"window {window.id} is {_doing(window)}; it has no ticket to transfer"
+            )
+        if to.state != "idle":
+            raise RefusedError(f"window {to.id} is {_doing(to)}; transfer to an idle window")
+        self._finish(window, "transfer", outcome, now)
+        self._becomes(_emptied(window), outcome, now)
+        called = replace(
+            to, state="called", ticket=window.ticket, business=window.business, called=now
+        )
+        self._arrive(called, outcome, now)
+
+    def _finish(self, window: Window, reason: str, outcome: Outcome, now: int) -> None:
+        """The ticket of `window` is done with there; a service that took place is rated."""
+        served = None if window.started is None else now - window.started
+        waited = None if window.called is None else (window.started or now) - window.called
+        data = _service(window) | {"waited_ms": waited, "served_ms": served, "reason": reason}
+        outcome.emits.append(Emit("hall.service.ended", f"window/{window.id}", data))
+        if window.started is None or reason == "transfer" or window.ticket is None:
+            return
+        keypad = self._plan.keypad(window.id)
+        rating = Rating(
+            keypad.id if keypad else "",
+            0,
+            window.id,
+            window.ticket,
+            window.served_by,
+            window.business,
+            now,
+        )
+        if keypad is None:
+            outcome.emits.append(ratings.never_opened(rating, "no_keypad"))
+        elif reason == "next_call":
+            outcome.emits.append(ratings.never_opened(rating, "next_call"))
+        else:
+            session = self._views.prompt(keypad, window.ticket, outcome, now)
+            outcome.keep(self._state, replace(rating, session=session))
+
+    def _show(self, command: ShowCommand, outcome: Outcome, now: int) -> None:
+        if command.window is not None:
+            devices = self._plan.displays(self._window(command.window).id)
+            if not devices:
+                raise RefusedError(f"window {command.window} has no display; name a device instead")
+        else:
+            device = self._plan.devices.get(command.device or "")
+            if device is None or device.role != "call_display":
+                known = [d.id for d in self._plan.devices.values() if d.role == "call_display"]
+                raise RefusedError(
+                    f"device: {command.device} is not a display of this hall; "
+                    f"give one of {', '.join(known) or 'none'}"
+                )
+            devices = [device]
+        until = now + command.seconds * 1000
+        for device in devices:
+            self._views.text(device, command.text, until, outcome, now)
+        outcome.result = {"devices": [device.id for device in devices]}
+
+    def _becomes(self, window: Window, outcome: Outcome, now: int, announce: bool = False) -> None:
+        outcome.keep(self._state, window)
+        self._views.window(window, outcome, now, announce)
+
+
+def _emptied(window: Window) -> Window:
+    """`window` after its ticket; a pause that waited for it begins."""
+    return Window(window.id, "paused" if window.pausing else "idle", window.staff)
+
+
+def _doing(window: Window) -> str:
+    """What a window is doing, for a sentence: "serving A015"."""
+    doing = f"{window.state} {window.ticket}" if window.ticket else window.state
+    return f"{doing} and about to pause" if window.pausing else doing
+
+
+def _service(window: Window) -> Json:
+    return {
+        "ticket": window.ticket,
+        "window": window.id,
+        "staff": window.served_by or window.staff,
+        "business": window.business,
+    }
+
+
+def _status(window: Window) -> Json:
+    return {
+        "window": window.id,
+        "state": window.state,
+        "ticket": window.ticket,
+        "staff": window.staff,
+        "pausing": window.pausing,
+    }

@@ -1,0 +1,149 @@
+"""The state of a hall between two inputs, as values that a store can keep.
+
+Here: frozen dataclasses that go to JSON and back, and the container that holds the current ones.
+Not here: how one state follows from another (sessions.py, ratings.py).
+"""
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, cast
+
+from hall_gateway.wire import compact
+
+WindowState = Literal["idle", "called", "serving", "paused"]
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Window:
+    """A window. Times are unix ms. `served_by` is who was logged in when the service started;
+    `pausing`: it pauses as soon as the ticket is done with."""
+
+    id: str
+    state: WindowState = "idle"
+    staff: str | None = None
+    ticket: str | None = None
+    business: str | None = None
+    served_by: str | None = None
+    called: int | None = None
+    started: int | None = None
+    pausing: bool = False
+
+
+@dataclass(frozen=True)
+class Press:
+    """A press that may count. `up` is ms since boot `boot`, `at` unix ms, `mark` 5 (best) to 1."""
+
+    key: int
+    mark: int
+    boot: int
+    up: int
+    at: int
+
+
+@dataclass(frozen=True)
+class Rating:
+    """A rating session: the keypad `device` asks for the rating of one service.
+
+    `session` is the rev of the desired state that opened it. `presses` are the ones that may
+    still decide it. `closed` is None while it is open, else "given" or the reason of a none.
+    """
+
+    device: str
+    session: int
+    window: str
+    ticket: str
+    staff: str | None
+    business: str | None
+    opened: int
+    presses: tuple[Press, ...] = ()
+    closed: str | None = None
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call as one display was told to show it, with the rev that told it."""
+
+    rev: int
+    ticket: str
+    window: str
+    at: int
+
+
+@dataclass(frozen=True)
+class Display:
+    """What a display shows beside its window's state: a text until `until` (unix ms), its last
+    calls, and the newest rev that it reported as shown."""
+
+    device: str
+    text: str | None = None
+    until: int = 0
+    calls: tuple[Call, ...] = ()
+    shown: int = 0
+
+
+@dataclass(frozen=True)
+class Desired:
+    """What a device should be: `view` is the payload of down/desired without its rev."""
+
+    device: str
+    rev: int
+    view: Json
+
+    def body(self) -> bytes:
+        return compact({"rev": self.rev, **self.view})
+
+
+Kept = Window | Rating | Display | Desired
+"""What the store keeps of a hall's state."""
+
+
+@dataclass
+class HallState:
+    """Everything that the next input can depend on."""
+
+    windows: dict[str, Window] = field(default_factory=dict[str, Window])
+    ratings: dict[tuple[str, int], Rating] = field(default_factory=dict[tuple[str, int], Rating])
+    displays: dict[str, Display] = field(default_factory=dict[str, Display])
+    desired: dict[str, Desired] = field(default_factory=dict[str, Desired])
+
+    def put(self, kept: Kept) -> None:
+        """Take `kept` as the current one of its kind."""
+        match kept:
+            case Window():
+                self.windows[kept.id] = kept
+            case Rating():
+                self.ratings[kept.device, kept.session] = kept
+            case Display():
+                self.displays[kept.device] = kept
+            case Desired():
+                self.desired[kept.device] = kept
+
+
+def to_json(kept: Kept) -> str:
+    """`kept` for the store."""
+    return compact(asdict(kept)).decode()
+
+
+def window_from(text: str) -> Window:
+    return Window(**_object(text))
+
+
+def rating_from(text: str) -> Rating:
+    fields = _object(text)
+    presses = tuple(Press(**press) for press in fields.pop("presses"))
+    return Rating(presses=presses, **fields)
+
+
+def display_from(text: str) -> Display:
+    fields = _object(text)
+    calls = tuple(Call(**call) for call in fields.pop("calls"))
+    return Display(calls=calls, **fields)
+
+
+def desired_from(text: str) -> Desired:
+    return Desired(**_object(text))
+
+
+def _object(text: str) -> Json:
+    return cast(Json, json.loads(text))

@@ -1,0 +1,133 @@
+"""What displays and keypads should be, derived from the state of their window.
+
+Here: the desired state of each device (device contract, down/desired) and what a display reported
+of it. Pure, `now` is unix ms. Not here: why a window is in its state (sessions.py).
+
+A rev is at least the unix time in seconds, so it stays newer than what a lost store ever sent.
+"""
+
+from dataclasses import replace
+
+from hall_gateway.outcome import Emit, Outcome
+from hall_gateway.plan import Plan, PlannedDevice
+from hall_gateway.state import Call, Desired, Display, HallState, Json, Window
+from hall_gateway.wire import rfc3339
+
+TTL_S = 30
+"""A call or a text is stale on a display whose link has been down this long (hall.md, 3 and 6)."""
+
+WELCOME = "欢迎光临"
+"""What an idle display shows that stands at no window."""
+
+KEPT_CALLS = 16
+"""Calls remembered for each display, to tell which ticket a late `shown` is about."""
+
+
+class Views:
+    """The devices' desired states in `state`, which it changes in step with what it returns."""
+
+    def __init__(self, plan: Plan, state: HallState) -> None:
+        self._plan = plan
+        self._state = state
+
+    def settle(self, outcome: Outcome, now: int) -> None:
+        """Every device in line with the plan, which may be newer than the store."""
+        for device in self._plan.devices.values():
+            if device.role == "call_display":
+                self._refresh(device, outcome, now)
+            elif device.role == "keypad" and device.window is not None:
+                desired = self._state.desired.get(device.id)
+                if desired is None or desired.view["window"] != device.window:
+                    self.prompt(device, None, outcome, now)
+
+    def window(self, window: Window, outcome: Outcome, now: int, announce: bool = False) -> None:
+        """The displays of `window` follow its new state.
+
+        `announce`: it was called, or called again: shown anew even if it already stands there,
+        and in place of any text.
+        """
+        for device in self._plan.displays(window.id):
+            display = self._state.displays.get(device.id)
+            if announce and display and display.text is not None:
+                outcome.keep(self._state, replace(display, text=None))
+            self._refresh(device, outcome, now, announce)
+
+    def text(
+        self, device: PlannedDevice, text: str, until: int, outcome: Outcome, now: int
+    ) -> None:
+        """`text` on a display until unix ms `until`."""
+        display = self._state.displays.get(device.id, Display(device.id))
+        outcome.keep(self._state, replace(display, text=text, until=until))
+        self._refresh(device, outcome, now)
+
+    def tick(self, outcome: Outcome, now: int) -> None:
+        """Texts whose time is over give way to the window's state."""
+        for display in list(self._state.displays.values()):
+            if display.text is not None and display.until <= now:
+                outcome.keep(self._state, replace(display, text=None))
+                if device := self._plan.devices.get(display.device):
+                    self._refresh(device, outcome, now)
+
+    def prompt(self, keypad: PlannedDevice, ticket: str | None, outcome: Outcome, now: int) -> int:
+        """The keypad asks for a rating of `ticket`, or with None for nothing; returns the rev."""
+        session: Json | None = None
+        if ticket is not None:
+            seconds = self._plan.window_s
+            session = {"ticket": ticket, "until": now + seconds * 1000, "window_s": seconds}
+        return self._want(keypad, {"session": session, "window": keypad.window}, outcome, now)
+
+    def unprompt(self, keypad: PlannedDevice, outcome: Outcome, now: int, session: int = 0) -> None:
+        """The keypad asks for nothing any more, if it did (for `session`, when given)."""
+        desired = self._state.desired.get(keypad.id)
+        if desired and desired.view["session"] and session in (0, desired.rev):
+            self.prompt(keypad, None, outcome, now)
+
+    def shown(self, device: PlannedDevice, rev: int) -> Outcome:
+        """A display scanned out the call of `rev`: hall.call.shown, once a rev."""
+        outcome = Outcome()
+        display = self._state.displays.get(device.id, Display(device.id))
+        if rev <= display.shown:
+            return outcome
+        outcome.keep(self._state, replace(display, shown=rev))
+        call = next((call for call in display.calls if call.rev == rev), None)
+        data: Json = {
+            "rev": rev,
+            "ticket": call.ticket if call else None,
+            "window": call.window if call else device.window,
+            "called_at": rfc3339(call.at) if call else None,
+        }
+        outcome.emits.append(Emit("hall.call.shown", device.subject, data, own=False))
+        return outcome
+
+    def _refresh(
+        self, device: PlannedDevice, outcome: Outcome, now: int, announce: bool = False
+    ) -> None:
+        view = self._view(device)
+        desired = self._state.desired.get(device.id)
+        if desired and desired.view == view and not announce:
+            return
+        rev = self._want(device, view, outcome, now)
+        if view["view"] == "call":
+            display = self._state.displays.get(device.id, Display(device.id))
+            call = Call(rev, str(view["ticket"]), str(view["window"]), now)
+            calls = (*display.calls, call)[-KEPT_CALLS:]
+            outcome.keep(self._state, replace(display, calls=calls))
+
+    def _view(self, device: PlannedDevice) -> Json:
+        display = self._state.displays.get(device.id)
+        if display and display.text is not None:
+            return {"view": "text", "text": display.text, "ttl_s": TTL_S}
+        if device.window is None:
+            return {"view": "idle", "name": WELCOME}
+        window = self._state.windows[device.window]
+        if window.state == "paused":
+            return {"view": "closed"}
+        if window.ticket is not None:
+            return {"view": "call", "ticket": window.ticket, "window": window.id, "ttl_s": TTL_S}
+        return {"view": "idle", "name": self._plan.windows[window.id] or f"{window.id}号窗口"}
+
+    def _want(self, device: PlannedDevice, view: Json, outcome: Outcome, now: int) -> int:
+        desired = self._state.desired.get(device.id)
+        rev = max(desired.rev + 1 if desired else 0, now // 1000)
+        outcome.keep(self._state, Desired(device.id, rev, view))
+        return rev
