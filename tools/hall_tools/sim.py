@@ -1,13 +1,29 @@
 """A device in simulation, from its host side: one MicroPython process a device.
 
 Here: starting the interpreter on a device's flash file, its world's lines in and out, and what a
-mains switch and a reset button do to it. Not here: what is on the flash (`hall_tools.deploy`), nor
-what the simulated hardware does (firmware/sim).
+mains switch and a reset do to it. Not here: what is on the flash (`hall_tools.deploy`), nor what
+the simulated hardware does (firmware/sim).
 """
 
+import asyncio
+import contextlib
+import fcntl
+import importlib.util
+import json
+import os
+import sys
+from collections import deque
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
+
+from hall_tools import deploy, mpy
+from hall_tools.errors import UserError
+
+# 64-bit words: about what an ESP32 gives an application with its 32-bit words.
+HEAP = "192K"
+_LINES_KEPT = 10_000
+_LONGEST_LINE = 256 * 1024
 
 
 class SimDevice:
@@ -17,50 +33,188 @@ class SimDevice:
     memory). It is created when missing; the journal in it is kept when the configuration changes.
     `config` is what `hall_profiles.compile_config` made; `ident` is the content of the ident
     partition: {"device", "psk": hex or None, "wifi": [[ssid, password], ...]}.
+
+    A reset of the device starts the interpreter again by itself, as a chip does.
     """
 
     def __init__(self, config: dict[str, Any], ident: dict[str, Any], folder: Path) -> None:
         self.config = config
         self.ident = ident
         self.folder = folder
+        self.dropped = 0
+        """Lines that nobody took in time: at most 10,000 wait for lines()."""
+        self._said: deque[dict[str, Any]] = deque(maxlen=_LINES_KEPT)
+        self._spoke = asyncio.Event()
+        self._stopped = False
+        self._switched_off = asyncio.Event()
+        self._process: asyncio.subprocess.Process | None = None
+        self._life: asyncio.Task[None] | None = None
+        self._lock: IO[str] | None = None
+
+    @property
+    def is_on(self) -> bool:
+        """Whether the device has power (it may be starting again at this moment)."""
+        return self._life is not None and not self._life.done()
 
     async def start(self) -> None:
         """Writes the flash when the firmware, config or ident changed, then switches power on.
 
-        Raises UserError when the firmware has no driver or transport for this profile.
+        Raises UserError when the firmware has no driver or transport for this profile, when the
+        folder is in use by another device, or when this machine cannot run the simulation.
         """
-        raise NotImplementedError
+        if importlib.util.find_spec("micropython_run") is None:
+            raise UserError(
+                "the simulation needs MicroPython's unix port, published for x86-64 Linux: "
+                "pip install 'hallkit[sim]'",
+                os.EX_UNAVAILABLE,
+            )
+        await asyncio.to_thread(self._prepare)
+        await self.power_on()
 
     async def send(self, line: dict[str, Any]) -> None:
         """Gives the world one line: {"press": 5}, {"cross": "in"}, {"wet_ohms": 40000} and so on.
 
         {"power": "cut"} and {"power": "on"} are done here, by power_cut() and power_on(). A line
-        for a device that is off raises ConnectionError: nobody can press a key on a dead keypad
-        and be counted.
+        for a device that is off or just starting again raises ConnectionError: nobody can press a
+        key on a dead keypad and be counted.
         """
-        raise NotImplementedError
+        power = line.get("power")
+        if power == "cut":
+            await self.power_cut()
+        elif power == "on":
+            await self.power_on()
+        else:
+            await self.send_raw(json.dumps(line).encode() + b"\n")
 
-    def lines(self) -> AsyncIterator[dict[str, Any]]:
+    async def send_raw(self, line: bytes) -> None:
+        """One line for the world as it is, sense or nonsense; errors as of send()."""
+        process = self._process
+        if process is None or process.stdin is None or process.returncode is not None:
+            raise ConnectionError(f"{self.config['device']} is off")
+        process.stdin.write(line)
+        await process.stdin.drain()
+
+    async def lines(self) -> AsyncIterator[dict[str, Any]]:
         """What the device shows and does, one dict a line, across resets, until stop().
 
         Simulated hardware gives the objects of the simulation contract (each has "t_us", the
         host's time.monotonic() in microseconds). A line of the serial log comes as {"log": text},
-        a switched-off device as {"off": exit code}. There is one stream; take it once.
+        a process that has ended for good as {"off": exit code}. There is one stream; take it once.
         """
-        raise NotImplementedError
+        while True:
+            while self._said:
+                yield self._said.popleft()
+            if self._stopped:
+                return
+            self._spoke.clear()
+            await self._spoke.wait()
 
     async def kill(self) -> None:
         """SIGKILL at this very moment; RTC memory stays. The device is off until power_on()."""
-        raise NotImplementedError
+        self._switched_off.set()
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+        if self._life is not None:
+            # What it said until this moment is still read.
+            await self._life
 
     async def power_cut(self) -> None:
         """Mains gone at this very moment: SIGKILL, and RTC memory is lost. Off until power_on()."""
-        raise NotImplementedError
+        await self.kill()
+        self._rtc.unlink(missing_ok=True)
 
     async def power_on(self) -> None:
-        """Starts the interpreter again on the flash as it is."""
-        raise NotImplementedError
+        """Starts the interpreter on the flash as it is; nothing when the device is on already."""
+        if not self.is_on:
+            self._switched_off.clear()
+            await self._spawn()
+            self._life = asyncio.create_task(self._live())
 
     async def stop(self) -> None:
         """Switches off and waits until the process is gone; lines() ends. Safe to call twice."""
-        raise NotImplementedError
+        await self.power_cut()
+        self._stopped = True
+        self._spoke.set()
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    @property
+    def _rtc(self) -> Path:
+        return self.folder / "rtc.bin"
+
+    def _prepare(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = (self.folder / "lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            raise UserError(
+                f"{self.folder}: another simulated device runs on this folder; "
+                "stop it or use another --state",
+                os.EX_TEMPFAIL,
+            ) from None
+        self._lock = lock
+        deploy.deploy(self.folder / "flash.bin", self.config, self.ident)
+        mpy.write_tree(mpy.simulation(), self.folder / "board")
+
+    async def _spawn(self) -> None:
+        self._process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "hall_tools.interpreter", str(os.getpid())),
+            *("-X", f"heapsize={HEAP}", "-m", "start"),
+            *(str(self.folder / "flash.bin"), str(self._rtc)),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env=os.environ | {"MICROPYPATH": f"{self.folder / 'board'}:.frozen"},
+            limit=_LONGEST_LINE,
+            # Ctrl-C at a terminal is for the host, which switches its devices off itself.
+            start_new_session=True,
+        )
+
+    async def _live(self) -> None:
+        """Reads what this life of the device says, and begins the next one after a reset."""
+        while True:
+            reset, exit_code = await self._read_to_end()
+            if reset is None or self._switched_off.is_set():
+                self._say({"off": exit_code})
+                return
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(reset.get("ms", 0) / 1000):
+                    await self._switched_off.wait()
+            await self._spawn()
+            if self._switched_off.is_set() and self._process is not None:
+                self._process.kill()
+
+    async def _read_to_end(self) -> tuple[dict[str, Any] | None, int]:
+        """The reset that ended the process, if one did, and its exit code."""
+        process = self._process
+        assert process is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
+        reset = None
+        async for raw in process.stdout:
+            line = _parse(raw)
+            self._say(line)
+            if "reset" in line:
+                reset = line
+        exit_code = await process.wait()
+        process.stdin.close()
+        self._process = None
+        return reset, exit_code
+
+    def _say(self, line: dict[str, Any]) -> None:
+        self.dropped += len(self._said) == _LINES_KEPT
+        self._said.append(line)
+        self._spoke.set()
+
+
+def _parse(raw: bytes) -> dict[str, Any]:
+    text = raw.decode("utf-8", "replace").rstrip("\r\n")
+    if text.startswith('{"t_us":'):
+        try:
+            return cast("dict[str, Any]", json.loads(text))
+        except ValueError:
+            pass  # cut off by the end of the process: shown as it is
+    return {"log": text}
