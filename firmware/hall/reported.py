@@ -1,0 +1,97 @@
+"""The device's reported state, up/state: what it shows, its journal, its health, its last errors.
+
+Here: what stands in it and when it is due. Not here: sending it.
+"""
+
+import gc
+import json
+
+from .downlink import PAYLOAD_MAX
+
+ERRORS = 3  # last errors kept
+ERROR_MAX = 80  # characters of one
+
+
+class Reported:
+    """shows() -> dict of what the role shows or senses. about: {"fw", "profile", "cause"}.
+
+    stats: the link's counters. Due at connect, when shows() or rev changed (at most once in
+    check_ms), and every repeat_ms.
+    """
+
+    def __init__(self, journal, shows, about, stats, check_ms, repeat_ms):
+        self.errors = []  # [uptime in s, how often, text], newest last
+        self._journal = journal
+        self._shows = shows
+        self._about = about
+        self._stats = stats
+        self._check = check_ms
+        self._repeat = repeat_ms
+        self._last = None  # rev and shows as last sent, as JSON; None: send in any case
+        self._at = 0
+
+    def report(self, text, now):
+        """Keep an error; one that repeats takes one place."""
+        entry = [now // 1000, 1, text[:ERROR_MAX]]
+        if self.errors and self.errors[-1][2] == entry[2]:
+            entry[1] += self.errors.pop()[1]
+        self.errors.append(entry)
+        if len(self.errors) > ERRORS:
+            self.errors.pop(0)
+
+    def renew(self):
+        """A new connection: the state is due."""
+        self._last = None
+
+    def due(self, rev, now):
+        """The payload if it is time to send it, else None."""
+        age = now - self._at
+        if self._last is not None and age < self._check:
+            return None
+        shows = self._shows()
+        this = json.dumps([rev, shows])
+        if this == self._last and age < self._repeat:
+            return None
+        self._last = this
+        self._at = now
+        return self._payload(rev, shows, now)
+
+    def _payload(self, rev, shows, now):
+        journal = self._journal
+        stats = self._stats
+        health = {
+            "up_s": now // 1000,
+            "boot": journal.boot,
+            "cause": self._about["cause"],
+            "heap": gc.mem_free(),
+            "connects": stats["connects"],
+            "stale": stats["stale"],
+            "refused": stats["malformed"] + stats["desired_refused"] + stats["acks_refused"],
+            "errors": ["%d s, x%d: %s" % tuple(error) for error in self.errors],
+        }
+        state = {
+            "rev": rev,
+            "shows": shows,
+            "journal": {
+                "epoch": journal.epoch,
+                "acked": journal.acked,
+                "next": journal.next,
+                "dropped": journal.dropped,
+                "torn": journal.torn,
+            },
+            "health": health,
+            "fw": self._about["fw"],
+            "profile": self._about["profile"],
+        }
+        payload = _dump(state)
+        if len(payload) > PAYLOAD_MAX:
+            health["errors"] = []
+            payload = _dump(state)
+        if len(payload) > PAYLOAD_MAX:
+            state["shows"] = {"error": "too long to report"}
+            payload = _dump(state)
+        return payload
+
+
+def _dump(value):
+    return json.dumps(value, separators=(",", ":")).encode()
