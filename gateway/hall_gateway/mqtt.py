@@ -107,18 +107,19 @@ class MqttClient:
             working = asyncio.ensure_future(work())
             try:
                 await asyncio.wait((working, connection.lost), return_when=asyncio.FIRST_COMPLETED)
-                if working.done():
-                    with suppress(DisconnectedError):
-                        working.result()
-                    await asyncio.wait((connection.lost,))
             finally:
                 working.cancel()
-                with suppress(asyncio.CancelledError, DisconnectedError):
-                    await working
+                await asyncio.wait((working,))
+            if not working.cancelled():
+                with suppress(DisconnectedError):
+                    working.result()
+            await asyncio.wait((connection.lost,))
 
     async def _next_connection(self) -> Connection:
         async with self._changed:
-            await self._changed.wait_for(lambda: self._connection is not None)
+            await self._changed.wait_for(
+                lambda: self._connection is not None and not self._connection.lost.done()
+            )
             assert self._connection is not None
             return self._connection
 

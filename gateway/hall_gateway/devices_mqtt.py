@@ -1,0 +1,176 @@
+"""The device side over MQTT: `device/v1/{device}/…` as DESIGN's contract has it.
+
+Here: topics to the core and back: commit, then down/ack, then PUBACK. Not here: what an event
+means (core.py), the connection (mqtt.py).
+
+What cannot be routed is counted and PUBACKed, so that it does not come again: a topic of another
+shape, and an up/online that is neither 0 nor 1. The core counts and refuses what is unknown to it;
+a device it refuses gets no down/ack and so keeps its events. While the store takes nothing, there
+is neither down/ack nor PUBACK.
+"""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from hall_gateway.config import GatewayConfig
+from hall_gateway.core import Core
+from hall_gateway.mqtt import DisconnectedError, Message, MqttClient
+from hall_gateway.ordered import OrderedWorker, until_stored
+from hall_gateway.values import Ack, DeviceOrder
+
+log = logging.getLogger(__name__)
+
+ROOT = "device/v1"
+_UNKNOWN = ""
+"""The one worker that all unlisted devices share."""
+_REPEATABLE = {"identify", "selftest", "config"}
+"""Commands that may reach a device twice; reboot and update are sent to it once."""
+
+
+@dataclass
+class _Order:
+    order: DeviceOrder
+    expires: float
+    repeatable: bool
+    sent: bool = False
+
+
+class DevicesMqtt:
+    """Routes between the device broker and the core. `changed` is called after a device's
+    reported state or its being online changed."""
+
+    def __init__(
+        self, config: GatewayConfig, mqtt: MqttClient, core: Core, changed: Callable[[], None]
+    ) -> None:
+        self._mqtt = mqtt
+        self._core = core
+        self._changed = changed
+        self._online: set[str] = set()
+        self._orders: dict[str, _Order] = {}
+        names = [device.id for device in config.devices]
+        self._workers = {name: OrderedWorker(self._handle) for name in (*names, _UNKNOWN)}
+        self.refused: dict[str, int] = {"topic": 0, "online": 0}
+
+    @staticmethod
+    def subscriptions() -> list[str]:
+        return [f"{ROOT}/+/up/#"]
+
+    async def receive(self) -> None:
+        """Take messages from the broker until cancelled; `run` handles them."""
+        async for message in self._mqtt.messages():
+            route = _route(message.topic)
+            if route is None:
+                self._refuse("topic", message)
+                continue
+            device, _ = route
+            await self._workers.get(device, self._workers[_UNKNOWN]).put(message)
+
+    async def run(self) -> None:
+        """Handle what was received and publish what the core wants devices to know."""
+        async with asyncio.TaskGroup() as group:
+            for worker in self._workers.values():
+                group.create_task(worker.run())
+            group.create_task(self._mqtt.while_connected(self._publish_desired))
+            group.create_task(self._mqtt.while_connected(self._publish_orders))
+
+    async def idle(self) -> None:
+        """Returns when everything received so far is committed and acked."""
+        for worker in self._workers.values():
+            await worker.idle()
+
+    async def _handle(self, message: Message) -> None:
+        route = _route(message.topic)
+        assert route is not None
+        device, leaf = route
+        ack: Ack | None = None
+        if leaf == "event":
+            ack = await self._core.event(device, message.payload)
+        elif leaf == "state":
+            ack = await self._core.state(device, message.payload)
+            self._changed()
+        elif leaf == "reply":
+            await self._core.reply(device, message.payload)
+            self._forget_answered(message.payload)
+        elif message.payload in (b"0", b"1"):
+            await self._set_online(device, message.payload == b"1")
+        else:
+            self._refuse("online", message)
+            return
+        with suppress(DisconnectedError):  # then it is delivered again, and acked again
+            if ack is not None:
+                await self._mqtt.publish(f"{ROOT}/{device}/down/ack", ack.body())
+            message.ack()
+
+    def _refuse(self, reason: str, message: Message) -> None:
+        self.refused[reason] += 1
+        if self.refused[reason] == 1:
+            log.warning(
+                "refused, and counted from now on: %s %.64r", message.topic, message.payload
+            )
+        message.ack()
+
+    async def _set_online(self, device: str, online: bool) -> None:
+        await self._core.online(device, online)
+        self._changed()
+        if not online:
+            self._online.discard(device)
+        elif device in self._workers:
+            self._online.add(device)
+            for order in self._orders.values():
+                if order.order.device == device and order.repeatable:
+                    order.sent = False
+            self._core.signals.device_commands.set()
+
+    async def _publish_desired(self) -> None:
+        """Everything at the start of a connection, for a broker may have lost it; then changes."""
+        published: dict[str, bytes] = {}
+        while True:
+            self._core.signals.desired.clear()
+            for device, body in self._core.desired().items():
+                if published.get(device) != body:
+                    await self._mqtt.publish(f"{ROOT}/{device}/down/desired", body, retain=True)
+                    published[device] = body
+            await self._core.signals.desired.wait()
+
+    async def _publish_orders(self) -> None:
+        """Device commands: at once, or as soon as the device is there, within their time."""
+        while True:
+            self._core.signals.device_commands.clear()
+            for order in await until_stored(self._core.take_device_commands):
+                fields = json.loads(order.body)
+                self._orders[order.id] = _Order(
+                    order, time.monotonic() + fields["ttl_s"], fields["do"] in _REPEATABLE
+                )
+            now = time.monotonic()
+            self._orders = {i: order for i, order in self._orders.items() if order.expires > now}
+            for pending in list(self._orders.values()):
+                if not pending.sent and pending.order.device in self._online:
+                    await self._send(pending)
+            await self._core.signals.device_commands.wait()
+
+    async def _send(self, pending: _Order) -> None:
+        pending.sent = True
+        try:
+            topic = f"{ROOT}/{pending.order.device}/down/cmd"
+            await self._mqtt.publish(topic, pending.order.body)
+        except DisconnectedError:  # it may have arrived all the same
+            pending.sent = not pending.repeatable
+            raise
+
+    def _forget_answered(self, payload: bytes) -> None:
+        """A reply that the core could read ends the sending of its command."""
+        with suppress(ValueError, TypeError, KeyError):
+            self._orders.pop(json.loads(payload)["id"], None)
+
+
+def _route(topic: str) -> tuple[str, str] | None:
+    """(device, leaf) of `device/v1/{device}/up/{leaf}`; None for any other shape."""
+    parts = topic.split("/")
+    if len(parts) != 5 or parts[3] != "up":
+        return None
+    return (parts[2], parts[4]) if parts[4] in ("event", "state", "online", "reply") else None

@@ -1,0 +1,147 @@
+"""The hall-system side: `hall/v1/{hall}/…` as DESIGN's contract has it.
+
+Here: draining the outbox, commands to the core and replies back, states, online. Not here: what a
+command means (core.py), the connection (mqtt.py).
+
+What the hall system sees of events: every event at least once, at QoS 1 and never retained, in the
+order of the outbox. The cursor moves, in the store, after the broker's PUBACK; when the connection
+or the gateway ends between the two, up to WINDOW events are published again, in order, with the
+same CloudEvents `id` and the same bytes. So the effect is exactly once for a receiver that is
+idempotent on `id`. A reply to a repeated or redelivered command is the stored one, sent again.
+
+While the hall system is away nothing is read from the store, so memory stays flat.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+
+from hall_gateway.config import GATEWAY_ID
+from hall_gateway.core import Core
+from hall_gateway.mqtt import DisconnectedError, Message, MqttClient
+from hall_gateway.ordered import OrderedWorker, until_stored
+from hall_gateway.values import Reply, compact
+
+log = logging.getLogger(__name__)
+
+SINK = "hall"
+WINDOW = 50
+"""Events in flight to the hall's broker."""
+STATE_INTERVAL_S = 1.0
+"""Least time between two looks for changed states: a device may report once a second."""
+
+
+class HallLink:
+    """Routes between the core and the hall system's broker.
+
+    `health` gives the gateway's own counts, published retained as the state of device `gateway`.
+    """
+
+    def __init__(
+        self, hall: str, mqtt: MqttClient, core: Core, health: Callable[[], dict[str, object]]
+    ) -> None:
+        self._root = root(hall)
+        self._mqtt = mqtt
+        self._core = core
+        self._health = health
+        self._commands = OrderedWorker(self._command)
+        self.states_changed = asyncio.Event()
+        self.refused: dict[str, int] = {"retained_command": 0}
+
+    @staticmethod
+    def subscriptions(hall: str) -> list[str]:
+        return [f"{root(hall)}/command/+"]
+
+    @staticmethod
+    def will(hall: str) -> tuple[str, bytes]:
+        return f"{root(hall)}/online", b"0"
+
+    async def receive(self) -> None:
+        """Take commands from the broker until cancelled; `run` handles them."""
+        async for message in self._mqtt.messages():
+            if message.retain:  # an old order of an unknown age, found at subscribing
+                self.refused["retained_command"] += 1
+                log.warning("refused a retained command on %s", message.topic)
+                message.ack()
+                continue
+            await self._commands.put(message)
+
+    async def run(self) -> None:
+        """Handle commands and publish events, late replies and states."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._commands.run())
+            for work in (self._publish_states, self._drain_outbox, self._publish_replies):
+                group.create_task(self._mqtt.while_connected(work))
+
+    async def idle(self) -> None:
+        """Returns when every command received so far is committed and answered."""
+        await self._commands.idle()
+
+    async def say_goodbye(self) -> None:
+        """Publish `online` 0: the broker sends no last will for an orderly end."""
+        with suppress(DisconnectedError):
+            await self._mqtt.publish(f"{self._root}/online", b"0", retain=True)
+
+    async def _command(self, message: Message) -> None:
+        reply = await self._core.command(message.topic.rpartition("/")[2], message.payload)
+        with suppress(DisconnectedError):  # then it is delivered again, and answered again
+            if reply is not None:
+                await self._reply(reply)
+            message.ack()
+
+    async def _reply(self, reply: Reply) -> None:
+        await self._mqtt.publish(f"{self._root}/reply/{reply.id}", reply.body)
+
+    async def _drain_outbox(self) -> None:
+        while True:
+            self._core.signals.outbox.clear()
+            rows = await self._core.outbox(SINK, WINDOW)
+            if not rows:
+                await self._core.signals.outbox.wait()
+                continue
+            results = await asyncio.gather(
+                *(
+                    self._mqtt.publish(
+                        f"{self._root}/event/{row.topic_noun}/{row.topic_verb}", row.body
+                    )
+                    for row in rows
+                ),
+                return_exceptions=True,
+            )
+            confirmed = 0
+            while confirmed < len(rows) and results[confirmed] is None:
+                confirmed += 1
+            if confirmed:
+                await until_stored(partial(self._core.advance, SINK, rows[confirmed - 1].position))
+            for result in results:
+                if isinstance(result, BaseException):
+                    raise result
+
+    async def _publish_replies(self) -> None:
+        while True:
+            self._core.signals.replies.clear()
+            for reply in await self._core.replies():
+                await self._reply(reply)
+                await until_stored(partial(self._core.replied, reply.id))
+            await self._core.signals.replies.wait()
+
+    async def _publish_states(self) -> None:
+        """Online first, every state at the start of a connection, and then the changed ones."""
+        await self._mqtt.publish(f"{self._root}/online", b"1", retain=True)
+        published: dict[str, bytes] = {}
+        while True:
+            self.states_changed.clear()
+            states = self._core.device_states()
+            states[GATEWAY_ID] = compact({"device": GATEWAY_ID, "online": True, **self._health()})
+            for device, body in states.items():
+                if published.get(device) != body:
+                    await self._mqtt.publish(f"{self._root}/state/{device}", body, retain=True)
+                    published[device] = body
+            await asyncio.sleep(STATE_INTERVAL_S)
+            await self.states_changed.wait()
+
+
+def root(hall: str) -> str:
+    return f"hall/v1/{hall}"
