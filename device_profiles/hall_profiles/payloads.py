@@ -6,7 +6,7 @@ Here: whether a payload's data is what its profile promises. Not here: the envel
 
 from hall_profiles.common import COMMON_DESIRED, COMMON_EVENTS
 from hall_profiles.errors import PayloadError
-from hall_profiles.fields import mismatch
+from hall_profiles.fields import DataField, mismatch
 from hall_profiles.model import Profile
 
 
@@ -44,3 +44,20 @@ def validate_desired(profile: Profile, desired: object) -> None:
     wrong = mismatch(fields, desired)
     if wrong:
         raise PayloadError(f"{profile.name} desired: {wrong}")
+
+
+def _fields_of_view(
+    profile: Profile, desired: dict[str, object], fields: dict[str, DataField]
+) -> dict[str, DataField]:
+    """The fields that the view in `desired` needs or may have; all when it has no known view."""
+    view = profile.views.get(str(desired.get("view")))
+    if view is None:
+        return fields
+    in_views = {name for v in profile.views.values() for name in (*v.needs, *v.may)}
+    here: dict[str, DataField] = {}
+    for name, field in fields.items():
+        if name in view.may:
+            here[name] = field.model_copy(update={"optional": True})
+        elif name in view.needs or name not in in_views:
+            here[name] = field
+    return here

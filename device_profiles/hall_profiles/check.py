@@ -1,0 +1,138 @@
+"""From the data of a file to a Profile, or to everything that is wrong with it.
+
+Here: the order of the checks, and the rules of single sections that are short. Every check works
+with what is right around it, so that one mistake does not hide the others.
+"""
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from hall_profiles.check_fields import check_data, check_desired, check_events
+from hall_profiles.check_pins import check_pins
+from hall_profiles.drivers import DRIVERS, Driver, Hub12, Keys, Panel
+from hall_profiles.errors import ProfileError
+from hall_profiles.model import Board, Header, Profile, Setting
+from hall_profiles.roles import DRIVER_SETTINGS, ROLES, Role, order_faults
+from hall_profiles.shape import checked, compare_names, is_mapping, show, suggest
+from hall_profiles.source import Source
+
+_RIGHT_SECTIONS = {
+    "board": "the fields name, chip, flash_mb, psram",
+    "driver": "the field name and the driver's own",
+    "pins": "a GPIO number for each pin of the driver",
+    "settings": "the role's settings, each with value, unit, min, max, title",
+    "events": "the event kinds of the role, each with title and data",
+    "desired": "the fields of the desired state, {} when there are none",
+    "shows": "the fields of the shown state, {} when there are none",
+}
+
+
+def check(source: Source, stem: str) -> Profile:
+    """The profile in a file called `stem`.yaml. Raises ProfileError with all that is wrong."""
+    data = source.data
+    if isinstance(data, dict):
+        _check_sections(source, data, stem)
+    elif not source.problems:
+        what = "the file is empty" if data is None else f"the file is {show(data)}"
+        source.add((), what, "a profile, which begins with name: and version:")
+    if source.problems:
+        raise ProfileError(sorted(source.problems, key=lambda problem: problem.line))
+    return Profile.model_validate(data)
+
+
+def _check_sections(source: Source, data: dict[str, Any], stem: str) -> None:
+    known = [name for name in Profile.model_fields if name != "views"]
+    compare_names(
+        source, (), data, known, "is not a field here", _right_section, optional=("views",)
+    )
+    header = {name: value for name, value in data.items() if name in Header.model_fields}
+    checked(source, Header, header, (), missing_noted=True)
+    name_noted = any(problem.field == "name" for problem in source.problems)
+    if "name" in data and data["name"] != stem and not name_noted:
+        source.add(("name",), f"is {show(data['name'])}", f"{stem}, as the file is called")
+    role = ROLES.get(str(data.get("role")))
+    board = checked(source, Board, data["board"], ("board",)) if "board" in data else None
+    driver = _check_driver(source, data["driver"], role) if "driver" in data else None
+    if "pins" in data:
+        check_pins(source, data["pins"], board, driver)
+    if "settings" in data:
+        _check_settings(source, data["settings"], role, driver)
+    if "events" in data:
+        check_events(source, data["events"], role)
+    if "desired" in data:
+        check_desired(source, data["desired"], data.get("views"), role)
+    if "shows" in data:
+        check_data(source, data["shows"], ("shows",), None)
+
+
+def _right_section(name: str) -> str:
+    field = Header.model_fields.get(name)
+    return (field.description or "") if field else _RIGHT_SECTIONS[name]
+
+
+def _check_driver(source: Source, data: object, role: Role | None) -> Driver | None:
+    names = role.drivers if role else tuple(DRIVERS)
+    if not is_mapping(source, data, ("driver",), ("name", "...")):
+        return None
+    name = data.get("name")
+    if name not in names:
+        what = "is missing" if "name" not in data else f"is {show(name)}"
+        if name in DRIVERS:
+            what += ", no driver for this role"
+        source.add(("driver", "name"), what, suggest(str(name), names))
+        return None
+    driver = checked(source, DRIVERS[name], data, ("driver",))
+    if isinstance(driver, Panel):
+        _check_panel(source, driver)
+    if isinstance(driver, Keys) and len(driver.marks) != driver.keys:
+        what = f"has {len(driver.marks)} marks for {driver.keys} keys"
+        source.add(("driver", "marks"), what, "one mark a key, key 1 first")
+    return driver
+
+
+def _check_panel(source: Source, panel: Panel) -> None:
+    columns, rows = panel.MODULE
+    if panel.width % columns:
+        what, right = f"is {panel.width}", f"a multiple of {columns}, a module's width"
+        source.add(("driver", "width"), what, right)
+    legal_heights = (rows, 2 * rows) if isinstance(panel, Hub12) else (rows,)
+    if panel.height not in legal_heights:
+        right = " or ".join(str(height) for height in legal_heights)
+        source.add(("driver", "height"), f"is {panel.height}", f"{right}, of modules {rows} high")
+    elif panel.chain != (modules := max(1, panel.width * panel.height // (columns * rows))):
+        what = f"is {panel.chain} for {panel.width}×{panel.height}"
+        source.add(("driver", "chain"), what, f"{modules}, of modules {columns}×{rows}")
+
+
+def _check_settings(source: Source, data: object, role: Role | None, driver: Driver | None) -> None:
+    known = dict(role.settings) if role else {}
+    if driver:
+        known |= DRIVER_SETTINGS.get(driver.name, {})
+    if not is_mapping(source, data, ("settings",), known):
+        return
+    if role and driver:
+        compare_names(
+            source, ("settings",), data, known, "is no setting of this role",
+            lambda name: f"a setting in {known[name]} with value, unit, min, max, title",
+        )  # fmt: skip
+    values: dict[str, int] = {}
+    for name, spec in data.items():
+        path = ("settings", name)
+        if setting := checked(source, Setting, spec, path):
+            _check_setting(source, setting, name, known.get(name))
+            values[name] = setting.value
+    for name, what, right in order_faults(role, values) if role else ():
+        source.add(("settings", name, "value"), what, right)
+
+
+def _check_setting(source: Source, setting: Setting, name: str, unit: str | None) -> None:
+    path = ("settings", name)
+    if unit and setting.unit != unit:
+        right = f"{unit}, in which the firmware counts it"
+        source.add((*path, "unit"), f"is {setting.unit}", right)
+    if setting.min > setting.max:
+        source.add((*path, "min"), f"is {setting.min}, above max", f"at most {setting.max}")
+    elif not setting.min <= setting.value <= setting.max:
+        right = f"{setting.min} to {setting.max} {setting.unit}"
+        source.add((*path, "value"), f"is {setting.value}", right)

@@ -1,0 +1,90 @@
+"""What the firmware's roles send, take and can be tuned by: the names a profile must use.
+
+Here: the contract between a role's code and its profiles: settings with their units, events and
+desired fields with their types. Not here: ranges, limits and titles, which each profile states for
+its own device.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from hall_profiles.fields import Unit
+
+
+class Role(NamedTuple):
+    """One role. `events` and `desired` map a field to its type; `rises` are settings that must
+    not fall in this order, and with `strict` not be equal either."""
+
+    drivers: tuple[str, ...]
+    settings: dict[str, Unit]
+    events: dict[str, dict[str, str]]
+    desired: dict[str, str]
+    strictly_rising: tuple[str, ...] = ()
+    rising: tuple[str, ...] = ()
+
+
+ROLES: dict[str, Role] = {
+    "call_display": Role(
+        drivers=("hub12", "hub08", "hub75", "max7219"),
+        settings={"blink_s": "s", "brightness": "%"},
+        events={"shown": {"rev": "integer"}},
+        desired={
+            "view": "string",
+            "ticket": "string",
+            "window": "string",
+            "name": "string",
+            "text": "string",
+            "ttl_s": "integer",
+        },
+    ),
+    "keypad": Role(
+        drivers=("keys",),
+        settings={"debounce_ms": "ms", "lock_s": "s", "feedback_ms": "ms", "stuck_s": "s"},
+        events={
+            "press": {"key": "integer", "session": "integer"},
+            "close": {"session": "integer", "why": "string"},
+        },
+        desired={"session": "object", "window": "string"},
+    ),
+    "people_counter": Role(
+        drivers=("beams", "vl53l1x"),
+        settings={"path_timeout_s": "s", "stuck_s": "s"},
+        events={"passage": {"dir": "string"}},
+        desired={},
+    ),
+    "wet_floor": Role(
+        drivers=("probe",),
+        settings={
+            "sample_ms": "ms",
+            "wet_ohms": "ohm",
+            "dry_ohms": "ohm",
+            "wet_samples": "samples",
+            "of_samples": "samples",
+            "dry_after_s": "s",
+            "short_ohms": "ohm",
+            "open_ohms": "ohm",
+        },
+        events={"wet": {"ohms": "integer"}, "dry": {"ohms": "integer"}},
+        desired={},
+        strictly_rising=("short_ohms", "wet_ohms", "dry_ohms", "open_ohms"),
+        rising=("wet_samples", "of_samples"),
+    ),
+}
+
+#: Settings that a role has only with this driver.
+DRIVER_SETTINGS: dict[str, dict[str, Unit]] = {"vl53l1x": {"floor_mm": "mm", "head_percent": "%"}}
+
+#: Any role may journal a fault: a short code and a number that helps to find the cause.
+FAULT = {"code": "string", "value": "integer"}
+
+
+def order_faults(role: Role, values: Mapping[str, int]) -> Iterator[tuple[str, str, str]]:
+    """Settings that contradict each other: (setting, what is wrong, what would be right)."""
+    for names, equal_is_wrong in ((role.strictly_rising, True), (role.rising, False)):
+        for low, high in zip(names, names[1:], strict=False):
+            if low not in values or high not in values:
+                continue
+            if values[low] > values[high] or (equal_is_wrong and values[low] == values[high]):
+                word = "below" if equal_is_wrong else "at most"
+                what = f"is {values[low]}, but {high} is {values[high]}"
+                yield low, what, f"{word} {high}"

@@ -1,0 +1,164 @@
+"""A YAML text as plain data that remembers on which line each field stands.
+
+Here: YAML itself: syntax, duplicate keys, what of YAML is not allowed in a profile. Not here: what
+a profile means (`check`).
+
+The node tree is read instead of ruamel's round-trip objects, so that all duplicate keys of a file
+are found, not just the first, and every key and value knows its line.
+"""
+
+import re
+from typing import NamedTuple
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from hall_profiles.errors import Problem
+
+FieldPath = tuple[str | int, ...]
+
+#: A profile is a few KB; ruamel takes seconds for a megabyte.
+MAX_BYTES = 64 * 1024
+
+_TAG = "tag:yaml.org,2002:"
+_PLAIN_TAGS = {_TAG + name for name in ("str", "int", "float", "bool", "null", "timestamp")}
+_PLAIN_TAGS |= {_TAG + "map", _TAG + "seq"}
+_INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
+
+#: What would be right, by what the parser says is wrong.
+_HINTS = (
+    ("'\\t'", "indent with spaces, YAML allows no tabs"),
+    ("mapping values are not allowed", 'one field a line; quote a text with ": " in it'),
+    ("undefined alias", "quote a text that begins with *"),
+    ("duplicate anchor", "quote a text that begins with &"),
+    ("cannot start any token", "quote a text that begins with a special character"),
+    ("single document", "one profile a file, without a second ---"),
+    ("end of stream", "close the quote or bracket opened here or above"),
+    ("expected ',' or", "close the bracket, and put a comma between its items"),
+    ("could not find expected ':'", "a field is written name: value"),
+)
+_ANY_HINT = "check indentation, quotes and brackets here and in the line above"
+
+
+class Source(NamedTuple):
+    """The data of one file, the line of each field, and what is wrong with the YAML itself."""
+
+    file: str
+    data: object
+    lines: dict[FieldPath, int]
+    problems: list[Problem]
+
+    def line(self, path: FieldPath) -> int:
+        """The line of a field, or of the nearest field around it that is in the file."""
+        while path and path not in self.lines:
+            path = path[:-1]
+        return self.lines.get(path, 1)
+
+    def add(self, path: FieldPath, what: str, right: str) -> None:
+        """Notes what is wrong at a field and what would be right."""
+        self.problems.append(Problem(self.file, self.line(path), dotted(path), what, right))
+
+
+def dotted(path: FieldPath) -> str:
+    """`driver.marks[1]` for `("driver", "marks", 0)`: people count from 1."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part + 1}]"
+        else:
+            text += f".{part}" if text else part
+    return text
+
+
+def parse(text: str, file: str) -> Source:
+    """The data in `text`; `file` is only named. Whatever is wrong with the YAML is in `problems`."""
+    source = Source(file, None, {(): 1}, [])
+    if len(text.encode("utf-8", "replace")) > MAX_BYTES:
+        source.add((), "the file is over 64 KB", "a profile, which takes a few KB")
+        return source
+    yaml = YAML(typ="safe", pure=True)
+    yaml.allow_duplicate_keys = True
+    try:
+        root: Node | None = yaml.compose(text)  # pyright: ignore[reportUnknownMemberType]
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        what = ", ".join(str(part) for part in (error.problem, error.context) if part)
+        right = next((hint for sign, hint in _HINTS if sign in what), _ANY_HINT)
+        line = mark.line + 1 if mark else 1
+        source.problems.append(Problem(file, line, "", f"not YAML: {what}", right))
+        return source
+    except (YAMLError, RecursionError, ValueError) as error:
+        # ReaderError (control characters), nesting without end, a %YAML line that is none.
+        what = " ".join(str(error).split())[:100]
+        source.problems.append(Problem(file, 1, "", f"not YAML: {what}", "plain UTF-8 text"))
+        return source
+    reader = _Reader(source)
+    return source._replace(data=reader.plain(root, ()) if root else None)
+
+
+class _Reader:
+    """Turns a node tree into dicts, lists and scalars, and fills in the lines."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._seen: set[int] = set()
+
+    def plain(self, node: Node, path: FieldPath) -> object:
+        if path not in self._source.lines:
+            self._source.lines[path] = node.start_mark.line + 1
+        if id(node) in self._seen:
+            self._source.add(path, "is a YAML alias", "the value itself, written out")
+            return None
+        self._seen.add(id(node))
+        if str(node.tag) not in _PLAIN_TAGS:
+            self._source.add(path, f"has the YAML tag {node.tag}", "a plain value without a tag")
+            return None
+        if isinstance(node, MappingNode):
+            return self._mapping(node, path)
+        if isinstance(node, SequenceNode):
+            return [self.plain(item, (*path, index)) for index, item in enumerate(node.value)]
+        return _scalar(node)
+
+    def _mapping(self, node: MappingNode, path: FieldPath) -> dict[str, object]:
+        data: dict[str, object] = {}
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            if not isinstance(key, ScalarNode) or str(key.tag) != _TAG + "str":
+                what = f"the key {_show_key(key)} is not a name"
+                self._add_at(line, path, what, "a name of letters; quote a name such as null or 1")
+                continue
+            here = (*path, str(key.value))
+            if here in self._source.lines:
+                first = self._source.lines[here]
+                self._add_at(line, here, f"is there twice, first in line {first}", "only one")
+                continue
+            self._source.lines[here] = line
+            data[str(key.value)] = self.plain(value, here)
+        return data
+
+    def _add_at(self, line: int, path: FieldPath, what: str, right: str) -> None:
+        problem = Problem(self._source.file, line, dotted(path), what, right)
+        self._source.problems.append(problem)
+
+
+def _scalar(node: Node) -> object:
+    """The value of a scalar. A number that is no plain decimal integer stays text or a float."""
+    text = str(node.value)
+    kind = str(node.tag).removeprefix(_TAG)
+    if kind == "null":
+        return None
+    if kind == "bool":
+        return text.lower() == "true"
+    if kind == "int" and _INTEGER.fullmatch(text):
+        return int(text)
+    if kind == "float":
+        try:
+            return float(text)
+        except ValueError:
+            return text
+    return text
+
+
+def _show_key(node: Node) -> str:
+    return str(node.value) if isinstance(node, ScalarNode) else "[...]"
