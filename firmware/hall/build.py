@@ -8,7 +8,7 @@ What is used of `hal`; every `active` is "low" or "high":
 - `hal.input(pin, active)`: an object whose `.value()` is 1 while the input is active;
 - `hal.output(pin, active)`: an object with `.on()` and `.off()`, made in the off state;
 - `hal.adc(pin)`: an object whose `.read_uv()` is the pin's voltage in microvolts;
-- `hal.spi(clk, din)`: an object with `.write(bytes)`, mode 0, at most 10 MHz;
+- `hal.spi(clk, din, hz)`: an object with `.write(bytes)`, most significant bit first, mode 0;
 - `hal.mem32`, `hal.GPIO_SET`, `hal.GPIO_CLEAR`: `mem32[hal.GPIO_SET] = mask` sets pins 0..31.
 """
 
@@ -42,7 +42,7 @@ def make_role(config, hal, ctx, glyph_path):
         from .drivers.probe import Probe
         from .roles.wet_floor import WetFloor
 
-        return WetFloor(settings, Probe(driver, pins, hal), ctx)
+        return WetFloor(settings, Probe(driver, pins, settings, hal), ctx)
     if role in ("keypad", "people_counter", "wet_floor"):
         raise ValueError("driver %s is not in this firmware" % name)
     raise ValueError("role %s is not in this firmware" % role)
