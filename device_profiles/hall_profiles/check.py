@@ -4,18 +4,14 @@ Here: the order of the checks, and the rules of single sections that are short. 
 with what is right around it, so that one mistake does not hide the others.
 """
 
-from typing import Any
-
-from pydantic import ValidationError
-
 from hall_profiles.check_fields import check_data, check_desired, check_events
 from hall_profiles.check_pins import check_pins
 from hall_profiles.drivers import DRIVERS, Driver, Hub12, Keys, Panel
 from hall_profiles.errors import ProfileError
 from hall_profiles.model import Board, Header, Profile, Setting
 from hall_profiles.roles import DRIVER_SETTINGS, ROLES, Role, order_faults
-from hall_profiles.shape import checked, compare_names, is_mapping, show, suggest
-from hall_profiles.source import Source
+from hall_profiles.shape import checked, compare_names, mapping, show, suggest
+from hall_profiles.source import Source, Value
 
 _RIGHT_SECTIONS = {
     "board": "the fields name, chip, flash_mb, psram",
@@ -41,7 +37,7 @@ def check(source: Source, stem: str) -> Profile:
     return Profile.model_validate(data)
 
 
-def _check_sections(source: Source, data: dict[str, Any], stem: str) -> None:
+def _check_sections(source: Source, data: dict[str, Value], stem: str) -> None:
     known = [name for name in Profile.model_fields if name != "views"]
     compare_names(
         source, (), data, known, "is not a field here", _right_section, optional=("views",)
@@ -71,13 +67,14 @@ def _right_section(name: str) -> str:
     return (field.description or "") if field else _RIGHT_SECTIONS[name]
 
 
-def _check_driver(source: Source, data: object, role: Role | None) -> Driver | None:
+def _check_driver(source: Source, data: Value, role: Role | None) -> Driver | None:
     names = role.drivers if role else tuple(DRIVERS)
-    if not is_mapping(source, data, ("driver",), ("name", "...")):
+    spec = mapping(source, data, ("driver",), ("name", "..."))
+    if spec is None:
         return None
-    name = data.get("name")
-    if name not in names:
-        what = "is missing" if "name" not in data else f"is {show(name)}"
+    name = spec.get("name")
+    if not isinstance(name, str) or name not in names:
+        what = "is missing" if "name" not in spec else f"is {show(name)}"
         if name in DRIVERS:
             what += ", no driver for this role"
         source.add(("driver", "name"), what, suggest(str(name), names))
@@ -105,19 +102,20 @@ def _check_panel(source: Source, panel: Panel) -> None:
         source.add(("driver", "chain"), what, f"{modules}, of modules {columns}×{rows}")
 
 
-def _check_settings(source: Source, data: object, role: Role | None, driver: Driver | None) -> None:
+def _check_settings(source: Source, data: Value, role: Role | None, driver: Driver | None) -> None:
     known = dict(role.settings) if role else {}
     if driver:
         known |= DRIVER_SETTINGS.get(driver.name, {})
-    if not is_mapping(source, data, ("settings",), known):
+    settings = mapping(source, data, ("settings",), known)
+    if settings is None:
         return
     if role and driver:
         compare_names(
-            source, ("settings",), data, known, "is no setting of this role",
+            source, ("settings",), settings, known, "is no setting of this role",
             lambda name: f"a setting in {known[name]} with value, unit, min, max, title",
         )  # fmt: skip
     values: dict[str, int] = {}
-    for name, spec in data.items():
+    for name, spec in settings.items():
         path = ("settings", name)
         if setting := checked(source, Setting, spec, path):
             _check_setting(source, setting, name, known.get(name))

@@ -20,21 +20,22 @@ from hall_profiles.fields import (
 )
 from hall_profiles.model import Event, View
 from hall_profiles.roles import FAULT, Role
-from hall_profiles.shape import checked, compare_names, is_mapping, show, suggest
-from hall_profiles.source import FieldPath, Source
+from hall_profiles.shape import checked, compare_names, mapping, show, suggest
+from hall_profiles.source import FieldPath, Source, Value
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,15}")
 
 
-def check_events(source: Source, data: object, role: Role | None) -> None:
+def check_events(source: Source, data: Value, role: Role | None) -> None:
     """Notes every event kind that the role does not have, lacks, or cannot journal."""
     known = {**role.events, "fault": FAULT} if role else {}
-    if not is_mapping(source, data, ("events",), known):
+    events = mapping(source, data, ("events",), known)
+    if events is None:
         return
     for kind in COMMON_EVENTS:
-        if kind in data:
+        if kind in events:
             source.add(("events", kind), "is an event of every device", "leave it out here")
-    own = {kind: event for kind, event in data.items() if kind not in COMMON_EVENTS}
+    own = {kind: event for kind, event in events.items() if kind not in COMMON_EVENTS}
     if role:
         compare_names(
             source, ("events",), own, role.events, "is no event of this role",
@@ -45,35 +46,37 @@ def check_events(source: Source, data: object, role: Role | None) -> None:
             _check_event(source, event, ("events", kind), known.get(kind))
 
 
-def check_desired(source: Source, data: object, views: object, role: Role | None) -> None:
+def check_desired(source: Source, data: Value, views: Value, role: Role | None) -> None:
     """Notes what is wrong with the desired state's fields, and with a display's views of them."""
     contract = role.desired if role else None
-    if not is_mapping(source, data, ("desired",), contract or ()):
+    desired = mapping(source, data, ("desired",), contract or ())
+    if desired is None:
         return
     for name in COMMON_DESIRED:
-        if name in data:
+        if name in desired:
             source.add(("desired", name), "goes with every desired state", "leave it out here")
-    data = {name: field for name, field in data.items() if name not in COMMON_DESIRED}
-    fields = check_data(source, data, ("desired",), contract)
-    if "view" in data:
-        _check_views(source, views, data, fields.get("view"))
+    desired = {name: field for name, field in desired.items() if name not in COMMON_DESIRED}
+    fields = check_data(source, desired, ("desired",), contract)
+    if "view" in desired:
+        _check_views(source, views, desired, fields.get("view"))
     elif views is not None:
         source.add(("views",), "is there without a field desired.view", "leave it out")
 
 
 def check_data(
-    source: Source, data: object, path: FieldPath, contract: Mapping[str, str] | None
+    source: Source, data: Value, path: FieldPath, contract: Mapping[str, str] | None
 ) -> dict[str, DataField]:
     """The fields at `path` that are right; `contract` maps the names there must be to types."""
     fields: dict[str, DataField] = {}
-    if not is_mapping(source, data, path, contract or ()):
+    specs = mapping(source, data, path, contract or ())
+    if specs is None:
         return fields
     if contract is not None:
         compare_names(
-            source, path, data, contract, "is no field of this role",
+            source, path, specs, contract, "is no field of this role",
             lambda name: f"a field of type {contract[name]}",
         )  # fmt: skip
-    for name, spec in data.items():
+    for name, spec in specs.items():
         here = (*path, name)
         if contract is not None and name not in contract:
             continue
@@ -85,14 +88,15 @@ def check_data(
 
 
 def _check_event(
-    source: Source, event: object, path: FieldPath, contract: Mapping[str, str] | None
+    source: Source, data: Value, path: FieldPath, contract: Mapping[str, str] | None
 ) -> None:
-    if not is_mapping(source, event, path, Event.model_fields):
+    event = mapping(source, data, path, Event.model_fields)
+    if event is None:
         return
-    fields = Event.model_fields
+    sections = Event.model_fields
     compare_names(
-        source, path, event, fields, "is not a field here",
-        lambda name: fields[name].description or "",
+        source, path, event, sections, "is not a field here",
+        lambda name: sections[name].description or "",
     )  # fmt: skip
     if "title" in event:
         checked(source, Title, event["title"], (*path, "title"))
@@ -115,9 +119,10 @@ def show_payload(text: str) -> str:
 
 
 def _check_field(
-    source: Source, spec: object, path: FieldPath, wanted: str | None
+    source: Source, data: Value, path: FieldPath, wanted: str | None
 ) -> DataField | None:
-    if not is_mapping(source, spec, path, ("type", "...")):
+    spec = mapping(source, data, path, ("type", "..."))
+    if spec is None:
         return None
     kind = spec.get("type")
     types = [wanted] if wanted else list(FIELD_TYPES)
@@ -136,7 +141,7 @@ def _check_field(
     return field
 
 
-def _check_object(source: Source, spec: dict[str, object], path: FieldPath) -> DataField | None:
+def _check_object(source: Source, spec: dict[str, Value], path: FieldPath) -> DataField | None:
     shell = {**spec, "fields": {}} if "fields" in spec else spec
     field = checked(source, ObjectField, shell, path)
     if "fields" not in spec:
@@ -175,14 +180,15 @@ def _good_string(source: Source, field: StringField, path: FieldPath) -> bool:
 
 
 def _check_views(
-    source: Source, views: object, desired: dict[str, object], view: DataField | None
+    source: Source, data: Value, desired: dict[str, Value], view: DataField | None
 ) -> None:
     if not isinstance(view, StringField) or view.enum is None:
         return
-    if views is None:
+    if data is None:
         source.add(("views",), "is missing", f"what each view needs: {', '.join(view.enum)}")
         return
-    if not is_mapping(source, views, ("views",), view.enum):
+    views = mapping(source, data, ("views",), view.enum)
+    if views is None:
         return
     compare_names(
         source, ("views",), views, view.enum, "is not in desired.view",

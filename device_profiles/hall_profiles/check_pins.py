@@ -8,31 +8,32 @@ from functools import partial
 from hall_profiles.chips import CHIPS, Chip
 from hall_profiles.drivers import Driver, PinUse
 from hall_profiles.model import Board
-from hall_profiles.shape import compare_names, is_mapping, show
-from hall_profiles.source import Source
+from hall_profiles.shape import compare_names, mapping, show
+from hall_profiles.source import Source, Value
 
 
-def check_pins(source: Source, data: object, board: Board | None, driver: Driver | None) -> None:
+def check_pins(source: Source, data: Value, board: Board | None, driver: Driver | None) -> None:
     """Notes every wrong pin; what needs the board or the driver waits until that one is right."""
     uses = driver.pin_uses() if driver else {}
-    if not is_mapping(source, data, ("pins",), uses):
+    pins = mapping(source, data, ("pins",), uses)
+    if pins is None:
         return
     if driver:
         unknown = f"is no pin of driver {driver.name}"
-        missing = partial(_right_pin, board, data, uses)
-        compare_names(source, ("pins",), data, uses, unknown, missing)
+        missing = partial(_right_pin, board, pins, uses)
+        compare_names(source, ("pins",), pins, uses, unknown, missing)
     taken: dict[int, str] = {}
-    for name, pin in data.items():
+    for name, pin in pins.items():
         if type(pin) is not int:
             source.add(("pins", name), f"is {show(pin)}", "a GPIO number")
         elif pin in taken:
             what = f"is GPIO {pin}, which {taken[pin]} has"
-            source.add(("pins", name), what, _right_pin(board, data, uses, name))
+            source.add(("pins", name), what, _right_pin(board, pins, uses, name))
         else:
             taken[pin] = name
             wrong = _wrong(CHIPS[board.chip], board, pin, uses.get(name)) if board else None
             if wrong:
-                source.add(("pins", name), wrong, _right_pin(board, data, uses, name))
+                source.add(("pins", name), wrong, _right_pin(board, pins, uses, name))
 
 
 def _wrong(chip: Chip, board: Board, pin: int, use: PinUse | None) -> str | None:
@@ -60,13 +61,13 @@ def _unfit(chip: Chip, pin: int, use: PinUse) -> str | None:
 
 
 def _right_pin(
-    board: Board | None, data: dict[str, object], uses: dict[str, PinUse], name: str
+    board: Board | None, pins: dict[str, Value], uses: dict[str, PinUse], name: str
 ) -> str:
     use = uses.get(name)
     if board is None:
         return "a free GPIO number"
     chip = CHIPS[board.chip]
-    taken = set(data.values())
+    taken = set(pins.values())
     fit = [
         str(pin)
         for pin in chip.good_pins(board.psram)

@@ -6,9 +6,8 @@ chips' pins (`chips`), and thresholds that a hall may tune (`settings` of the pr
 
 from typing import Annotated, ClassVar, Literal, NamedTuple
 
-from pydantic import Field
-
 from hall_profiles.fields import Strict
+from pydantic import Field
 
 Level = Literal["high", "low"]
 

@@ -8,7 +8,7 @@ a unit that is small enough.
 """
 
 import json
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -140,13 +140,14 @@ def mismatch(fields: dict[str, DataField], data: object, where: str = "") -> str
     """What is wrong with `data` and what would be right, in one line; None when nothing is."""
     if not isinstance(data, dict):
         return f"{where or 'data'} is not an object; right: an object with {_names(fields)}"
+    values = cast("dict[str, object]", data)
     for name, field in fields.items():
         path = f"{where}.{name}" if where else name
-        if name not in data:
+        if name not in values:
             if field.optional:
                 continue
             return f"{path} is missing; right: {_legal(field)}"
-        value: object = data[name]
+        value = values[name]
         if value is None and field.nullable:
             continue
         if not field.accepts(value):
@@ -155,15 +156,15 @@ def mismatch(fields: dict[str, DataField], data: object, where: str = "") -> str
             inner = mismatch(field.fields, value, path)
             if inner:
                 return inner
-    for name in data:
+    for name in values:
         if name not in fields:
-            path = f"{where}.{name}" if where else f"{name}"
+            path = f"{where}.{name}" if where else str(name)
             return f"{path} is not a field here; right: only {_names(fields)}"
     return None
 
 
 def widest(fields: dict[str, DataField]) -> str:
-    """The longest compact JSON text that legal data can have (its length in bytes is what counts)."""
+    """The longest compact JSON text, in bytes of UTF-8, that legal data can have."""
     parts: list[str] = []
     for name, field in fields.items():
         text = field.widest()

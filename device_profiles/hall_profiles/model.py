@@ -6,11 +6,10 @@ made of it (`config`, `payloads`, `reference`).
 
 from typing import Annotated, Literal
 
-from pydantic import Field
-
 from hall_profiles.chips import ChipName, Psram
 from hall_profiles.drivers import Driver
 from hall_profiles.fields import DataField, Strict, Title, Unit
+from pydantic import Field
 
 RoleName = Literal["call_display", "keypad", "people_counter", "wet_floor"]
 Transport = Literal["mqtt", "coap"]

@@ -4,6 +4,8 @@ Here: whether a payload's data is what its profile promises. Not here: the envel
 (topics, epoch, seq), which is the gateway's.
 """
 
+from typing import cast
+
 from hall_profiles.common import COMMON_DESIRED, COMMON_EVENTS
 from hall_profiles.errors import PayloadError
 from hall_profiles.fields import DataField, mismatch
@@ -40,17 +42,18 @@ def validate_desired(profile: Profile, desired: object) -> None:
         raise PayloadError(f"{profile.name} takes no desired state; right: send none")
     fields = {**COMMON_DESIRED, **profile.desired}
     if profile.views and isinstance(desired, dict):
-        fields = _fields_of_view(profile, desired, fields)
-    wrong = mismatch(fields, desired)
+        view = cast("dict[str, object]", desired).get("view")
+        fields = _fields_of_view(profile, str(view), fields)
+    wrong = mismatch(fields, cast("object", desired))
     if wrong:
         raise PayloadError(f"{profile.name} desired: {wrong}")
 
 
 def _fields_of_view(
-    profile: Profile, desired: dict[str, object], fields: dict[str, DataField]
+    profile: Profile, name: str, fields: dict[str, DataField]
 ) -> dict[str, DataField]:
-    """The fields that the view in `desired` needs or may have; all when it has no known view."""
-    view = profile.views.get(str(desired.get("view")))
+    """The fields that a view needs or may have; all of them when there is no such view."""
+    view = profile.views.get(name)
     if view is None:
         return fields
     in_views = {name for v in profile.views.values() for name in (*v.needs, *v.may)}

@@ -6,6 +6,7 @@ its own device.
 """
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import NamedTuple
 
 from hall_profiles.fields import Unit
@@ -81,7 +82,7 @@ FAULT = {"code": "string", "value": "integer"}
 def order_faults(role: Role, values: Mapping[str, int]) -> Iterator[tuple[str, str, str]]:
     """Settings that contradict each other: (setting, what is wrong, what would be right)."""
     for names, equal_is_wrong in ((role.strictly_rising, True), (role.rising, False)):
-        for low, high in zip(names, names[1:], strict=False):
+        for low, high in pairwise(names):
             if low not in values or high not in values:
                 continue
             if values[low] > values[high] or (equal_is_wrong and values[low] == values[high]):

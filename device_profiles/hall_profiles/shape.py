@@ -7,12 +7,11 @@ be right, which is the `description` of the model's field. Not here: rules betwe
 import difflib
 import json
 from collections.abc import Callable, Iterable
-from typing import Any, TypeGuard, TypeVar
+from typing import TypeVar
 
+from hall_profiles.source import FieldPath, Source, Value
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
-
-from hall_profiles.source import FieldPath, Source
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -20,7 +19,7 @@ Model = TypeVar("Model", bound=BaseModel)
 def checked(
     source: Source,
     model: type[Model],
-    data: object,
+    data: Value,
     path: FieldPath,
     *,
     missing_noted: bool = False,
@@ -29,7 +28,7 @@ def checked(
 
     `missing_noted`: `source` knows already which fields lack at `path` itself.
     """
-    if not is_mapping(source, data, path, model.model_fields):
+    if mapping(source, data, path, model.model_fields) is None:
         return None
     try:
         return model.model_validate(data)
@@ -41,14 +40,15 @@ def checked(
         return None
 
 
-def is_mapping(
-    source: Source, data: object, path: FieldPath, fields: Iterable[str]
-) -> TypeGuard[dict[str, Any]]:
-    """Whether `data` has fields at all; if not, `source` says so."""
+def mapping(
+    source: Source, data: Value, path: FieldPath, fields: Iterable[str]
+) -> dict[str, Value] | None:
+    """`data` when it has fields at all; if not, None, and `source` says which it should have."""
     if isinstance(data, dict):
-        return True
-    source.add(path, f"is {show(data)}", f"fields: {', '.join(fields) or 'none, written {}'}")
-    return False
+        return data
+    right = f"fields: {', '.join(fields) or 'none, written {}'}"
+    source.add(path, f"is {show(data)}", right)
+    return None
 
 
 def compare_names(

@@ -8,22 +8,25 @@ are found, not just the first, and every key and value knows its line.
 """
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias, cast
 
+from hall_profiles.errors import Problem
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from hall_profiles.errors import Problem
-
 FieldPath = tuple[str | int, ...]
+
+#: What a profile can hold at any place, right or wrong.
+Value: TypeAlias = "bool | int | float | str | list[Value] | dict[str, Value] | None"
 
 #: A profile is a few KB; ruamel takes seconds for a megabyte.
 MAX_BYTES = 64 * 1024
 
 _TAG = "tag:yaml.org,2002:"
-_PLAIN_TAGS = {_TAG + name for name in ("str", "int", "float", "bool", "null", "timestamp")}
-_PLAIN_TAGS |= {_TAG + "map", _TAG + "seq"}
+_PLAIN_TAGS = {
+    _TAG + name for name in ["str", "int", "float", "bool", "null", "timestamp", "map", "seq"]
+}
 _INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 
 #: What would be right, by what the parser says is wrong.
@@ -45,7 +48,7 @@ class Source(NamedTuple):
     """The data of one file, the line of each field, and what is wrong with the YAML itself."""
 
     file: str
-    data: object
+    data: Value
     lines: dict[FieldPath, int]
     problems: list[Problem]
 
@@ -72,7 +75,7 @@ def dotted(path: FieldPath) -> str:
 
 
 def parse(text: str, file: str) -> Source:
-    """The data in `text`; `file` is only named. Whatever is wrong with the YAML is in `problems`."""
+    """The data in `text`; `file` is only named. What is wrong with the YAML is in `problems`."""
     source = Source(file, None, {(): 1}, [])
     if len(text.encode("utf-8", "replace")) > MAX_BYTES:
         source.add((), "the file is over 64 KB", "a profile, which takes a few KB")
@@ -82,11 +85,7 @@ def parse(text: str, file: str) -> Source:
     try:
         root: Node | None = yaml.compose(text)  # pyright: ignore[reportUnknownMemberType]
     except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        what = ", ".join(str(part) for part in (error.problem, error.context) if part)
-        right = next((hint for sign, hint in _HINTS if sign in what), _ANY_HINT)
-        line = mark.line + 1 if mark else 1
-        source.problems.append(Problem(file, line, "", f"not YAML: {what}", right))
+        source.problems.append(_syntax_problem(file, error))
         return source
     except (YAMLError, RecursionError, ValueError) as error:
         # ReaderError (control characters), nesting without end, a %YAML line that is none.
@@ -97,6 +96,15 @@ def parse(text: str, file: str) -> Source:
     return source._replace(data=reader.plain(root, ()) if root else None)
 
 
+def _syntax_problem(file: str, error: MarkedYAMLError) -> Problem:
+    # ruamel's errors are not annotated: a problem and a context, both texts or None, with marks.
+    details = cast("Any", error)
+    mark = details.problem_mark or details.context_mark
+    what = ", ".join(str(part) for part in (details.problem, details.context) if part)
+    right = next((hint for sign, hint in _HINTS if sign in what), _ANY_HINT)
+    return Problem(file, int(mark.line) + 1 if mark else 1, "", f"not YAML: {what}", right)
+
+
 class _Reader:
     """Turns a node tree into dicts, lists and scalars, and fills in the lines."""
 
@@ -104,37 +112,38 @@ class _Reader:
         self._source = source
         self._seen: set[int] = set()
 
-    def plain(self, node: Node, path: FieldPath) -> object:
+    def plain(self, node: Node, path: FieldPath) -> Value:
         if path not in self._source.lines:
-            self._source.lines[path] = node.start_mark.line + 1
+            self._source.lines[path] = _line(node)
         if id(node) in self._seen:
             self._source.add(path, "is a YAML alias", "the value itself, written out")
             return None
         self._seen.add(id(node))
-        if str(node.tag) not in _PLAIN_TAGS:
-            self._source.add(path, f"has the YAML tag {node.tag}", "a plain value without a tag")
+        if _tag(node) not in _PLAIN_TAGS:
+            self._source.add(path, f"has the YAML tag {_tag(node)}", "a plain value without a tag")
             return None
         if isinstance(node, MappingNode):
             return self._mapping(node, path)
         if isinstance(node, SequenceNode):
-            return [self.plain(item, (*path, index)) for index, item in enumerate(node.value)]
+            items = cast("list[Node]", node.value)
+            return [self.plain(item, (*path, index)) for index, item in enumerate(items)]
         return _scalar(node)
 
-    def _mapping(self, node: MappingNode, path: FieldPath) -> dict[str, object]:
-        data: dict[str, object] = {}
-        for key, value in node.value:
-            line = key.start_mark.line + 1
-            if not isinstance(key, ScalarNode) or str(key.tag) != _TAG + "str":
-                what = f"the key {_show_key(key)} is not a name"
-                self._add_at(line, path, what, "a name of letters; quote a name such as null or 1")
+    def _mapping(self, node: MappingNode, path: FieldPath) -> dict[str, Value]:
+        data: dict[str, Value] = {}
+        for key, value in cast("list[tuple[Node, Node]]", node.value):
+            line = _line(key)
+            if not isinstance(key, ScalarNode) or _tag(key) != _TAG + "str":
+                what = f"the key {_text(key)} is not a name"
+                self._add_at(line, path, what, "a name of letters, digits and _")
                 continue
-            here = (*path, str(key.value))
+            here = (*path, _text(key))
             if here in self._source.lines:
                 first = self._source.lines[here]
                 self._add_at(line, here, f"is there twice, first in line {first}", "only one")
                 continue
             self._source.lines[here] = line
-            data[str(key.value)] = self.plain(value, here)
+            data[_text(key)] = self.plain(value, here)
         return data
 
     def _add_at(self, line: int, path: FieldPath, what: str, right: str) -> None:
@@ -142,10 +151,10 @@ class _Reader:
         self._source.problems.append(problem)
 
 
-def _scalar(node: Node) -> object:
+def _scalar(node: Node) -> Value:
     """The value of a scalar. A number that is no plain decimal integer stays text or a float."""
-    text = str(node.value)
-    kind = str(node.tag).removeprefix(_TAG)
+    text = _text(node)
+    kind = _tag(node).removeprefix(_TAG)
     if kind == "null":
         return None
     if kind == "bool":
@@ -160,5 +169,13 @@ def _scalar(node: Node) -> object:
     return text
 
 
-def _show_key(node: Node) -> str:
-    return str(node.value) if isinstance(node, ScalarNode) else "[...]"
+def _text(node: Node) -> str:
+    return str(cast("Any", node.value)) if isinstance(node, ScalarNode) else "[...]"
+
+
+def _line(node: Node) -> int:
+    return int(cast("Any", node).start_mark.line) + 1
+
+
+def _tag(node: Node) -> str:
+    return str(cast("Any", node).tag)
