@@ -5,10 +5,14 @@ TOML error is worded (toml_input.py), and what a device model can do (hall_profi
 """
 
 import ipaddress
+import ssl
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
+import hall_profiles
+from hall_profiles import Profile, ProfileError, compile_config
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
 from hall_gateway.toml_input import ConfigError, Loc, ProblemsError, nearest, parse_toml
@@ -71,6 +75,15 @@ class MqttConfig(_Settings):
         if problems:
             raise ProblemsError(problems)
         return self
+
+    def check_files(self) -> None:
+        """Raises ConfigError when a file that is named here cannot be used."""
+        self.password()
+        if self.ca_file is not None:
+            try:
+                ssl.create_default_context(cafile=self.ca_file)
+            except OSError as error:  # ssl.SSLError is one
+                raise ConfigError(f"{self.ca_file}: CA file: {error.strerror or error}") from None
 
     def password(self) -> str | None:
         """The password, read now so that it is never kept in settings.
@@ -139,11 +152,11 @@ class DeviceConfig(_Settings):
     """One device of the registry. A device that is not listed is refused and counted."""
 
     id: Id = Field(description=_ID_RULE)
-    profile: str = Field(description="the name of a device profile, see `hall profile show`")
+    profile: Id = Field(description="the name of a device profile, see `hall profile show`")
     window: str | None = Field(default=None, description="the id of a [[window]]")
     zone: Id | None = Field(default=None, description=_ID_RULE)
-    settings: dict[str, int | float | str | bool] = Field(
-        default={}, description="settings of the profile's driver, e.g. { dry_after_s = 5 }"
+    settings: dict[str, int] = Field(
+        default={}, description="other values for the profile's settings, e.g. { dry_after_s = 5 }"
     )
 
     @property
@@ -177,7 +190,7 @@ class GatewayConfig(_Settings):
 
     @model_validator(mode="after")
     def _whole(self) -> "GatewayConfig":
-        if problems := [*self._duplicates(), *self._places()]:
+        if problems := [*self._duplicates(), *self._places(), *self._profiles()]:
             raise ProblemsError(problems)
         return self
 
@@ -208,6 +221,45 @@ class GatewayConfig(_Settings):
                 near = nearest(device.window, windows)
                 text = f'no [[window]] has the id "{device.window}"; {near}'
                 yield ("device", index, "window"), text
+
+    def _profiles(self) -> Iterator[tuple[Loc, str]]:
+        keypads: dict[str, int] = {}
+        for index, device in enumerate(self.devices):
+            try:
+                profile = load_profile(device.profile)
+            except ProfileError as error:
+                yield ("device", index, "profile"), str(error)
+                continue
+            if profile.transport != "mqtt":
+                text = f"{profile.name} speaks {profile.transport}; this gateway speaks mqtt only"
+                yield ("device", index, "profile"), text
+            try:
+                compile_config(
+                    profile,
+                    device=device.id,
+                    hall=self.hall,
+                    broker_host=self.broker.host,
+                    broker_port=self.broker.port,
+                    settings=device.settings,
+                )
+            except hall_profiles.ConfigError as error:
+                yield ("device", index, "settings"), str(error)
+            if profile.role != "keypad":
+                continue
+            if device.window is None:
+                yield ("device", index), 'a keypad rates a window; give window = "..."'
+            elif (first := keypads.setdefault(device.window, index)) != index:
+                text = (
+                    f'window "{device.window}" has the keypad "{self.devices[first].id}" already; '
+                    "a window has at most one"
+                )
+                yield ("device", index, "window"), text
+
+
+@cache
+def load_profile(name: str) -> Profile:
+    """The built-in profile of that name, read once. Raises ProfileError."""
+    return hall_profiles.load(name)
 
 
 def is_loopback(host: str) -> bool:
