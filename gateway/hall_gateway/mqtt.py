@@ -74,6 +74,10 @@ class MqttClient:
         with suppress(asyncio.CancelledError):
             await self._runner
 
+    async def wait_connected(self) -> None:
+        """Returns as soon as there is a connection."""
+        await self._next_connection()
+
     async def supervise(self) -> None:
         """Returns never; raises what ended the connection keeper, which would be a defect."""
         assert self._runner is not None

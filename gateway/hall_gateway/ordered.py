@@ -45,9 +45,10 @@ class OrderedWorker:
             batch = [await self._queue.get()]
             while len(batch) < BATCH and not self._queue.empty():
                 batch.append(self._queue.get_nowait())
-            left = batch
-            while left := await self._try(left):
+            left = await self._try(batch)
+            while left:
                 await asyncio.sleep(RETRY_S)
+                left = await self._try(left)
             for _ in batch:
                 self._queue.task_done()
 

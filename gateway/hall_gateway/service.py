@@ -1,0 +1,155 @@
+"""The gateway as one process: what is started, in which order, and how it ends.
+
+Here: composition, the clock, signals. Not here: any rule of the hall, any topic.
+
+Losing a connection never ends the service. The failure of one of its tasks does: the others are
+cancelled and the error is raised. SIGTERM and SIGINT end it in order: no new messages are taken,
+what was taken is committed and acked, the hall is told `online` 0, the store is closed.
+"""
+
+import asyncio
+import logging
+import signal
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict
+
+from hall_gateway.broker import embedded_broker
+from hall_gateway.config import BrokerConfig, GatewayConfig, MqttConfig
+from hall_gateway.core import Core
+from hall_gateway.devices_mqtt import DevicesMqtt
+from hall_gateway.hall_link import HallLink
+from hall_gateway.mqtt import MqttClient
+from hall_gateway.values import StoreError
+
+log = logging.getLogger(__name__)
+
+DRAIN_S = 5.0
+"""How long an orderly end waits for commits and acks that are underway."""
+TICK_S = 1.0
+
+
+class Gateway:
+    """The composed gateway; `run` is all there is to do with it."""
+
+    def __init__(
+        self, config: GatewayConfig, core: Core, devices: MqttClient, hall: MqttClient
+    ) -> None:
+        self.core = core
+        self.brokers = {"devices": devices, "hall": hall}
+        self._hall = HallLink(config.hall, hall, core, self.health)
+        self._devices = DevicesMqtt(config, devices, core, self._hall.states_changed.set)
+
+    def refused(self) -> dict[str, int]:
+        """What the links refused before it reached the core, by reason."""
+        return {**self._devices.refused, **self._hall.refused}
+
+    def health(self) -> dict[str, object]:
+        """The core's figures, and those of the links."""
+        return {
+            **self.core.health(),
+            "refused_by_links": self.refused(),
+            "brokers": {
+                side: {"connected": mqtt.connected, **asdict(mqtt.counters)}
+                for side, mqtt in self.brokers.items()
+            },
+        }
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop`; raises what ended a task, when that comes first."""
+        intake = (self._devices.receive(), self._hall.receive())
+        steady = (self._devices.run(), self._hall.run(), self._tick())
+        async with asyncio.TaskGroup() as group:
+            receiving = [group.create_task(work) for work in intake]
+            working = [group.create_task(work) for work in steady]
+            working += [group.create_task(mqtt.supervise()) for mqtt in self.brokers.values()]
+            await stop.wait()
+            for task in receiving:
+                task.cancel()
+            await self._drain()
+            for task in working:
+                task.cancel()
+
+    async def _drain(self) -> None:
+        try:
+            async with asyncio.timeout(DRAIN_S):
+                await self._devices.idle()
+                await self._hall.idle()
+                await self._hall.say_goodbye()
+        except TimeoutError:
+            log.warning("ended after %.0f s with messages underway; they come again", DRAIN_S)
+
+    async def _tick(self) -> None:
+        takes = True
+        while True:
+            await asyncio.sleep(TICK_S)
+            try:
+                await self.core.tick()
+            except StoreError as error:
+                if takes:
+                    log.error("the store takes nothing, so nothing is acked: %s", error)
+                takes = False
+            else:
+                if not takes:
+                    log.info("the store takes events again")
+                takes = True
+
+
+@asynccontextmanager
+async def _composed(config: GatewayConfig) -> AsyncGenerator[Gateway, None]:
+    async with AsyncExitStack() as stack:
+        core = await Core.open(config, lambda: time.time_ns() // 1_000_000)
+        stack.push_async_callback(core.close)
+        if config.broker.mode == "embedded":
+            await stack.enter_async_context(embedded_broker(config.broker.host, config.broker.port))
+        devices = await stack.enter_async_context(
+            MqttClient(
+                "device broker",
+                config.broker,
+                f"hallkit-{config.hall}-devices",
+                DevicesMqtt.subscriptions(),
+            )
+        )
+        hall = await stack.enter_async_context(
+            MqttClient(
+                "hall broker",
+                config.upstream,
+                config.upstream.client_id or f"hallkit-{config.hall}",
+                HallLink.subscriptions(config.hall),
+                HallLink.will(config.hall),
+            )
+        )
+        yield Gateway(config, core, devices, hall)
+
+
+async def serve(config: GatewayConfig, ready: Callable[[str], None]) -> None:
+    """Run the gateway until SIGTERM or SIGINT.
+
+    `ready` gets one line when devices can reach the gateway. Raises StoreOpenError,
+    BrokerStartError or ConfigError when it cannot start, and whatever ends one of its tasks.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with _composed(config) as gateway:
+        running = asyncio.create_task(gateway.run(stop))
+        connected = asyncio.create_task(gateway.brokers["devices"].wait_connected())
+        await asyncio.wait((running, connected), return_when=asyncio.FIRST_COMPLETED)
+        if not running.done():
+            ready(_ready_line(config))
+        connected.cancel()
+        await running
+
+
+def _ready_line(config: GatewayConfig) -> str:
+    return (
+        f"ready: hall {config.hall}, {len(config.devices)} devices at {_where(config.broker)}, "
+        f"hall system at {_where(config.upstream)}, store {config.store.path}"
+    )
+
+
+def _where(broker: MqttConfig) -> str:
+    embedded = isinstance(broker, BrokerConfig) and broker.mode == "embedded"
+    return f"{broker.host}:{broker.port}{' (embedded)' if embedded else ''}"
