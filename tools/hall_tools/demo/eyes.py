@@ -1,0 +1,90 @@
+"""Reading a panel's picture as a person does: which characters are lit, not which were meant.
+
+Here: pictures, and finding glyphs in them. Not here: how a picture comes about (firmware/sim) and
+how text is drawn (firmware/hall/canvas.py). The shapes are those of the glyph pack, whose format is
+in firmware/hall/glyphs.py.
+"""
+
+import functools
+import re
+import struct
+from dataclasses import dataclass
+from importlib import resources
+
+_LINE = 16
+_TICKET = re.compile(r"[A-Z]\d{3}")
+
+Shape = tuple[int, ...]
+"""One integer a row, the leftmost pixel in the highest bit."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A panel's picture: one integer a row, the leftmost of `width` pixels in the highest bit."""
+
+    width: int
+    height: int
+    rows: Shape
+
+    def lit(self, x: int, y: int) -> bool:
+        return bool(self.rows[y] >> (self.width - 1 - x) & 1)
+
+    def part(self, x: int, y: int, width: int) -> Shape:
+        """The 16 rows from `y`, cut to `width` columns from `x`."""
+        shift, mask = self.width - x - width, (1 << width) - 1
+        return tuple(row >> shift & mask for row in self.rows[y : y + _LINE])
+
+
+class Eyes:
+    """Knows the shapes of the glyph pack."""
+
+    def __init__(self) -> None:
+        self._known = _shapes()
+
+    def read(self, picture: Picture) -> str:
+        """The lines of text in the picture, separated by newlines; what is no glyph is not read."""
+        lines: list[str] = []
+        y = 0
+        while y <= picture.height - _LINE:
+            line = self._line(picture, y)
+            if line:
+                lines.append(line)
+            y += _LINE if line else 1
+        return "\n".join(lines)
+
+    def _line(self, picture: Picture, y: int) -> str:
+        text = ""
+        x = 0
+        while x <= picture.width - 8:
+            for width in (16, 8):
+                char = self._known.get((width, picture.part(x, y, width)))
+                if char and x + width <= picture.width:
+                    text += char
+                    x += width
+                    break
+            else:
+                x += 1
+        return text
+
+
+def ticket_in(text: str) -> str | None:
+    """The one ticket in `text`; None when there is none, or more than one."""
+    found = set(_TICKET.findall(text))
+    return found.pop() if len(found) == 1 else None
+
+
+@functools.cache
+def _shapes() -> dict[tuple[int, Shape], str]:
+    pack = resources.files("hall_firmware").joinpath("hall/glyphs.bin").read_bytes()
+    narrow, wide = struct.unpack_from("<HH", pack, 4)
+    codes = struct.unpack_from(f"<{narrow + wide}H", pack, 12)
+    offset = 12 + 2 * (narrow + wide)
+    shapes: dict[tuple[int, Shape], str] = {}
+    for index, code in enumerate(codes):
+        width = 8 if index < narrow else 16
+        rows = struct.unpack_from(">16B" if width == 8 else ">16H", pack, offset)
+        offset += 2 * width
+        # Two characters may look the same, as Latin A and a Greek one: the first is read.
+        if any(rows):
+            shapes.setdefault((width, rows), chr(code))
+    return shapes

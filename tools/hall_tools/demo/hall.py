@@ -1,0 +1,182 @@
+"""The running hall: gateway, broker, six devices, queue system and people, started and stopped.
+
+Here: the order of things. Not here: what any of them does.
+"""
+
+import asyncio
+import os
+import socket
+import tempfile
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hall_tools.demo import plan
+from hall_tools.demo.changes import Changes
+from hall_tools.demo.gateway_process import GatewayProcess
+from hall_tools.demo.hall_client import HallClient
+from hall_tools.demo.latency import Latencies
+from hall_tools.demo.layout import HALL, HOST, PLACES, WINDOWS, gateway_settings
+from hall_tools.demo.received import Inbox
+from hall_tools.demo.stations import Display, Door, Floor, Keypad, Station, make_station
+from hall_tools.demo.truth import Comparison, Ledger, compare
+from hall_tools.demo.world import Window, World
+from hall_tools.errors import UserError
+
+READY_S = 60.0
+"""A hall that is not ready by then never will be; on an idle machine it takes a few seconds."""
+
+STALLED_S = 15.0
+"""When nothing arrived for so long, what is missing counts as lost."""
+
+QUIET_S = 1.0
+"""When everything has arrived, so long nothing else may come: a duplicate comes late."""
+
+
+@dataclass
+class Hall:
+    """A hall that is open. `changes` tells of everything new to see."""
+
+    windows: list[Window]
+    door: Door
+    floor: Floor
+    stations: list[Station]
+    world: World
+    ledger: Ledger
+    inbox: Inbox
+    latencies: Latencies
+    opened: float
+    ready_s: float = 0.0
+    changes: Changes = field(default_factory=Changes)
+
+    @property
+    def firmware(self) -> str:
+        """The version that the devices report, or all of them when they differ."""
+        states = (self.inbox.reported(place.device) for place in PLACES)
+        return ", ".join(sorted({str(state.get("fw", "unknown")) for state in states}))
+
+    async def run(
+        self, seed: int, seconds: float | None, at_closing: Callable[[], None] = lambda: None
+    ) -> None:
+        """The world lives for `seconds`, or until cancelled; then everybody finishes."""
+        life = asyncio.create_task(self.world.run(plan.visits(seed), plan.moppings(seed)))
+        try:
+            await asyncio.wait({life}, timeout=seconds)
+            at_closing()
+            self.world.close()
+            await life
+        finally:
+            life.cancel()
+
+    async def drain(self) -> Comparison:
+        """Waits until all that is true was received, or nothing moves any more."""
+        while True:
+            comparison = compare(self.ledger.facts(), self.inbox.reports)
+            patience = STALLED_S if comparison.lost else QUIET_S
+            arrived = len(self.inbox.reports)
+            try:
+                async with asyncio.timeout(patience):
+                    while len(self.inbox.reports) == arrived:
+                        await self.changes.next()
+            except TimeoutError:
+                return comparison
+
+    async def ready(self) -> None:
+        """Returns when the hall system knows every device to be online."""
+        while True:
+            comparison = compare(self.ledger.facts(), self.inbox.reports)
+            online = all(self.inbox.online(place.device) for place in PLACES)
+            if self.inbox.gateway_online and online and not comparison.lost:
+                return
+            await self.changes.next()
+
+
+@asynccontextmanager
+async def open_hall() -> AsyncGenerator[Hall]:
+    """Starts everything; inside, the hall is ready. Leaves no process and no file behind.
+
+    Raises UserError when a part does not start, or ends by itself.
+    """
+    opened = time.monotonic()
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hall-demo-")))
+        port = _free_port()
+        settings = folder / "gateway.toml"
+        settings.write_text(gateway_settings(port, folder / "hall.db"), encoding="utf-8")
+        gateway = await stack.enter_async_context(GatewayProcess(settings))
+        watchers = await stack.enter_async_context(_watching())
+        watchers.create_task(gateway.watch())
+        try:
+            async with asyncio.timeout(READY_S):
+                hall = await _furnish(stack, watchers, port, folder, opened)
+        except TimeoutError:
+            raise UserError(
+                f"the hall was not ready after {READY_S:g} s", os.EX_UNAVAILABLE
+            ) from None
+        yield hall
+
+
+async def _furnish(
+    stack: AsyncExitStack, watchers: asyncio.TaskGroup, port: int, folder: Path, opened: float
+) -> Hall:
+    ledger, inbox, latencies = Ledger(), Inbox(), Latencies()
+    stations = {
+        place.device: make_station(place, port, folder / place.device, ledger, latencies)
+        for place in PLACES
+    }
+    # First somebody who listens, then somebody who speaks.
+    client = await stack.enter_async_context(HallClient(HOST, port, HALL, inbox.take))
+
+    windows = [_window(name, list(stations.values())) for name in WINDOWS]
+    door = next(each for each in stations.values() if isinstance(each, Door))
+    floor = next(each for each in stations.values() if isinstance(each, Floor))
+    world = World(client, windows, door, floor, ledger)
+    hall = Hall(
+        windows, door, floor, list(stations.values()), world, ledger, inbox, latencies, opened
+    )
+    inbox.changed = hall.changes.notify
+    for station in hall.stations:
+        station.changed = hall.changes.notify
+
+    async def stop_all() -> None:
+        await asyncio.gather(*(station.stop() for station in hall.stations))
+
+    stack.push_async_callback(stop_all)
+    now = time.monotonic()
+    await asyncio.gather(*(station.start(now) for station in hall.stations))
+    for station in hall.stations:
+        watchers.create_task(station.watch())
+    await hall.ready()
+    hall.ready_s = time.monotonic() - opened
+    return hall
+
+
+def _window(name: str, stations: list[Station]) -> Window:
+    here = [station for station in stations if station.place.window == name]
+    display = next(each for each in here if isinstance(each, Display))
+    keypad = next(each for each in here if isinstance(each, Keypad))
+    return Window(name, display, keypad)
+
+
+@asynccontextmanager
+async def _watching() -> AsyncGenerator[asyncio.TaskGroup]:
+    """Tasks that end only with an error; the first error ends everything, as itself."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            yield group
+            raise _DoneError
+    except BaseExceptionGroup as errors:
+        first = errors.exceptions[0]
+        if not isinstance(first, _DoneError):
+            raise first from None
+
+
+class _DoneError(Exception):
+    """Ends a group of watchers from inside."""
+
+
+def _free_port() -> int:
+    with socket.create_server((HOST, 0)) as server:
+        return server.getsockname()[1]

@@ -1,0 +1,162 @@
+"""What stands in each field of the demo's screen, in Chinese and English.
+
+Here: words and figures. Not here: which field goes where, and when it is drawn (screen.py).
+"""
+
+import time
+from collections.abc import Collection
+
+from hall_profiles import MARKS
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from hall_tools.demo.latency import summary
+from hall_tools.demo.layout import PLACES, STAFF
+from hall_tools.demo.received import Event, Inbox
+from hall_tools.demo.stations import Door, Floor
+from hall_tools.demo.world import Window
+
+GOOD, BAD, DIM, VALUE = "green", "bold red", "grey58", "bold"
+
+_STATES = {
+    "idle": ("空闲", "idle", DIM),
+    "called": ("叫号", "called", "yellow"),
+    "serving": ("办理中", "serving", "cyan"),
+    "rating": ("评价", "rating", "magenta"),
+}
+_MARK_COLOURS = {5: "green", 4: "green", 3: "yellow", 2: "red", 1: "bold red"}
+_TICKER_COLOURS = {"rating": "magenta", "floor": "yellow", "count": DIM, "device": "blue"}
+
+
+def window_line(window: Window) -> Text:
+    """Ticket, state, clerk and how long it has been so."""
+    chinese, english, colour = _STATES[window.state]
+    text = Text(no_wrap=True)
+    text.append(f"{window.ticket or '----'} ", VALUE)
+    text.append(f"{chinese} {english} ", colour)
+    text.append(f"{STAFF[window.id]} ")
+    if window.state != "idle":
+        text.append(f"{time.monotonic() - window.since:.0f}s", DIM)
+    return text
+
+
+def keypad_line(window: Window) -> Text:
+    """The keypad's lamps, key 1 first."""
+    lamps = window.keypad.lamps
+    text = Text(no_wrap=True)
+    for key in range(1, len(window.keypad.marks) + 1):
+        text.append("● " if key in lamps else "○ ", "bold yellow" if key in lamps else DIM)
+    return text
+
+
+def ratings(inbox: Inbox, lines: int) -> RenderableType:
+    """How many of each, then the latest ratings, newest first."""
+    counts = inbox.counts
+    head = Text(no_wrap=True)
+    for chinese, english, number in (
+        ("按键", "raw", counts["rating.pressed"] + counts["rating.quarantined"]),
+        ("有效", "accepted", counts["rating.given"]),
+        ("未评", "none", counts["rating.none"]),
+        ("隔离", "quarantined", counts["rating.quarantined"]),
+    ):
+        head.append(f"{chinese} {english} ", DIM)
+        head.append(f"{number}  ", VALUE)
+    kinds = ("rating.given", "rating.none", "rating.quarantined")
+    latest = [event for event in reversed(inbox.latest) if event.report.kind in kinds]
+    return Group(head, *(_rating(event) for event in latest[: lines - 1]))
+
+
+def _rating(event: Event) -> Text:
+    data = event.data
+    text = Text(no_wrap=True)
+    text.append(f"{data.get('ticket') or '----'} ", VALUE)
+    text.append(f"{event.subject.removeprefix('window/')} ", DIM)
+    if event.report.kind == "rating.given":
+        mark = data["mark"]
+        title = MARKS[mark]
+        text.append("★" * mark + "☆" * (5 - mark), _MARK_COLOURS[mark])
+        text.append(f" {title.zh} {title.en}", _MARK_COLOURS[mark])
+    elif event.report.kind == "rating.none":
+        text.append(f"未评价 no rating: {data['reason']}", DIM)
+    else:
+        text.append(f"隔离 quarantined: key {data['key']}, {data['reason']}", "yellow")
+    return text
+
+
+def hall(inbox: Inbox, door: Door, floor: Floor) -> RenderableType:
+    """People and floor, as received; how many are inside is the world's own count."""
+    counts = inbox.counts
+    people = Text(no_wrap=True)
+    for chinese, english, number in (
+        ("进", "in", counts["count.passage.in"]),
+        ("出", "out", counts["count.passage.out"]),
+        ("在厅", "inside", door.inside),
+    ):
+        people.append(f"{chinese} {english} ", DIM)
+        people.append(f"{number}   ", VALUE)
+    alert = counts["floor.wet"] > counts["floor.dry"]
+    wet = Text(no_wrap=True)
+    wet.append("地面 floor ", DIM)
+    wet.append(
+        " ⚠ 小心地滑 WET FLOOR " if alert else "干燥 dry", "black on yellow" if alert else GOOD
+    )
+    wet.append(f"  {floor.ohms / 1000:,.0f} kΩ", DIM)
+    return Group(people, wet)
+
+
+def latency(figures: dict[str, dict[str, float]], pressed: Collection[float]) -> RenderableType:
+    """How fast it is: the median and the 99th percentile."""
+    rows = [("按键→大厅", "press event → hall system", summary(pressed) if pressed else None)]
+    for chinese, english, name in (
+        ("按键→灯", "press → lamp", "press_to_lamp_ms"),
+        ("叫号→屏", "call → display", "call_to_display_ms"),
+    ):
+        rows.append((chinese, english, figures.get(name)))
+    table = Table.grid(padding=(0, 1))
+    for chinese, english, row in rows:
+        value = f"p50 {row['p50']:.0f}  p99 {row['p99']:.0f} ms" if row else "-"
+        table.add_row(Text(chinese), Text(english, DIM), Text(value, VALUE))
+    return table
+
+
+def devices(inbox: Inbox) -> RenderableType:
+    """Every device's link: online, events not yet acknowledged, age of the last event."""
+    table = Table.grid(padding=(0, 1))
+    for place in PLACES:
+        online = inbox.online(place.device)
+        waiting = inbox.waiting(place.device)
+        age = inbox.age(place.device, time.monotonic())
+        table.add_row(
+            Text("●", GOOD if online else BAD),
+            Text(place.device),
+            Text("在线 online" if online else "离线 OFFLINE", DIM if online else BAD),
+            Text(f"待确认 unacked {waiting}", "yellow" if waiting else DIM),
+            Text("" if age is None else f"{age:.0f}s", DIM),
+        )
+    return table
+
+
+def devices_line(inbox: Inbox) -> Text:
+    """The same in one line, for a small screen."""
+    online = sum(inbox.online(place.device) for place in PLACES)
+    waiting = sum(inbox.waiting(place.device) for place in PLACES)
+    text = Text(no_wrap=True)
+    text.append("● ", GOOD if online == len(PLACES) else BAD)
+    text.append(f"设备 devices {online}/{len(PLACES)}  待确认 unacked {waiting}")
+    return text
+
+
+def ticker(inbox: Inbox, lines: int) -> RenderableType:
+    """The latest events, newest first, as the hall system gets them."""
+    return Group(*(_event(event) for event in list(reversed(inbox.latest))[:lines]))
+
+
+def _event(event: Event) -> Text:
+    kind = event.report.kind
+    text = Text(no_wrap=True)
+    seconds = time.monotonic() - event.report.received
+    text.append(f"{seconds:4.0f}s ", DIM)
+    text.append(f"{kind:<20} ", _TICKER_COLOURS.get(kind.partition(".")[0], "cyan"))
+    text.append(" ".join(str(part) for part in event.report.what))
+    return text
