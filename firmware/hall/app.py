@@ -1,0 +1,263 @@
+"""The device: composed from its config, then run for ever.
+
+Here: config, identity, journal, role, link and the tasks between them, in this order. Not here:
+what any of them does. When something is missing (a driver that this firmware does not have, a
+config that makes no sense) the device says so wherever it still can, and does not restart for it.
+"""
+
+import asyncio
+import gc
+import os
+import random
+
+from . import build, config, hal, ident, journal
+from .clock import Clock
+from .link import Link
+from .supervisor import Supervisor
+
+VERSION = "0.1.0"
+
+WATCHDOG_MS = 10_000
+# How long a task may take to its next check-in: a step of a role is never far, a connection may
+# take as long as its time-outs and its longest wait together.
+ROLE_PATIENCE_MS = 5_000
+LINK_PATIENCE_MS = 120_000
+WIFI_PATIENCE_MS = 30_000
+FAILURES_ALLOWED = 5
+
+HEALTHY_MS = 60_000
+HOUSEKEEPING_MS = 250
+REBOOT_MS = 1000
+
+
+def run(slot, confirm):
+    """Never returns. `slot`: the folder of this application; `confirm()`: call it when it works."""
+    device = Device(confirm)
+    try:
+        device.compose(slot)
+    except (ValueError, KeyError, OSError) as error:
+        device.stand_by(_words(error))
+    gc.collect()
+    device.log("heap: %d bytes free" % gc.mem_free())
+    asyncio.run(device.supervisor.run())
+
+
+class Device:
+    """Everything between the chip and the hall, and the context (`ctx`) that a role is given."""
+
+    def __init__(self, confirm):
+        self._confirm = confirm
+        self._confirmed = False
+        self._reboot_at = None
+        self._journal = None
+        self._link = None
+        self._waiting = []  # errors from before there is a link that reports them
+        self.supervisor = Supervisor(
+            hal.watchdog(WATCHDOG_MS), hal.uptime_ms, self.report, self._reset
+        )
+        self._clock = Clock(hal.uptime_ms)
+        self.unix_ms = self._clock.unix_ms
+        self._cause, note = hal.boot_cause()
+        self.log("start: version %s, cause %s %s" % (VERSION, self._cause, note or ""))
+        if note:
+            self.report("last reset: " + note)
+
+    def compose(self, slot):
+        """Builds what the config names. ValueError, KeyError, OSError: the device cannot work."""
+        self._config = config.load("/config.json")
+        who = ident.read(hal.partition("ident"))
+        if who["device"] != self._config["device"]:
+            both = (who["device"], self._config["device"])
+            raise ValueError("ident is of %s, config of %s" % both)
+        self._journal = self._mount_journal()
+        self.emit("boot", {"cause": self._cause})
+        self._role = self._make_role(slot)
+        self._link = self._make_link(who)
+        for text in self._waiting:
+            self._link.report(text)
+        add = self.supervisor.add
+        add("role", self._run_role, ROLE_PATIENCE_MS, FAILURES_ALLOWED)
+        add("link", self._link.run, LINK_PATIENCE_MS, FAILURES_ALLOWED)
+        add("house", self._keep_house, ROLE_PATIENCE_MS, FAILURES_ALLOWED)
+        if who["wifi"]:
+            wifi = hal.Wifi(who["wifi"], self.log, lambda: self.supervisor.check_in("wifi"))
+            add("wifi", wifi.run, WIFI_PATIENCE_MS, 0)
+        else:
+            self.report("ident: no Wi-Fi network, enrol this device again")
+
+    def stand_by(self, why):
+        """The device cannot work: it stays up, says why, and waits for a technician."""
+
+        async def wait():
+            while True:
+                self.log("stopped: " + why)
+                for _ in range(10):
+                    self.supervisor.check_in("stand_by")
+                    await asyncio.sleep_ms(1000)
+
+        self.supervisor.add("stand_by", wait, ROLE_PATIENCE_MS, FAILURES_ALLOWED)
+
+    # The role's context
+
+    def emit(self, kind, data):
+        """Journals an event now; one that cannot be journalled is reported, never raised."""
+        try:
+            self._journal.append(kind, data)
+        except (ValueError, OSError) as error:
+            self.report("%s lost: %s" % (kind, _words(error)))
+        if self._link:
+            self._link.kick()
+
+    def link_down_ms(self):
+        """0 while the gateway answers, else ms since it last did (since boot if it never did)."""
+        now = hal.uptime_ms()
+        return self._link.down_ms(now) if self._link else now
+
+    def log(self, text):
+        """One line of the serial log."""
+        print("[%d] %s" % (hal.uptime_ms(), text))
+
+    # Parts
+
+    def report(self, text):
+        """An error for the log and for the reported state."""
+        self.log("error: " + text)
+        if self._link:
+            self._link.report(text)
+        else:
+            self._waiting.append(text)
+
+    def _reset(self, why):
+        self.log("reset: " + why)
+        if self._journal:
+            try:
+                self._journal.flush_ack()
+            except OSError as error:
+                self.log("error: " + str(error))
+        hal.reset(why)
+
+    def _mount_journal(self):
+        block = hal.partition("jrnl")
+        try:
+            return journal.Journal(block, hal.uptime_ms, self.unix_ms)
+        except journal.UnformattedError:
+            self.log("journal: formatting")
+        journal.Journal.format(block, random_u32())
+        return journal.Journal(block, hal.uptime_ms, self.unix_ms)
+
+    def _make_role(self, slot):
+        try:
+            chip = hal.Hal(self._config["chip"])
+            return build.make_role(self._config, chip, self, slot + "/hall/glyphs.bin")
+        except (ValueError, KeyError, ImportError, OSError) as error:
+            why = _words(error)
+        self.report(why)
+        return NoRole(why)
+
+    def _make_link(self, who):
+        broker = self._config["broker"]
+        psk = None
+        if broker["tls"] == "psk":
+            if not who.get("psk"):
+                raise ValueError("ident: no psk, and the broker asks for one")
+            psk = bytes.fromhex(who["psk"])
+
+        def uptime():
+            # The link looks at the time whenever it has done or awaited something.
+            self.supervisor.check_in("link")
+            return hal.uptime_ms()
+
+        return Link(
+            who["device"],
+            (broker["host"], broker["port"]),
+            psk,
+            self._journal,
+            self._clock,
+            uptime,
+            lambda desired: self._role.desire(desired, hal.uptime_ms()),
+            self._command,
+            self._role.state,
+            {"fw": VERSION, "profile": self._config["profile"], "cause": self._cause},
+            random.randint,
+        )
+
+    def _command(self, do, args):
+        if do == "identify":
+            self._role.identify(hal.uptime_ms())
+            return {}
+        if do == "selftest":
+            checks = self._role.selftest()
+            checks["journal"] = self._journal.torn == 0
+            return checks
+        if do == "reboot":
+            self._reboot_at = hal.uptime_ms() + REBOOT_MS
+            return {"in_ms": REBOOT_MS}
+        if do == "config":
+            if args:
+                raise ValueError("config can only be read, without args")
+            names = ("profile", "profile_version", "role", "settings")
+            return {name: self._config.get(name) for name in names}
+        raise ValueError("%s is not in this firmware" % do)
+
+    # Tasks
+
+    async def _run_role(self):
+        role = self._role
+        due = hal.uptime_ms()
+        while True:
+            role.step(hal.uptime_ms())
+            self.supervisor.check_in("role")
+            # A step that came late is not made up for.
+            now = hal.uptime_ms()
+            due = max(due + role.PERIOD_MS, now)
+            await asyncio.sleep_ms(due - now)
+
+    async def _keep_house(self):
+        while True:
+            self.supervisor.check_in("house")
+            now = hal.uptime_ms()
+            if self._reboot_at is not None and now >= self._reboot_at:
+                self._reset("command")
+            if not self._confirmed and (now > HEALTHY_MS or self._link.down_ms(now) == 0):
+                self._confirmed = True
+                self._confirm()
+            self._journal.prepare()
+            await asyncio.sleep_ms(HOUSEKEEPING_MS)
+
+
+class NoRole:
+    """In the place of a role that this firmware cannot give: refuses, and says why."""
+
+    PERIOD_MS = 1000
+
+    def __init__(self, why):
+        self._why = why
+
+    def step(self, now):
+        pass
+
+    def desire(self, desired, now):
+        raise ValueError(self._why)
+
+    def state(self):
+        return {"fault": self._why}
+
+    def identify(self, now):
+        raise ValueError(self._why)
+
+    def selftest(self):
+        return {"role": False}
+
+
+def random_u32():
+    """A random number from 1 to 2**32 - 1, of the chip's own source."""
+    while True:
+        number = int.from_bytes(os.urandom(4), "big")
+        if number:
+            return number
+
+
+def _words(error):
+    if isinstance(error, KeyError):
+        return "config: %s is missing" % error
+    return str(error)

@@ -1,0 +1,190 @@
+"""The chip: the only module that imports machine, network and esp32.
+
+Here: pins, bus and flash as drivers want them, uptime, watchdog, reset and its cause, Wi-Fi. Not
+here: what is connected (config), and what a driver does with it (drivers/).
+"""
+
+import asyncio
+import time
+
+import esp32
+import machine
+import network
+
+# RTC memory survives a reset but no power cut. It holds this mark and why the last reset was meant.
+_MARK = b"HK"
+_CAUSES = {
+    machine.PWRON_RESET: "power_on",
+    machine.HARD_RESET: "hard",
+    machine.WDT_RESET: "watchdog",
+    machine.DEEPSLEEP_RESET: "deep_sleep",
+    machine.SOFT_RESET: "soft",
+}
+
+_JOIN_MS = 15_000
+_CHECK_MS = 500
+# The driver of the radio needs a moment between a disconnect and the next connect.
+_REST_MS = 1000
+# Failed joins until the radio is switched off and on, and until the chip is reset.
+_RADIO_FAILURES = 5
+_RESET_FAILURES = 40
+
+_ticks = time.ticks_ms()
+_uptime = 0
+
+
+def uptime_ms():
+    """ms since boot, never wrapping; to be called at least once in six days (ticks wrap)."""
+    global _ticks, _uptime
+    now = time.ticks_ms()
+    _uptime += time.ticks_diff(now, _ticks)
+    _ticks = now
+    return _uptime
+
+
+class Hal:
+    """What drivers/ and build.py use. `chip`: esp32, esp32s3 or esp32c3.
+
+    GPIO_SET and GPIO_CLEAR are the addresses in `mem32` that set and clear GPIO 0 to 31.
+    """
+
+    def __init__(self, chip):
+        # Technical reference manuals, GPIO registers; the ESP32's are reached over its DPORT bus.
+        if chip == "esp32":
+            base = 0x3FF44000
+        elif chip in ("esp32s3", "esp32c3"):
+            base = 0x60004000
+        else:
+            raise ValueError("chip %s is not in this firmware" % chip)
+        self.mem32 = machine.mem32
+        self.GPIO_SET = base + 0x08
+        self.GPIO_CLEAR = base + 0x0C
+
+    def input(self, pin, active):
+        """`.value()` is 1 while the input has its active level ("low" or "high")."""
+        return _Input(pin, active)
+
+    def output(self, pin, active):
+        """`.on()` gives the active level, `.off()` the other, which it has from the start."""
+        return _Output(pin, active)
+
+    def adc(self, pin):
+        """`.read_uv()`: microvolts, 0 to about 3.1 V."""
+        return machine.ADC(machine.Pin(pin), atten=machine.ADC.ATTN_11DB)
+
+    def spi(self, clk, din, hz):
+        """`.write(bytes)`: SPI mode 0 without a chip select, the most significant bit first."""
+        return machine.SPI(1, hz, sck=machine.Pin(clk), mosi=machine.Pin(din))
+
+
+class _Input:
+    def __init__(self, pin, active):
+        self._idle = 0 if active == "high" else 1
+        pull = machine.Pin.PULL_UP if self._idle else machine.Pin.PULL_DOWN
+        self._pin = machine.Pin(pin, machine.Pin.IN, pull)
+
+    def value(self):
+        return self._pin.value() ^ self._idle
+
+
+class _Output:
+    def __init__(self, pin, active):
+        self._active = 1 if active == "high" else 0
+        self._pin = machine.Pin(pin, machine.Pin.OUT, value=1 - self._active)
+
+    def on(self):
+        self._pin.value(self._active)
+
+    def off(self):
+        self._pin.value(1 - self._active)
+
+
+def partition(label):
+    """The data partition of that label. OSError: the flash has none."""
+    found = esp32.Partition.find(esp32.Partition.TYPE_DATA, label=label)
+    if not found:
+        raise OSError("flash: no partition " + label)
+    return found[0]
+
+
+def watchdog(timeout_ms):
+    """Resets the chip when its `.feed()` is not called for so long; it cannot be stopped."""
+    return machine.WDT(timeout=timeout_ms)
+
+
+def reset(why):
+    """Resets the chip and leaves `why` for the next boot; at most 60 characters are kept."""
+    machine.RTC().memory(_MARK + why[:60].encode())
+    machine.reset()
+
+
+def boot_cause():
+    """(cause, note): cause as of the event `boot`, note in words or None. To be called once.
+
+    The chip's own cause is lossy: a brown-out reads as power-on and a panic as a hard reset, so a
+    meant reset leaves a note, and a power-on that finds RTC memory intact is a suspect brown-out.
+    """
+    memory = machine.RTC().memory()
+    machine.RTC().memory(_MARK)
+    cause = _CAUSES.get(machine.reset_cause(), "hard")
+    if memory[:2] != _MARK:
+        return cause, None
+    if cause == "power_on":
+        return cause, "RTC memory was intact: brown-out?"
+    if cause == "hard" and len(memory) > 2:
+        return "soft", memory[2:].decode()
+    return cause, None
+
+
+class Wifi:
+    """A station that is kept joined to the first of `networks` ([ssid, password], ...) that works.
+
+    Pitfalls it knows: a connect() while one is under way raises "Wifi Internal Error"; the status
+    may say "wrong password" after the access point has restarted, so no failure is final.
+    """
+
+    def __init__(self, networks, log, check_in):
+        self._networks = networks
+        self._log = log
+        self._check_in = check_in
+        self._station = network.WLAN(network.WLAN.IF_STA)
+
+    async def run(self):
+        """Never returns. OSError: nothing has helped for ten minutes, the chip should be reset."""
+        failures = 0
+        while True:
+            self._check_in()
+            if self._station.isconnected():
+                failures = 0
+                await asyncio.sleep_ms(_CHECK_MS)
+                continue
+            if failures == _RESET_FAILURES:
+                raise OSError("no Wi-Fi network could be joined")
+            ssid, password = self._networks[failures % len(self._networks)]
+            if not await self._join(ssid, password, failures % _RADIO_FAILURES == 0):
+                failures += 1
+                self._log("wifi: %s not joined, status %s" % (ssid, self._station.status()))
+
+    async def _join(self, ssid, password, switch_radio):
+        if switch_radio:
+            self._station.active(False)
+            self._station.active(True)
+            # One task joins, this one; and no power saving, which delays what comes down.
+            self._station.config(reconnects=0, pm=network.WLAN.PM_NONE)
+        else:
+            self._station.disconnect()
+            await asyncio.sleep_ms(_REST_MS)
+        try:
+            self._station.connect(ssid, password)
+        except OSError as error:
+            self._log("wifi: %s: %s" % (ssid, error))
+            await asyncio.sleep_ms(_REST_MS)
+            return False
+        began = uptime_ms()
+        while uptime_ms() - began < _JOIN_MS:
+            self._check_in()
+            if self._station.isconnected():
+                self._log("wifi: joined " + ssid)
+                return True
+            await asyncio.sleep_ms(50)
+        return False

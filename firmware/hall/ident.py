@@ -1,0 +1,50 @@
+"""Who this device is and what it proves it with: the `ident` partition, two copies with a CRC.
+
+A copy is a sector: b"HKID", version u16, length u16, generation u32, content as JSON, CRC-32 of all
+that, little endian. The valid copy of the highest generation counts. Here: reading it. Writing is
+the installer's (tools/hall_tools/deploy.py).
+"""
+
+import json
+import struct
+from binascii import crc32
+
+_HEADER = "<4sHHI"
+_HEADER_BYTES = 12
+_MAGIC = b"HKID"
+_VERSION = 1
+_SECTOR = 4096
+
+
+def read(block):
+    """{"device", "psk": hex or None, "wifi": [[ssid, password], ...]} from an esp32.Partition.
+
+    ValueError: neither copy is valid, or the content is not that.
+    """
+    newest = None
+    for sector in range(2):
+        copy = _copy(block, sector)
+        if copy and (newest is None or copy[0] > newest[0]):
+            newest = copy
+    if newest is None:
+        raise ValueError("ident: no valid copy, enrol this device again")
+    ident = json.loads(newest[1])
+    if not isinstance(ident, dict) or not isinstance(ident.get("device"), str):
+        raise ValueError("ident: no device id")
+    if not isinstance(ident.get("wifi"), list):
+        raise ValueError("ident: no list of Wi-Fi networks")
+    return ident
+
+
+def _copy(block, sector):
+    """(generation, content) of one copy, or None when it is not valid."""
+    raw = bytearray(_SECTOR)
+    block.readblocks(sector, raw, 0)
+    magic, version, length, generation = struct.unpack(_HEADER, raw)
+    end = _HEADER_BYTES + length
+    if magic != _MAGIC or version != _VERSION or end + 4 > _SECTOR:
+        return None
+    view = memoryview(raw)
+    if struct.unpack("<I", view[end : end + 4])[0] != crc32(view[:end]):
+        return None
+    return generation, bytes(view[_HEADER_BYTES:end])
