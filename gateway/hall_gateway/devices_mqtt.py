@@ -19,7 +19,8 @@ from dataclasses import dataclass
 
 from hall_gateway.config import GatewayConfig
 from hall_gateway.core import Core
-from hall_gateway.mqtt import DisconnectedError, Message, MqttClient
+from hall_gateway.mqtt import MqttClient
+from hall_gateway.mqtt_connection import DisconnectedError, Message
 from hall_gateway.ordered import OrderedWorker, until_stored
 from hall_gateway.values import Ack, DeviceOrder
 

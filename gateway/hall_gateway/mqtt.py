@@ -19,8 +19,6 @@ from typing import Self
 from hall_gateway.config import MqttConfig
 from hall_gateway.mqtt_connection import Connection, Counters, DisconnectedError, Message
 
-__all__ = ["Counters", "DisconnectedError", "Message", "MqttClient", "retry_delay"]
-
 log = logging.getLogger(__name__)
 
 STABLE_S = 10.0
@@ -58,6 +56,11 @@ class MqttClient:
     def connected(self) -> bool:
         """Whether the broker has accepted the connection and every subscription."""
         return self._connection is not None
+
+    @property
+    def waiting(self) -> int:
+        """Messages received that nobody has taken yet."""
+        return self._inbound.qsize()
 
     async def __aenter__(self) -> Self:
         self._runner = asyncio.create_task(self._run(), name=f"mqtt {self.name}")

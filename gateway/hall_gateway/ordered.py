@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from hall_gateway.mqtt import Message
+from hall_gateway.mqtt_connection import Message
 from hall_gateway.values import StoreError
 
 Result = TypeVar("Result")

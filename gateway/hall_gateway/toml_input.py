@@ -48,11 +48,11 @@ def parse_toml(text: str, model: type[Model], path: Path) -> Model:
     try:
         return model.model_validate(raw, context={"folder": path.parent})
     except ValidationError as error:
-        lines = [
-            f"{path}:{line_of(text, loc)}: {_dotted(loc)}: {message}"
+        found = sorted(
+            (line_of(text, loc), f"{_dotted(loc)}: {message}")
             for loc, message in _findings(error, model)
-        ]
-        raise ConfigError("\n".join(lines)) from None
+        )
+        raise ConfigError("\n".join(f"{path}:{line}: {what}" for line, what in found)) from None
 
 
 def line_of(text: str, loc: Loc) -> int:

@@ -1,0 +1,277 @@
+"""The gateway's MQTT client against a real mosquitto: PUBACKs, reconnects, refusals, bounds."""
+
+import asyncio
+import datetime
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from hall_gateway import mqtt_connection
+from hall_gateway.config import MqttConfig
+from hall_gateway.mqtt import MqttClient, retry_delay
+from hall_gateway.mqtt_connection import DisconnectedError, Message
+from support.mosquitto import Mosquitto, free_port
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Mosquitto]:
+    with Mosquitto(tmp_path / "broker") as running:
+        yield running
+
+
+def client(broker: Mosquitto, name: str = "gateway", *filters: str) -> MqttClient:
+    config = MqttConfig(host="127.0.0.1", port=broker.port)
+    return MqttClient("test broker", config, name, filters, (f"{name}/online", b"0"))
+
+
+async def take(messages: AsyncIterator[Message], count: int = 1) -> list[Message]:
+    async with asyncio.timeout(10):
+        return [await anext(messages) for _ in range(count)]
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(15):
+        while not holds():  # noqa: ASYNC110 - other tasks change it, no event of theirs is at hand
+            await asyncio.sleep(0.01)
+
+
+async def test_what_is_not_acked_is_delivered_again(broker: Mosquitto) -> None:
+    async with client(broker, "sender") as sender:
+        await sender.wait_connected()
+        async with client(broker, "gateway", "a/#") as gateway:
+            await gateway.wait_connected()
+            for body in (b"1", b"2", b"3"):
+                await sender.publish("a/b", body)
+            first, second, third = await take(gateway.messages(), 3)
+            assert [first.payload, second.payload, third.payload] == [b"1", b"2", b"3"]
+            first.ack()
+            third.ack()
+        async with client(broker, "gateway", "a/#") as gateway:
+            again = (await take(gateway.messages()))[0]
+            assert (again.payload, again.dup) == (b"2", True)
+            second.ack()  # its connection is gone: this must not reach the new one
+            again.ack()
+        async with client(broker, "gateway", "a/#") as gateway:
+            await gateway.wait_connected()
+            await sender.publish("a/b", b"4")
+            assert (await take(gateway.messages()))[0].payload == b"4"
+
+
+async def test_messages_wait_for_a_client_that_is_away(broker: Mosquitto) -> None:
+    async with client(broker, "gateway", "a/#") as gateway:
+        await gateway.wait_connected()
+    async with client(broker, "sender") as sender:
+        await sender.wait_connected()
+        await sender.publish("a/b", b"while away")
+    async with client(broker, "gateway", "a/#") as gateway:
+        assert (await take(gateway.messages()))[0].payload == b"while away"
+
+
+async def test_comes_back_after_a_broker_restart_and_subscribes_again(broker: Mosquitto) -> None:
+    async with client(broker, "gateway", "a/#") as gateway, client(broker, "sender") as sender:
+        await gateway.wait_connected()
+        await sender.wait_connected()
+        broker.kill()
+        await until(lambda: not gateway.connected and not sender.connected)
+        with pytest.raises(DisconnectedError):
+            await sender.publish("a/b", b"nowhere")
+        broker.start()
+        await gateway.wait_connected()
+        await sender.wait_connected()
+        await sender.publish("a/b", b"again")
+        assert (await take(gateway.messages()))[0].payload == b"again"
+        assert gateway.counters.connects == 2
+
+
+async def test_a_publish_without_a_puback_fails_when_the_connection_ends(
+    broker: Mosquitto,
+) -> None:
+    listener = await asyncio.start_server(_accept_and_never_puback, "127.0.0.1", 0)
+    port = listener.sockets[0].getsockname()[1]
+    async with listener, MqttClient("mute", MqttConfig(port=port), "c", ()) as sender:
+        await sender.wait_connected()
+        publishing = asyncio.create_task(sender.publish("a/b", b"x"))
+        with pytest.raises(DisconnectedError):
+            await publishing
+
+
+async def _accept_and_never_puback(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    await reader.read(1024)  # CONNECT
+    writer.write(b"\x20\x02\x00\x00")  # CONNACK, accepted
+    await reader.read(1024)  # PUBLISH
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_work_is_run_anew_on_every_connection(broker: Mosquitto) -> None:
+    runs: list[str] = []
+
+    async def work() -> None:
+        runs.append("begun")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            runs.append("ended")
+
+    async with client(broker) as gateway:
+        working = asyncio.create_task(gateway.while_connected(work))
+        await until(lambda: runs == ["begun"])
+        broker.kill()
+        await until(lambda: runs == ["begun", "ended"])
+        broker.start()
+        await until(lambda: runs == ["begun", "ended", "begun"])
+        working.cancel()
+        await asyncio.wait((working,))
+        assert runs[-1] == "ended"
+
+
+async def test_a_defect_in_work_is_raised(broker: Mosquitto) -> None:
+    async def work() -> None:
+        raise ZeroDivisionError
+
+    async with client(broker) as gateway:
+        with pytest.raises(ZeroDivisionError):
+            await gateway.while_connected(work)
+
+
+async def test_the_will_is_for_a_lost_connection_only(broker: Mosquitto) -> None:
+    async with client(broker, "watch", "gateway/online") as watch:
+        await watch.wait_connected()
+        async with client(broker, "gateway") as gateway:
+            await gateway.wait_connected()
+            await gateway.publish("gateway/online", b"1")
+        async with client(broker, "other") as other:
+            await other.wait_connected()
+            await other.publish("gateway/online", b"end")
+        assert [m.payload for m in await take(watch.messages(), 2)] == [b"1", b"end"]
+
+
+async def test_memory_is_bounded_when_nobody_takes_messages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mqtt_connection, "INBOUND_LIMIT", 20)
+    settings = ["max_queued_messages 0", "max_inflight_messages 0"]
+    with Mosquitto(tmp_path / "broker", settings=settings) as broker:
+        async with client(broker, "gateway", "a/#") as gateway, client(broker, "s") as sender:
+            await gateway.wait_connected()
+            await sender.wait_connected()
+            await asyncio.gather(*(sender.publish("a/b", b"%d" % i) for i in range(1000)))
+            await until(lambda: gateway.waiting >= 20)
+            assert gateway.waiting < 30
+            received = await take(gateway.messages(), 1000)
+            assert [int(m.payload) for m in received] == list(range(1000))
+
+
+async def test_a_refused_subscription_is_said(tmp_path: Path) -> None:
+    psk = {"kp-1": "0123456789abcdef"}
+    with Mosquitto(tmp_path / "broker", psk=psk) as broker:
+        config = MqttConfig(host="127.0.0.1", port=broker.psk_port)
+        async with MqttClient("test broker", config, "kp-2", ["a/#"]) as gateway:
+            await until(lambda: gateway.counters.failures > 0)
+            assert not gateway.connected
+            assert gateway.counters.last_error
+
+
+async def test_a_broker_that_is_not_there_is_said_and_tried_again() -> None:
+    port = free_port()
+    async with MqttClient("b", MqttConfig(port=port), "c", ()) as gateway:
+        await until(lambda: gateway.counters.failures > 1)
+        assert f"127.0.0.1:{port}" in gateway.counters.last_error
+
+
+@pytest.mark.parametrize("answer", [b"", b"\x20\x02\x00\x05", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
+async def test_a_broker_that_refuses_or_talks_nonsense(answer: bytes) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1024)
+        writer.write(answer)
+        writer.close()
+        await writer.wait_closed()
+
+    listener = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    port = listener.sockets[0].getsockname()[1]
+    async with listener, MqttClient("b", MqttConfig(port=port), "c", ()) as gateway:
+        await until(lambda: gateway.counters.failures > 0)
+        assert not gateway.connected
+        assert gateway.counters.last_error
+
+
+@pytest.mark.parametrize(
+    ("host", "trusted", "error"),
+    [
+        ("localhost", True, None),
+        ("localhost", False, "certificate verify failed"),
+        ("127.0.0.1", True, "IP address mismatch"),
+    ],
+)
+async def test_a_tls_broker_is_verified(
+    tmp_path: Path, host: str, trusted: bool, error: str | None
+) -> None:
+    certificate, key = self_signed(tmp_path, "localhost")
+    port = free_port()
+    listener = [f"listener {port} 127.0.0.1", "allow_anonymous true"]
+    files = [f"certfile {certificate}", f"keyfile {key}"]
+    with Mosquitto(tmp_path / "broker", settings=listener + files):
+        config = MqttConfig(
+            host=host, port=port, tls=True, ca_file=certificate if trusted else None
+        )
+        async with MqttClient("b", config, "c", ["a/#"]) as gateway:
+            if error is None:
+                await gateway.wait_connected()
+                await asyncio.gather(*(gateway.publish("a/b", b"%d" % i) for i in range(20)))
+                received = await take(gateway.messages(), 20)
+                assert [int(m.payload) for m in received] == list(range(20))
+            else:
+                await until(lambda: gateway.counters.failures > 0)
+                assert error in gateway.counters.last_error
+
+
+def self_signed(folder: Path, name: str) -> tuple[Path, Path]:
+    """A certificate for the host `name` that is its own CA, and its key, as PEM files."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return folder / "cert.pem", folder / "key.pem"
+
+
+async def test_the_connection_sends_without_delay(
+    broker: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    watch = mqtt_connection.Connection._watch_socket
+
+    def look(self: mqtt_connection.Connection, sock: socket.socket) -> None:
+        watch(self, sock)
+        seen.append(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+    monkeypatch.setattr(mqtt_connection.Connection, "_watch_socket", look)
+    async with client(broker) as gateway:
+        await gateway.wait_connected()
+    assert seen == [1]
+
+
+def test_retry_delays_are_drawn_below_a_doubling_cap() -> None:
+    caps = [retry_delay(attempt, lambda low, high: high) for attempt in range(8)]
+    assert caps == [1, 2, 4, 8, 16, 30, 30, 30]
+    assert retry_delay(5, lambda low, high: low) == 0.0
