@@ -11,6 +11,7 @@ from hall_profiles.common import COMMON_DESIRED, COMMON_EVENTS, PAYLOAD_BYTES
 from hall_profiles.fields import (
     FIELD_TYPES,
     SUFFIX_UNITS,
+    ArrayField,
     DataField,
     IntegerField,
     ObjectField,
@@ -136,6 +137,8 @@ def _check_field(
     field = checked(source, FIELD_TYPES[str(kind)], spec, path)
     if isinstance(field, IntegerField):
         return field if _good_integer(source, field, path) else None
+    if isinstance(field, ArrayField):
+        return field if _good_integer(source, field.items, (*path, "items")) else None
     if isinstance(field, StringField):
         return field if _good_string(source, field, path) else None
     return field

@@ -112,7 +112,7 @@ class Hub12(Panel):
 
 
 class Hub08(Panel):
-    """F3.75 and P4.75 modules 64 x 32 (or 64 x 16), 1/16 scan, red or red and green."""
+    """F3.75 and P4.75 modules 64 x 32, 1/16 scan, red or red and green."""
 
     MODULE: ClassVar[tuple[int, int]] = (64, 32)
 

@@ -121,23 +121,52 @@ class ObjectField(_DataField):
         return widest(self.fields)
 
 
+class ArrayField(_DataField):
+    """A list of at most `max_items` integers."""
+
+    type: Literal["array"]
+    max_items: int = Field(ge=1, le=64, description="the longest legal list, an integer to 64")
+    items: IntegerField = Field(description="an item: {type: integer, min: ..., max: ...}")
+
+    def legal(self) -> str:
+        return f"a list of at most {self.max_items}, each {self.items.legal()}"
+
+    def accepts(self, value: object) -> bool:
+        if not isinstance(value, list):
+            return False
+        items = cast("list[object]", value)
+        return len(items) <= self.max_items and all(self.items.accepts(item) for item in items)
+
+    def widest(self) -> str:
+        return "[" + ",".join([self.items.widest()] * self.max_items) + "]"
+
+
 DataField = Annotated[
-    IntegerField | StringField | BooleanField | ObjectField, Field(discriminator="type")
+    IntegerField | StringField | BooleanField | ObjectField | ArrayField,
+    Field(discriminator="type"),
 ]
 ObjectField.model_rebuild()
 
 
 #: The model of each word that a field's `type` can be.
-FIELD_TYPES: dict[str, type[IntegerField | StringField | BooleanField | ObjectField]] = {
+FIELD_TYPES: dict[
+    str, type[IntegerField | StringField | BooleanField | ObjectField | ArrayField]
+] = {
     "integer": IntegerField,
     "string": StringField,
     "boolean": BooleanField,
     "object": ObjectField,
+    "array": ArrayField,
 }
 
 
-def mismatch(fields: dict[str, DataField], data: object, where: str = "") -> str | None:
-    """What is wrong with `data` and what would be right, in one line; None when nothing is."""
+def mismatch(
+    fields: dict[str, DataField], data: object, where: str = "", *, closed: bool = True
+) -> str | None:
+    """What is wrong with `data` and what would be right, in one line; None when nothing is.
+
+    `closed`: a field that is not known is wrong too.
+    """
     if not isinstance(data, dict):
         return f"{where or 'data'} is not an object; right: an object with {_names(fields)}"
     values = cast("dict[str, object]", data)
@@ -153,10 +182,10 @@ def mismatch(fields: dict[str, DataField], data: object, where: str = "") -> str
         if not field.accepts(value):
             return f"{path} is {_short(value)}; right: {_legal(field)}"
         if isinstance(field, ObjectField):
-            inner = mismatch(field.fields, value, path)
+            inner = mismatch(field.fields, value, path, closed=closed)
             if inner:
                 return inner
-    for name in values:
+    for name in values if closed else ():
         if name not in fields:
             path = f"{where}.{name}" if where else str(name)
             return f"{path} is not a field here; right: only {_names(fields)}"

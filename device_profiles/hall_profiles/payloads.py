@@ -15,6 +15,7 @@ from hall_profiles.model import Profile
 def validate_event(profile: Profile, kind: str, data: object) -> None:
     """Checks the `data` of an event that a device of this profile sent.
 
+    A field that the profile does not have is let pass: the firmware may be newer than the profile.
     Takes a few microseconds. Raises PayloadError with one line that names the kind, the field, its
     value and what would be right.
     """
@@ -22,7 +23,7 @@ def validate_event(profile: Profile, kind: str, data: object) -> None:
     if event is None:
         kinds = ", ".join([*profile.events, *COMMON_EVENTS])
         raise PayloadError(f"{profile.name} has no event {kind!r}; right: one of {kinds}")
-    wrong = mismatch(event.data, data)
+    wrong = mismatch(event.data, data, closed=False)
     if wrong:
         raise PayloadError(f"{profile.name} event {kind}: {wrong}")
     if kind == "gap" and isinstance(data, dict) and data["from"] > data["to"]:

@@ -13,13 +13,17 @@ from hall_profiles.fields import Unit
 
 
 class Role(NamedTuple):
-    """One role. `events` and `desired` map a field to its type; `rises` are settings that must
-    not fall in this order, and with `strict` not be equal either."""
+    """One role. `events`, `desired` and `shows` map a field to its type.
+
+    `strictly_rising` are settings of which each must be below the next; in `rising` they may be
+    equal.
+    """
 
     drivers: tuple[str, ...]
     settings: dict[str, Unit]
     events: dict[str, dict[str, str]]
     desired: dict[str, str]
+    shows: dict[str, str]
     strictly_rising: tuple[str, ...] = ()
     rising: tuple[str, ...] = ()
 
@@ -37,6 +41,7 @@ ROLES: dict[str, Role] = {
             "text": "string",
             "ttl_s": "integer",
         },
+        shows={"view": "string", "ticket": "string", "stale": "boolean", "missing": "integer"},
     ),
     "keypad": Role(
         drivers=("keys",),
@@ -46,12 +51,14 @@ ROLES: dict[str, Role] = {
             "close": {"session": "integer", "why": "string"},
         },
         desired={"session": "object", "window": "string"},
+        shows={"session": "integer", "stuck": "array"},
     ),
     "people_counter": Role(
         drivers=("beams", "vl53l1x"),
         settings={"path_timeout_s": "s", "stuck_s": "s"},
         events={"passage": {"dir": "string"}},
         desired={},
+        shows={"in": "integer", "out": "integer", "stuck": "integer"},
     ),
     "wet_floor": Role(
         drivers=("probe",),
@@ -67,6 +74,7 @@ ROLES: dict[str, Role] = {
         },
         events={"wet": {"ohms": "integer"}, "dry": {"ohms": "integer"}},
         desired={},
+        shows={"wet": "boolean", "ohms": "integer", "fault": "string"},
         strictly_rising=("short_ohms", "wet_ohms", "dry_ohms", "open_ohms"),
         rising=("wet_samples", "of_samples"),
     ),
