@@ -8,8 +8,8 @@ Here: the voltage at `sense`. Not here: what the voltage means, and the converte
 """
 
 SUPPLY_UV = 3_300_000
-# Electrodes on dry tiles: far above anything wet, below a cut cable.
-_DRY_OHMS = 5_000_000
+# A dry floor conducts nothing, but a resistor across the far end tells it from a cut cable.
+_DRY_OHMS = 10_000_000
 # The sense pin's own leakage to ground, 3.3 V at 50 nA (ESP32 data sheet, table 15).
 _LEAKAGE_OHMS = 66_000_000
 

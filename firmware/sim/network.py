@@ -18,6 +18,7 @@ _JOIN_MS = 50
 
 class WLAN:
     IF_STA = 0
+    PM_NONE = 0
 
     def __init__(self, interface=IF_STA):
         self._active = False
@@ -30,6 +31,9 @@ class WLAN:
         if not on:
             self._started = None
         return None
+
+    def config(self, *, reconnects, pm):
+        """Both only matter to a radio."""
 
     def connect(self, ssid, key=None):
         # ESP-IDF refuses a second esp_wifi_connect() while one is under way (issues 7139, 17661).

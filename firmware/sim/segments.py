@@ -16,7 +16,11 @@ _SETTLED_US = 10_000
 
 
 class Max7219Chain:
-    """`digits` digits, eight a chip; digit 0 is register 1 of the chip nearest the controller."""
+    """`digits` digits, eight a chip, reported from left to right as a person sees them.
+
+    As the common modules are built, register 8 is a chip's leftmost digit, and the chip nearest
+    the controller has the rightmost digits.
+    """
 
     def __init__(self, digits):
         self._shift = bytearray(digits // 4)
@@ -47,8 +51,8 @@ class Max7219Chain:
         self._changed_us = None
 
     def _segments(self):
-        for registers in self._chips:
-            for digit in range(8):
+        for registers in reversed(self._chips):
+            for digit in range(7, -1, -1):
                 value = registers[digit + 1]
                 if registers[_TEST] & 1:
                     yield 0xFF

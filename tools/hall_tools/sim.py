@@ -157,17 +157,19 @@ class SimDevice:
             ) from None
         self._lock = lock
         deploy.deploy(self.folder / "flash.bin", self.config, self.ident)
-        mpy.write_tree(mpy.simulation(), self.folder / "board")
+        mpy.write_tree(mpy.simulation(), self.folder / "sim")
 
     async def _spawn(self) -> None:
         self._process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "hall_tools.interpreter", str(os.getpid())),
             *("-X", f"heapsize={HEAP}", "-m", "start"),
-            *(str(self.folder / "flash.bin"), str(self._rtc)),
+            *("flash.bin", "rtc.bin"),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            env=os.environ | {"MICROPYPATH": f"{self.folder / 'board'}:.frozen"},
+            # Relative names: the interpreter dies of an argument of more than 255 bytes.
+            cwd=self.folder,
+            env=os.environ | {"MICROPYPATH": "sim:.frozen"},
             limit=_LONGEST_LINE,
             # Ctrl-C at a terminal is for the host, which switches its devices off itself.
             start_new_session=True,
