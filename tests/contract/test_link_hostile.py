@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -31,13 +32,16 @@ HALF_PUBLISH = publish(DOWN + "ack", b'{"epoch":1,"seq":1,"now":1}')[:20]
 
 
 async def survives(
-    behaviours: list[Behaviour], folder: Path, *because: str, **timings: int
+    behaviours: list[Behaviour],
+    folder: Path,
+    *because: str,
+    timings: Mapping[str, int] | None = None,
 ) -> None:
     """One device through the plan: each session ends in time with its reason, nothing is lost."""
     failures = len(behaviours)
     async with (
         HostileBroker(behaviours) as broker,
-        LinkDevice(broker.port, folder, **timings) as device,
+        LinkDevice(broker.port, folder, timings=timings) as device,
     ):
         await device.append(3)
         await broker.wait(lambda: len(broker.sessions) > failures, 10 + failures)
@@ -276,23 +280,20 @@ def rubbish(seed: int) -> Behaviour:
 
 
 async def test_sends_rubbish(tmp_path: Path) -> None:
-    await survives([rubbish(seed) for seed in range(150)], tmp_path, reconnect_last=50)
+    await survives([rubbish(seed) for seed in range(150)], tmp_path, timings={"reconnect_last": 50})
 
 
 class OneByteAtATime:
     """A writer that sends each byte in a segment of its own."""
 
-    def __init__(self, session: Session, pause_s: float) -> None:
+    def __init__(self, writer: asyncio.StreamWriter, pause_s: float) -> None:
+        self._writer = writer
         self._pause_s = pause_s
-        self._writer = session.writer
         self._bytes: asyncio.Queue[int] = asyncio.Queue()
 
     def write(self, data: bytes) -> None:
         for byte in data:
             self._bytes.put_nowait(byte)
-
-    def close(self) -> None:
-        self._writer.close()
 
     async def run(self) -> None:
         while True:
@@ -300,37 +301,41 @@ class OneByteAtATime:
             await asyncio.sleep(self._pause_s)
 
 
-async def dribble(session: Session, pause_s: float) -> None:
-    slow = OneByteAtATime(session, pause_s)
+async def slowly(session: Session, pause_s: float, behaviour: Behaviour) -> None:
+    """The behaviour, with everything that it sends slowed down from now on."""
+    writer = session.writer
+    slow = OneByteAtATime(writer, pause_s)
     session.writer = slow  # type: ignore[assignment]
     task = asyncio.create_task(slow.run())
     try:
-        await behave(session)
+        await behaviour(session)
     finally:
         task.cancel()
+        session.writer = writer
 
 
 async def test_sends_one_byte_at_a_time(tmp_path: Path) -> None:
-    async def slowly(session: Session) -> None:
-        await dribble(session, 0.001)
+    async def dribbles(session: Session) -> None:
+        await slowly(session, 0.001, behave)
 
-    async with HostileBroker([slowly]) as broker, LinkDevice(broker.port, tmp_path) as device:
+    async with HostileBroker([dribbles]) as broker, LinkDevice(broker.port, tmp_path) as device:
         last = await device.append(12)
         await broker.wait(lambda: broker.committed == last)
         assert (await device.report())["stats"]["connects"] == 1
 
 
 async def test_sends_a_packet_too_slowly(tmp_path: Path) -> None:
+    async def a_command(session: Session) -> None:
+        session.down("cmd", b"{}")
+        await session.until_gone()
+
     async def too_slowly(session: Session) -> None:
         await before_the_first_puback(session)
         session.hurt()
-        for byte in publish(DOWN + "cmd", b"{}"):
-            session.send(bytes([byte]))
-            await asyncio.sleep(0.1)
-        await session.until_gone()
+        await slowly(session, 0.1, a_command)
 
     because = "a packet was not complete after 600 ms"
-    await survives([too_slowly], tmp_path, because, puback=30000)
+    await survives([too_slowly], tmp_path, because, timings={"puback": 30000})
 
 
 async def test_sends_many_packets_in_one_segment(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -47,7 +47,7 @@ class LinkDevice:
         psk: str | None = None,
         kib: int = 64,
         jitter: bool = True,
-        **timings: int,
+        timings: Mapping[str, int] | None = None,
     ) -> None:
         self.config: dict[str, Any] = {
             "device": device,
@@ -57,7 +57,7 @@ class LinkDevice:
             "flash": str(folder / "journal.bin"),
             "kib": kib,
             "jitter": jitter,
-            "timings": TIMINGS | timings,
+            "timings": TIMINGS | dict(timings or {}),
         }
         self._folder = folder
         self._process: asyncio.subprocess.Process | None = None
