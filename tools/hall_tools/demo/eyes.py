@@ -56,14 +56,10 @@ class Eyes:
         text = ""
         x = 0
         while x <= picture.width - 8:
-            for width in (16, 8):
-                char = self._known.get((width, picture.part(x, y, width)))
-                if char and x + width <= picture.width:
-                    text += char
-                    x += width
-                    break
-            else:
-                x += 1
+            char = self._known.get((8, picture.part(x, y, 8)))
+            wide = x <= picture.width - 16 and self._known.get((16, picture.part(x, y, 16)))
+            text += wide or char or ""
+            x += 16 if wide else 8 if char else 1
         return text
 
 

@@ -41,7 +41,8 @@ def make_report(
 ) -> dict[str, Any]:
     """The report as JSON. `started_at` is unix s; `seconds` how long the hall was open."""
     received = Counter(report.kind for report in reports)
-    minimum = {kind: int(least * seconds / 60) for kind, least in MINIMUM_A_MINUTE.items()}
+    minutes = int(seconds // 60)
+    minimum = {kind: least * minutes for kind, least in MINIMUM_A_MINUTE.items()}
     return {
         "schema": SCHEMA,
         "versions": dict(versions),
