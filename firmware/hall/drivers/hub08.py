@@ -15,7 +15,7 @@ def make_panel(driver, pins, settings, hal):
     def offset(scan, group, line):
         return (scan + 16 * line) * columns + group
 
-    lines = (("r1", "g1"), ("r2", "g2"))[: height // 16]
-    geometry = Geometry(width, height, 16, columns, len(lines), offset)
+    lines = (("r1", "g1"), ("r2", "g2"))
+    geometry = Geometry(width, height, 16, columns, height // 16, offset)
     wiring = Wiring(hal, driver, pins, "en", "stb", ("a", "b", "c", "d"), lines)
     return Panel(hal, geometry, wiring, driver, settings)

@@ -146,7 +146,7 @@ class CallDisplay:
 
 def _check(desired):
     view = desired.get("view")
-    if view not in VIEWS:
+    if not isinstance(view, str) or view not in VIEWS:
         raise ValueError("view must be one of " + ", ".join(sorted(VIEWS)))
     for name in VIEWS[view]:
         if not desired.get(name):

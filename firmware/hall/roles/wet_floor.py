@@ -47,7 +47,9 @@ class WetFloor:
             self._suspect = fault
             self._run = 1
         if fault is None:
-            self._ohms = ohms
+            # In steps of a tenth: noise is not worth a report to the gateway.
+            if self._ohms is None or abs(ohms - self._ohms) * 10 > self._ohms:
+                self._ohms = ohms
             self._good(ohms, now)
         else:
             self._dry_since = None

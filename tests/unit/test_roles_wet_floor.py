@@ -1,0 +1,179 @@
+"""The wet-floor role: wet fast, dry slowly, and faults. Simulated time only."""
+
+import json
+from dataclasses import dataclass
+
+import pytest
+from hall_firmware.hall.roles.wet_floor import WetFloor
+from hypothesis import given
+from hypothesis import strategies as st
+from support.roles import Context
+
+SETTINGS = {
+    "sample_ms": 1000,
+    "wet_ohms": 80_000,
+    "dry_ohms": 240_000,
+    "wet_samples": 3,
+    "of_samples": 5,
+    "dry_after_s": 10,
+    "short_ohms": 1000,
+    "open_ohms": 20_000_000,
+}
+DRY = 5_000_000
+
+
+@dataclass
+class FakeProbe:
+    """A probe that reads `ohms`, or the fault."""
+
+    ohms: int = DRY
+    fault: str | None = None
+    measured: int = 0
+
+    def measure(self) -> tuple[int, str | None]:
+        self.measured += 1
+        return self.ohms, self.fault
+
+
+def sensor() -> tuple[WetFloor, FakeProbe, Context]:
+    context = Context()
+    probe = FakeProbe()
+    return WetFloor(SETTINGS, probe, context), probe, context
+
+
+def samples(role, probe, context, *readings):
+    """One sample of each reading: ohms, or a fault's name."""
+    for reading in readings:
+        probe.fault = reading if isinstance(reading, str) else None
+        probe.ohms = 0 if isinstance(reading, str) else reading
+        context.run(role, context.now + 1000)
+
+
+def test_one_measurement_a_second():
+    role, probe, context = sensor()
+    context.run(role, 60_000)
+    assert probe.measured == 60
+    assert context.events == []
+
+
+def test_three_wet_samples_of_five_make_it_wet():
+    role, probe, context = sensor()
+    samples(role, probe, context, 40_000, DRY, 40_000, 200_000)
+    assert context.events == []
+    samples(role, probe, context, 41_000)
+    assert context.events == [(4000, "wet", {"ohms": 41_000})]
+    assert role.state() == {"ohms": 41_000, "wet": True, "fault": None}
+
+
+def test_wet_samples_that_are_too_far_apart_do_not():
+    role, probe, context = sensor()
+    samples(role, probe, context, *([40_000, DRY, DRY, DRY, 40_000, DRY] * 5))
+    assert context.events == []
+
+
+def test_dry_needs_every_sample_of_the_time():
+    role, probe, context = sensor()
+    samples(role, probe, context, 40_000, 40_000, 40_000)
+    samples(role, probe, context, *[DRY] * 9, 240_000, *[DRY] * 10)
+    assert context.kinds() == ["wet"]
+    samples(role, probe, context, 300_000)
+    assert context.events[1] == (23_000, "dry", {"ohms": 300_000})
+    assert role.state()["wet"] is False
+
+
+def test_between_the_thresholds_nothing_changes():
+    role, probe, context = sensor()
+    samples(role, probe, context, *[100_000] * 30)
+    assert context.events == []
+    samples(role, probe, context, 40_000, 40_000, 40_000, *[100_000] * 30)
+    assert context.kinds() == ["wet"]
+
+
+@pytest.mark.parametrize("fault", ["short", "open", "range"])
+def test_a_fault_is_told_once_and_ended_by_the_state_of_the_floor(fault):
+    role, probe, context = sensor()
+    samples(role, probe, context, fault, fault)
+    assert context.events == []
+    samples(role, probe, context, *[fault] * 8)
+    assert context.of("fault") == [{"code": "probe_" + fault, "value": 0}]
+    assert role.state()["fault"] == fault
+    assert role.selftest() == {"probe": False}
+    samples(role, probe, context, DRY, DRY)
+    assert context.kinds() == ["fault"]
+    samples(role, probe, context, DRY)
+    assert context.kinds() == ["fault", "dry"]
+    assert role.state()["fault"] is None
+
+
+def test_a_floor_that_was_wet_before_a_fault_is_wet_after_it():
+    role, probe, context = sensor()
+    samples(role, probe, context, 40_000, 40_000, 40_000, "open", "open", "open", DRY, DRY, DRY)
+    assert context.kinds() == ["wet", "fault", "wet"]
+    samples(role, probe, context, *[DRY] * 8)
+    assert context.kinds() == ["wet", "fault", "wet", "dry"]
+
+
+def test_a_floor_that_became_wet_during_a_fault_is_wet_after_it():
+    role, probe, context = sensor()
+    samples(role, probe, context, "open", "open", "open", 40_000, 40_000, 40_000, 40_000)
+    assert context.kinds() == ["fault", "wet"]
+
+
+def test_a_single_bad_sample_is_no_fault_but_breaks_the_dry_run():
+    role, probe, context = sensor()
+    samples(role, probe, context, 40_000, 40_000, 40_000, *[DRY] * 9, "open", *[DRY] * 10)
+    assert context.kinds() == ["wet"]
+    samples(role, probe, context, DRY)
+    assert context.kinds() == ["wet", "dry"]
+
+
+def test_another_fault_is_another_event():
+    role, probe, context = sensor()
+    samples(role, probe, context, "open", "open", "open", "short", "short", "short")
+    assert [data["code"] for data in context.of("fault")] == ["probe_open", "probe_short"]
+
+
+def test_a_faults_value_is_kilohms_and_fits_the_journal():
+    role, probe, context = sensor()
+    for fault, ohms, value in (("open", 330_000_000_000, 99_999), ("range", 25_400, 25)):
+        probe.fault, probe.ohms = fault, ohms
+        context.run(role, context.now + 5000)
+        assert context.of("fault")[-1]["value"] == value
+    for _, kind, data in context.events:
+        assert len(kind + json.dumps(data, separators=(",", ":"))) <= 41
+
+
+def test_reported_ohms_follow_in_steps_of_a_tenth():
+    role, probe, context = sensor()
+    reported = set()
+    for ohms in range(100_000, 110_001, 1000):
+        samples(role, probe, context, ohms)
+        reported.add(role.state()["ohms"])
+    assert reported == {100_000}
+    samples(role, probe, context, 111_000)
+    assert role.state()["ohms"] == 111_000
+
+
+@given(st.lists(st.sampled_from((40_000, 79_999, 80_000, 240_000, 240_001, DRY)), max_size=60))
+def test_the_alarms_are_those_of_an_independent_reading(readings):
+    """The rule in windows over the whole list instead of step by step."""
+    role, probe, context = sensor()
+    samples(role, probe, context, *readings)
+    expected, wet, forget = [], False, 0
+    for i, ohms in enumerate(readings):
+        last_five = readings[max(forget, i - 4) : i + 1]
+        last_eleven = readings[i - 10 : i + 1] if i >= 10 else []
+        if not wet and sum(each < 80_000 for each in last_five) >= 3:
+            wet = True
+            expected.append("wet")
+        elif wet and last_eleven and all(each > 240_000 for each in last_eleven):
+            wet, forget = False, i + 1
+            expected.append("dry")
+        assert ohms in readings
+    assert context.kinds() == expected
+
+
+def test_a_desired_state_is_refused():
+    role, _, _ = sensor()
+    with pytest.raises(ValueError, match="no desired state"):
+        role.desire({"rev": 1}, 0)
