@@ -46,7 +46,7 @@ async def survives(
         await device.append(3)
         await broker.wait(lambda: len(broker.sessions) > failures, 10 + failures)
         last = await device.append(3)
-        await broker.wait(lambda: broker.committed == last)
+        await broker.wait_committed(last)
         report = await device.report()
         for session in broker.sessions[:-1]:
             assert session.hurt_at is not None
@@ -149,7 +149,7 @@ async def test_nobody_listens(tmp_path: Path) -> None:
         report = await device.until(lambda report: report["stats"]["failures"] >= 3)
         assert report["errors"][-1][2] == "TCP connection failed: ECONNREFUSED"
         await broker.start(broker.port)
-        await broker.wait(lambda: broker.committed == last)
+        await broker.wait_committed(last)
         stats = (await device.report())["stats"]
         assert stats["opened"] == stats["closed"] + 1
         await broker.stop()
@@ -320,7 +320,7 @@ async def test_sends_one_byte_at_a_time(tmp_path: Path) -> None:
 
     async with HostileBroker([dribbles]) as broker, LinkDevice(broker.port, tmp_path) as device:
         last = await device.append(12)
-        await broker.wait(lambda: broker.committed == last)
+        await broker.wait_committed(last)
         assert (await device.report())["stats"]["connects"] == 1
 
 
@@ -366,7 +366,7 @@ async def test_says_the_session_was_present(tmp_path: Path) -> None:
 
     async with HostileBroker([present]) as broker, LinkDevice(broker.port, tmp_path) as device:
         last = await device.append(2)
-        await broker.wait(lambda: broker.committed == last)
+        await broker.wait_committed(last)
         assert (await device.report())["stats"]["connects"] == 1
 
 
@@ -378,7 +378,7 @@ async def test_acknowledges_what_was_never_sent(tmp_path: Path) -> None:
 
     async with HostileBroker([confused]) as broker, LinkDevice(broker.port, tmp_path) as device:
         last = await device.append(2)
-        await broker.wait(lambda: broker.committed == last)
+        await broker.wait_committed(last)
         stats = (await device.report())["stats"]
         assert stats["stray_pubacks"] == 2
         assert stats["connects"] == 1

@@ -142,8 +142,9 @@ async def behave(session: Session) -> None:
 class HostileBroker:
     """`async with HostileBroker(plan) as broker:` listens on broker.port.
 
-    `events` are the payloads of up/event in order of arrival, repeats included; `committed` is the
-    gateway's mark: every seq up to it has come. With `acks` false the gateway part stays silent.
+    `events` are the payloads of up/event in order of arrival, repeats included; `bodies` has one a
+    seq; `committed` is the gateway's mark: every seq up to it has come; `epoch` is the journal's,
+    once a state came. With `acks` false the gateway part stays silent.
     """
 
     def __init__(self, plan: Sequence[Behaviour] = ()) -> None:
@@ -154,7 +155,10 @@ class HostileBroker:
         self.states: list[dict[str, Any]] = []
         self.replies: list[dict[str, Any]] = []
         self.committed = 0
+        self.acked = 0  # what the last ack said
+        self.most_unacked = 0  # the greatest distance of an event's seq from that
         self.acks = True
+        self.epoch = 0
         self.port = 0
         self.changed = asyncio.Condition()
         self.failures: list[BaseException] = []
@@ -168,8 +172,9 @@ class HostileBroker:
         elif topic.endswith("/up/state"):
             state = json.loads(payload)
             self.states.append(state)
+            self.epoch = state["journal"]["epoch"]
             if self.acks:
-                self.ack(session, state["journal"]["epoch"])
+                self.ack(session, self.epoch)
         elif topic.endswith("/up/reply"):
             self.replies.append(json.loads(payload))
 
@@ -177,6 +182,7 @@ class HostileBroker:
         event = json.loads(payload)
         seq = event["seq"]
         self.events.append(payload)
+        self.most_unacked = max(self.most_unacked, seq - self.acked)
         assert self.bodies.setdefault(seq, payload) == payload, f"seq {seq} came with another body"
         if event["kind"] == "gap":
             self.committed = max(self.committed, event["data"]["to"])
@@ -185,9 +191,11 @@ class HostileBroker:
         if self.acks:
             self.ack(session, event["epoch"])
 
-    def ack(self, session: Session, epoch: int) -> None:
+    def ack(self, session: Session, epoch: int, seq: int | None = None) -> None:
+        """Publish down/ack, by default for all that is committed."""
+        self.acked = self.committed if seq is None else seq
         now = time.time_ns() // 1_000_000
-        text = json.dumps({"epoch": epoch, "seq": self.committed, "now": now})
+        text = json.dumps({"epoch": epoch, "seq": self.acked, "now": now})
         session.down("ack", text.encode())
 
     async def wait(self, condition: Callable[[], bool], within_s: float = 10.0) -> None:
@@ -196,6 +204,10 @@ class HostileBroker:
             await self.changed.wait_for(lambda: condition() or bool(self.failures))
         if self.failures:
             raise self.failures[0]
+
+    async def wait_committed(self, seq: int, within_s: float = 10.0) -> None:
+        """Until every event up to this seq has come."""
+        await self.wait(lambda: self.committed >= seq, within_s)
 
     async def _notify(self) -> None:
         async with self.changed:
