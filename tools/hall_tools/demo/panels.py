@@ -46,25 +46,30 @@ def keypad_line(window: Window) -> Text:
     lamps = window.keypad.lamps
     text = Text(no_wrap=True)
     for key in range(1, len(window.keypad.marks) + 1):
-        text.append("● " if key in lamps else "○ ", "bold yellow" if key in lamps else DIM)
+        text.append("●" if key in lamps else "○", "bold yellow" if key in lamps else DIM)
     return text
 
 
 def ratings(inbox: Inbox, lines: int) -> RenderableType:
     """How many of each, then the latest ratings, newest first."""
     counts = inbox.counts
-    head = Text(no_wrap=True)
-    for chinese, english, number in (
-        ("按键", "raw", counts["rating.pressed"] + counts["rating.quarantined"]),
-        ("有效", "accepted", counts["rating.given"]),
+    raw = counts["rating.pressed"] + counts["rating.quarantined"]
+    head = _figures(("按键", "raw", raw), ("有效", "accepted", counts["rating.given"]))
+    rest = _figures(
         ("未评", "none", counts["rating.none"]),
         ("隔离", "quarantined", counts["rating.quarantined"]),
-    ):
-        head.append(f"{chinese} {english} ", DIM)
-        head.append(f"{number}  ", VALUE)
+    )
     kinds = ("rating.given", "rating.none", "rating.quarantined")
     latest = [event for event in reversed(inbox.latest) if event.report.kind in kinds]
-    return Group(head, *(_rating(event) for event in latest[: lines - 1]))
+    return Group(head, rest, *(_rating(event) for event in latest[: lines - 2]))
+
+
+def _figures(*figures: tuple[str, str, int]) -> Text:
+    text = Text(no_wrap=True)
+    for chinese, english, number in figures:
+        text.append(f"{chinese} {english} ", DIM)
+        text.append(f"{number}   ", VALUE)
+    return text
 
 
 def _rating(event: Event) -> Text:
@@ -87,14 +92,11 @@ def _rating(event: Event) -> Text:
 def hall(inbox: Inbox, door: Door, floor: Floor) -> RenderableType:
     """People and floor, as received; how many are inside is the world's own count."""
     counts = inbox.counts
-    people = Text(no_wrap=True)
-    for chinese, english, number in (
+    people = _figures(
         ("进", "in", counts["count.passage.in"]),
         ("出", "out", counts["count.passage.out"]),
         ("在厅", "inside", door.inside),
-    ):
-        people.append(f"{chinese} {english} ", DIM)
-        people.append(f"{number}   ", VALUE)
+    )
     alert = counts["floor.wet"] > counts["floor.dry"]
     wet = Text(no_wrap=True)
     wet.append("地面 floor ", DIM)
@@ -107,7 +109,7 @@ def hall(inbox: Inbox, door: Door, floor: Floor) -> RenderableType:
 
 def latency(figures: dict[str, dict[str, float]], pressed: Collection[float]) -> RenderableType:
     """How fast it is: the median and the 99th percentile."""
-    rows = [("按键→大厅", "press event → hall system", summary(pressed) if pressed else None)]
+    rows = [("按键→大厅", "press event → hall", summary(pressed) if pressed else None)]
     for chinese, english, name in (
         ("按键→灯", "press → lamp", "press_to_lamp_ms"),
         ("叫号→屏", "call → display", "call_to_display_ms"),
