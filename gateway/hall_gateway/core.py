@@ -1,15 +1,20 @@
 """The gateway's heart as the links see it: what comes in is committed, then answered.
 
-Here: the facade. Not here: SQL (store.py), the writer's thread (writer.py), what events and
-commands mean (ingest.py, sessions.py), topics and sockets (the links).
+Here: the facade. Not here: the store and the writer's thread (heart.py, writer.py), what events
+and commands mean (accept.py, commands.py, sessions.py), topics and sockets (the links).
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
 from hall_gateway.config import GatewayConfig
+from hall_gateway.heart import Heart, Snapshot
+from hall_gateway.plan import Plan, plan_of
 from hall_gateway.values import Ack, DeviceOrder, OutboxRow, Reply, Signals
+from hall_gateway.writer import Writer
 
 Clock = Callable[[], int]
 """Unix ms, now."""
@@ -23,7 +28,18 @@ class Core:
     again, and the same call works once the disk does.
     """
 
-    signals: Signals
+    def __init__(self, plan: Plan, store: Path, max_mb: int, clock: Clock) -> None:
+        self.signals = Signals()
+        self._plan = plan
+        self._clock = clock
+        self._snapshot = Snapshot()
+        loop = asyncio.get_running_loop()
+
+        def publish(snapshot: Snapshot) -> None:
+            loop.call_soon_threadsafe(self._committed, snapshot)
+
+        self._heart = Heart(plan, store, max_mb, clock, publish)
+        self._writer = Writer(self._heart)
 
     @classmethod
     async def open(cls, config: GatewayConfig, clock: Clock) -> Core:
@@ -32,11 +48,17 @@ class Core:
         Raises StoreOpenError, one line: another gateway has the store open, it is damaged, or a
         newer hallkit wrote it.
         """
-        raise NotImplementedError
+        core = cls(plan_of(config), config.store.path, config.store.max_mb, clock)
+        await core.start()
+        return core
+
+    async def start(self) -> None:
+        """See open()."""
+        await self._writer.open()
 
     async def close(self) -> None:
         """Commit what is queued, then release the store. Calls made later raise StoreError."""
-        raise NotImplementedError
+        await self._writer.close()
 
     async def event(self, device: str, payload: bytes) -> Ack | None:
         """up/event. The ack to publish on down/ack, also for a duplicate.
@@ -44,65 +66,84 @@ class Core:
         None: refused and counted (unknown device, identity unreadable), or stored while the
         device's base is not known yet; up/state or seq 1 makes it known.
         """
-        raise NotImplementedError
+        now = self._clock()
+        heart = self._heart
+        mark = await self._writer.run(lambda: heart.event(device, payload, now), grows=True)
+        return None if mark is None else Ack(*mark, self._clock())
 
     async def state(self, device: str, payload: bytes) -> Ack | None:
         """up/state. Fixes the base of the device's epoch; the ack also sets the device's clock.
 
         None: refused and counted.
         """
-        raise NotImplementedError
+        now = self._clock()
+        heart = self._heart
+        mark = await self._writer.run(lambda: heart.state(device, payload, now), grows=True)
+        return None if mark is None else Ack(*mark, self._clock())
 
     async def online(self, device: str, online: bool) -> None:
         """up/online. A change becomes hall.device.online or hall.device.offline."""
-        raise NotImplementedError
+        now = self._clock()
+        await self._writer.run(lambda: self._heart.online(device, online, now), grows=True)
 
     async def reply(self, device: str, payload: bytes) -> None:
         """up/reply: answers the device command with that id; see replies()."""
-        raise NotImplementedError
+        await self._writer.run(lambda: self._heart.reply(device, payload), grows=True)
 
     async def command(self, name: str, payload: bytes) -> Reply | None:
         """command/{name}. None when the answer comes later (`device`), or there is no id to
         answer to (counted)."""
-        raise NotImplementedError
+        now = self._clock()
+        heart = self._heart
+        return await self._writer.run(lambda: heart.command(name, payload, now), grows=True)
 
     async def tick(self) -> None:
         """Call once a second: texts and sessions expire, unanswered device commands get an error
         reply, old rows go."""
-        raise NotImplementedError
+        now = self._clock()
+        await self._writer.run(lambda: self._heart.tick(now))
 
     def desired(self) -> dict[str, bytes]:
         """The down/desired payload of every device that has one, to be published retained."""
-        raise NotImplementedError
+        return dict(self._snapshot.desired)
 
     async def take_device_commands(self) -> list[DeviceOrder]:
         """Device commands to publish on down/cmd now. Each is handed out once, so a crash cannot
         reboot a device twice; one that is never answered gets an error reply after its ttl."""
-        raise NotImplementedError
+        return await self._writer.run(self._heart.take_device_commands, urgent=True)
 
     async def replies(self, limit: int = 100) -> list[Reply]:
         """Late replies (to `device` commands) not yet marked by replied(), oldest first."""
-        raise NotImplementedError
+        return await self._writer.run(lambda: self._heart.replies(limit), urgent=True)
 
     async def replied(self, command_id: str) -> None:
         """The hall's broker has the late reply to `command_id`."""
-        raise NotImplementedError
+        await self._writer.run(lambda: self._heart.replied(command_id))
 
     async def outbox(self, sink: str, limit: int) -> list[OutboxRow]:
         """Up to `limit` CloudEvents after the sink's cursor, in order. A new sink starts at the
         oldest row kept."""
-        raise NotImplementedError
+        heart = self._heart
+        return await self._writer.run(lambda: heart.outbox(sink, limit), urgent=True)
 
     async def advance(self, sink: str, position: int) -> None:
         """The sink acknowledged every row up to `position`. Never goes back."""
-        raise NotImplementedError
+        await self._writer.run(lambda: self._heart.advance(sink, position))
 
     def device_states(self) -> dict[str, bytes]:
         """The hall side's state/{device} payload of every device:
         {"device","online","seen","state"}; `seen` unix ms or null, `state` the last up/state."""
-        raise NotImplementedError
+        return dict(self._snapshot.states)
 
     def health(self) -> dict[str, object]:
         """Counts for /health and metrics: stored, duplicates, refused (by reason), quarantined,
         outbox (rows waiting, by sink), store_bytes, store_full, last_commit (unix ms)."""
-        raise NotImplementedError
+        return dict(self._snapshot.health)
+
+    def _committed(self, snapshot: Snapshot) -> None:
+        """What links may see now: it is committed."""
+        before, self._snapshot = self._snapshot, snapshot
+        if snapshot.desired is not before.desired:
+            self.signals.desired.set()
+        for name in snapshot.news:
+            getattr(self.signals, name).set()

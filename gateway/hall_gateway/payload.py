@@ -3,7 +3,7 @@
 Here: the size limit, parsing, and the wording of errors. Not here: the models (models.py).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -36,7 +36,7 @@ def parse(model: type[Model], payload: bytes, windows: Iterable[str] = ()) -> Mo
         raise PayloadError(_explain(error, model, windows)) from None
 
 
-def parse_data(model: type[Model], data: dict[str, object]) -> Model:
+def parse_data(model: type[Model], data: Mapping[str, object]) -> Model:
     """The data of an event, which was parsed with the event. Raises PayloadError."""
     try:
         return model.model_validate(data)

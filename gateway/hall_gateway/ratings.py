@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from hall_profiles import MARKS
 
-from hall_gateway.models import CloseData, DeviceEvent, PressData
+from hall_gateway.models import CloseData, PressData
 from hall_gateway.outcome import Emit, Outcome
 from hall_gateway.plan import PlannedDevice
 from hall_gateway.state import HallState, Json, Press, Rating
@@ -38,9 +38,9 @@ _NONE_REASON = {
 
 
 def press(
-    state: HallState, device: PlannedDevice, event: DeviceEvent, data: PressData, at: int
+    state: HallState, device: PlannedDevice, boot: int, up: int, data: PressData, at: int
 ) -> Outcome:
-    """A press at unix ms `at` is either `pressed` or `quarantined`."""
+    """A press is either `pressed` or `quarantined`. `up` is ms since boot `boot`, `at` unix ms."""
     outcome = Outcome()
     rating = None if data.session is None else state.ratings.get((device.id, data.session))
     mark = device.mark(data.key)
@@ -51,9 +51,9 @@ def press(
     elif mark is None:
         reason = "unknown_key"
     else:
-        reason = _refusal(rating, event)
+        reason = _refusal(rating, boot, up)
         if reason is None:
-            pressed = Press(data.key, mark, event.boot, event.up, at)
+            pressed = Press(data.key, mark, boot, up, at)
             outcome.keep(state, replace(rating, presses=(*rating.presses, pressed)))
             outcome.emits.append(Emit("hall.rating.pressed", device.subject, told, own=False))
             return outcome
@@ -62,13 +62,13 @@ def press(
     return outcome
 
 
-def _refusal(rating: Rating, event: DeviceEvent) -> str | None:
+def _refusal(rating: Rating, boot: int, up: int) -> str | None:
     """Why a press of this session does not count; None when it does."""
     if rating.closed is not None:
         return "locked" if rating.closed == "given" else "late"
     if rating.presses:
         first = rating.presses[0]
-        if event.boot != first.boot or not 0 <= event.up - first.up < LOCK_MS:
+        if boot != first.boot or not 0 <= up - first.up < LOCK_MS:
             return "locked"
     return None
 

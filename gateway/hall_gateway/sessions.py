@@ -21,7 +21,6 @@ from hall_gateway import ratings
 from hall_gateway.models import (
     CallCommand,
     CloseData,
-    DeviceEvent,
     PressData,
     ShowCommand,
     ShownData,
@@ -81,9 +80,9 @@ class Sessions:
             outcome.result = _status(self._state.windows[command.window])
         return outcome
 
-    def press(self, device: PlannedDevice, event: DeviceEvent, data: PressData, at: int) -> Outcome:
-        """A press at unix ms `at`."""
-        return ratings.press(self._state, device, event, data, at)
+    def press(self, device: PlannedDevice, boot: int, up: int, data: PressData, at: int) -> Outcome:
+        """A press `up` ms after boot `boot`, which is unix ms `at`."""
+        return ratings.press(self._state, device, boot, up, data, at)
 
     def close(self, device: PlannedDevice, data: CloseData, now: int) -> Outcome:
         """A keypad's session is over; the keypad should not open it again after a restart."""
@@ -241,6 +240,12 @@ class Sessions:
         for device in devices:
             self._views.text(device, command.text, until, outcome, now)
         outcome.result = {"devices": [device.id for device in devices]}
+
+    def _arrive(self, window: Window, outcome: Outcome, now: int) -> None:
+        """A ticket is called to `window`; its keypad is no longer the last customer's."""
+        if keypad := self._plan.keypad(window.id):
+            self._views.unprompt(keypad, outcome, now)
+        self._becomes(window, outcome, now, announce=True)
 
     def _becomes(self, window: Window, outcome: Outcome, now: int, announce: bool = False) -> None:
         outcome.keep(self._state, window)

@@ -1,0 +1,155 @@
+"""What follows from an accepted event or command, as rows: outbox, hall state, desired state.
+
+Here: carrying out what the state machine decides, with identity and time for every CloudEvent. Not
+here: deciding it (sessions.py), accepting events (accept.py), committing (writer.py).
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+
+from hall_gateway.events import Quality, cloud_event, event_id, reported, topic
+from hall_gateway.models import (
+    KINDS,
+    CloseData,
+    EventData,
+    PressData,
+    ShownData,
+)
+from hall_gateway.outcome import Emit, Outcome
+from hall_gateway.payload import PayloadError, parse
+from hall_gateway.plan import Plan, PlannedDevice
+from hall_gateway.sessions import Sessions
+from hall_gateway.state import Desired, HallState, Json
+from hall_gateway.store import Store
+from hall_gateway.store_events import StoredEvent
+
+GATEWAY = "gateway"
+"""The reserved device id of the gateway itself."""
+
+POISON = ""
+"""Stored in place of the kind of an event that is in quarantine: it has no effect."""
+
+
+class BootTimes:
+    """When each device's boots began, as far as the gateway can tell.
+
+    For events of a device whose clock was not set: an event cannot have happened after it was
+    received, so the smallest difference of received time and uptime is the best guess.
+    """
+
+    _BOOTS = 4
+
+    def __init__(self) -> None:
+        self._began: dict[str, dict[tuple[int, int], int]] = {}
+
+    def heard(self, device: str, epoch: int, boot: int, up: int, now: int) -> None:
+        """Something with uptime `up` ms arrived at unix ms `now`."""
+        boots = self._began.setdefault(device, {})
+        began = min(now - up, boots.pop((epoch, boot), now - up))
+        boots[epoch, boot] = began
+        while len(boots) > self._BOOTS:
+            del boots[next(iter(boots))]
+
+    def time(self, device: str, epoch: int, event: StoredEvent) -> tuple[int, Quality]:
+        """Unix ms of the event, and how good that is."""
+        if event.t is not None:
+            return event.t, "synced"
+        began = self._began.get(device, {}).get((epoch, event.boot))
+        guess = event.received if began is None else min(began + event.up, event.received)
+        return max(guess, 0), "estimated"
+
+
+@dataclass
+class Touched:
+    """What a batch changed, for those who wait for it."""
+
+    desired: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    devices: set[str] = field(default_factory=set[str])
+    outbox: bool = False
+    device_commands: bool = False
+    replies: bool = False
+
+
+class Effects:
+    """Carries outcomes out in `store`, and notes in `touched` what changed."""
+
+    def __init__(
+        self, plan: Plan, store: Store, state: HallState, times: BootTimes, counts: Counter[str]
+    ) -> None:
+        self.touched = Touched()
+        self.sessions = Sessions(plan, state)
+        self._hall = plan.hall
+        self._store = store
+        self._times = times
+        self._counts = counts
+        self._own_epoch = store.own_epoch()
+
+    def event(self, device: PlannedDevice, epoch: int, event: StoredEvent, now: int) -> None:
+        """The effect of a stored event whose turn it is."""
+        if event.kind == POISON:
+            return
+        try:
+            data = parse(KINDS[device.role][event.kind], event.data.encode())
+        except (KeyError, PayloadError):
+            # It fitted when it was stored: the registry gave this id to another kind of device.
+            self.alarm(device, "refused_event", {"epoch": epoch, "seq": event.seq}, now)
+            return
+        time, quality = self._times.time(device.id, epoch, event)
+        outcome = self._meaning(device, event, data, time, now)
+        self.carry_out(outcome, now)
+        for emit in outcome.emits:
+            if not emit.own:
+                self._publish(event_id(device.id, epoch, event.seq), emit, time, quality, now)
+
+    def carry_out(self, outcome: Outcome, now: int) -> None:
+        """Store what changed, and publish what the gateway itself has to say."""
+        for kept in outcome.kept:
+            self._store.hall.keep(kept)
+            if isinstance(kept, Desired):
+                self.touched.desired[kept.device] = kept.body()
+        for emit in outcome.emits:
+            if emit.own:
+                seq = self._store.next_own_seq()
+                self._publish(event_id(GATEWAY, self._own_epoch, seq), emit, now, "synced", now)
+
+    def alarm(self, device: PlannedDevice, code: str, details: Json, now: int) -> None:
+        """hall.device.fault about a device, from the gateway."""
+        data = {"device": device.id, "code": code, **details}
+        self.carry_out(Outcome([Emit("hall.device.fault", device.subject, data)]), now)
+
+    def online(self, device: PlannedDevice, online: bool, now: int) -> None:
+        """up/online; only a change is published, and for a new device only that it came."""
+        row = self._store.hall.device(device.id)
+        if row.online == online:
+            return
+        self._store.hall.put_device(device.id, replace(row, online=online, seen=now))
+        self.touched.devices.add(device.id)
+        if online or row.online is not None:
+            verb = "online" if online else "offline"
+            emit = Emit(f"hall.device.{verb}", device.subject, {"device": device.id})
+            self.carry_out(Outcome([emit]), now)
+
+    def _meaning(
+        self,
+        device: PlannedDevice,
+        event: StoredEvent,
+        data: EventData,
+        time: int,
+        now: int,
+    ) -> Outcome:
+        match data:
+            case PressData():
+                return self.sessions.press(device, event.boot, event.up, data, time)
+            case CloseData():
+                return self.sessions.close(device, data, now)
+            case ShownData():
+                return self.sessions.shown(device, data)
+            case _:
+                emit = reported(device.role, event.kind, data, device.subject)
+                return Outcome([] if emit is None else [emit])
+
+    def _publish(self, id: str, emit: Emit, time: int, quality: Quality, now: int) -> None:
+        body = cloud_event(self._hall, id, emit, time, quality)
+        added = self._store.add_outbox(id, topic(emit.type), body, now)
+        self._counts[f"published.{emit.type}" if added else "published_before"] += 1
+        self.touched.outbox = True

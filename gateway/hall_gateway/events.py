@@ -1,0 +1,68 @@
+"""CloudEvents 1.0 in structured JSON mode: how everything that happens leaves the gateway.
+
+Here: the envelope, its time, and the event types of what devices report as it is. Not here: types
+that depend on the hall's state (sessions.py, ratings.py).
+
+The model is checked by the CloudEvents SDK; its JSON writer is not used, because it writes Chinese
+as escapes and the fraction of a second only when there is one.
+"""
+
+from datetime import UTC, datetime
+from typing import Literal
+
+from cloudevents.core.v1.event import CloudEvent
+
+from hall_gateway.models import BootData, EventData, FaultData, FloorData, PassageData, Role
+from hall_gateway.outcome import Emit
+from hall_gateway.state import Json
+from hall_gateway.wire import compact, rfc3339
+
+Quality = Literal["synced", "estimated"]
+"""Extension `clockquality`: whether `time` is a set clock's or the gateway's estimate."""
+
+
+def event_id(device: str, epoch: int, seq: int) -> str:
+    """`device/epoch-hex/seq`, the identity that everything downstream is idempotent on."""
+    return f"{device}/{epoch:08x}/{seq}"
+
+
+def cloud_event(hall: str, id: str, emit: Emit, time_ms: int, quality: Quality) -> bytes:
+    """The structured-mode JSON of `emit` (CloudEvents JSON format 1.0.2, section 3).
+
+    `time_ms` is unix ms. Raises CloudEventValidationError when an attribute is not allowed.
+    """
+    attributes: Json = {
+        "specversion": "1.0",
+        "id": id,
+        "source": f"/hall/{hall}/{id.split('/', 1)[0]}",
+        "type": emit.type,
+        "subject": emit.subject,
+        "time": datetime.fromtimestamp(time_ms / 1000, UTC),
+        "datacontenttype": "application/json",
+        "clockquality": quality,
+    }
+    CloudEvent(attributes, emit.data)
+    return compact({**attributes, "time": rfc3339(time_ms), "data": emit.data})
+
+
+def topic(type: str) -> tuple[str, str]:
+    """The last two topic levels of a type: hall.rating.given goes to event/rating/given."""
+    _, noun, verb = type.split(".")
+    return noun, verb
+
+
+def reported(role: Role, kind: str, data: EventData, subject: str) -> Emit | None:
+    """What a device event says by itself; None for a kind that needs the hall's state."""
+    match data:
+        case BootData():
+            return Emit("hall.device.started", subject, {"cause": data.cause}, own=False)
+        case PassageData():
+            return Emit("hall.count.passage", subject, {"direction": data.dir}, own=False)
+        case FloorData():
+            return Emit(f"hall.floor.{kind}", subject, {"ohms": data.ohms}, own=False)
+        case FaultData():
+            noun = "floor" if role == "wet_floor" else "device"
+            fault: Json = {"code": data.code, "value": data.value}
+            return Emit(f"hall.{noun}.fault", subject, fault, own=False)
+        case _:
+            return None

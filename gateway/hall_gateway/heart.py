@@ -1,0 +1,245 @@
+"""Everything behind the core, in the writer's thread: the store, the state, and who acts on them.
+
+Here: putting the parts together, again after a failed commit, and telling the event loop what was
+committed. Not here: the parts; threads (writer.py); asyncio (core.py).
+"""
+
+import json
+import logging
+import sqlite3
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from hall_gateway.accept import Accept
+from hall_gateway.commands import Commands
+from hall_gateway.effects import BootTimes, Effects, Touched
+from hall_gateway.models import DeviceState
+from hall_gateway.payload import PayloadError, parse
+from hall_gateway.plan import Plan, PlannedDevice
+from hall_gateway.schema import StoreOpenError, owned
+from hall_gateway.store import CROWDED, FULL, Store
+from hall_gateway.values import DeviceOrder, OutboxRow, Reply, StoreFullError
+from hall_gateway.wire import compact
+
+FORGET_EVERY_MS = 60_000
+"""How often old rows are looked for while the store has room."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What is committed, for the event loop. `news` names the signals to set."""
+
+    desired: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    states: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    health: dict[str, object] = field(default_factory=dict[str, object])
+    news: tuple[str, ...] = ()
+
+
+class Heart:
+    """The writer's target. `publish` is called with a snapshot after every commit."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        path: Path,
+        max_mb: int,
+        clock: Callable[[], int],
+        publish: Callable[[Snapshot], None],
+    ) -> None:
+        self._plan = plan
+        self._path = path
+        self._max_mb = max_mb
+        self._clock = clock
+        self._publish = publish
+        self._snapshot = Snapshot()
+        self._exit = ExitStack()
+        self._times = BootTimes()
+        self._counts: Counter[str] = Counter()
+        self._counts_before = self._counts.copy()
+        self._full = False
+        self._stale = True
+        self._forgot = 0
+
+    # The writer's target.
+
+    def open(self) -> None:
+        """Raises StoreOpenError."""
+        with ExitStack() as stack:
+            stack.enter_context(owned(self._path))
+            self._store = Store.open(self._path, self._max_mb)
+            stack.callback(self._store.close)
+            try:
+                self._settle()
+            except sqlite3.Error as error:
+                raise StoreOpenError(f"{self._path}: {error}; check the disk") from None
+            self._exit = stack.pop_all()
+
+    def _settle(self) -> None:
+        """What devices should be may have changed with the plan."""
+        self.begin()
+        now = self._clock()
+        self._effects.carry_out(self._effects.sessions.settle(now), now)
+        self._store.commit()
+        for device in self._plan.devices.keys() & self._state.desired.keys():
+            self._effects.touched.desired[device] = self._state.desired[device].body()
+        self._effects.touched.devices.update(self._plan.devices)
+        self._tell()
+
+    def begin(self) -> None:
+        self._counts_before = self._counts.copy()
+        self._store.begin()
+        if self._stale:
+            self._load()
+            self._stale = False
+
+    def commit(self) -> None:
+        self._store.commit()
+        self._tell()
+
+    def rollback(self) -> None:
+        """Forget the transaction; memory is loaded again before the next one."""
+        self._stale = True
+        self._counts.clear()
+        self._counts.update(self._counts_before)
+        self._counts["failed_commits"] += 1
+        try:
+            self._store.rollback()
+        except sqlite3.Error as error:
+            _log.error("the store cannot roll back either: %s", error)
+        health = {**self._snapshot.health, "failed_commits": self._counts["failed_commits"]}
+        self._snapshot = replace(self._snapshot, health=health, news=())
+        self._publish(self._snapshot)
+
+    def full(self) -> bool:
+        full = self._store.used() >= FULL
+        if full != self._full:
+            self._full = full
+            limit = f"{self._path}, limit {self._max_mb} MiB"
+            if full:
+                _log.error("the store is full (%s); nothing new is acked until it is not", limit)
+            else:
+                _log.warning("the store has room again (%s)", limit)
+        return full
+
+    def refuse(self) -> StoreFullError:
+        self._counts["refused.store_full"] += 1
+        return StoreFullError(f"{self._path} is at its limit of {self._max_mb} MiB")
+
+    def close(self) -> None:
+        self._exit.close()
+
+    # Jobs: each runs in a transaction. `now` is unix ms.
+
+    def event(self, device: str, payload: bytes, now: int) -> tuple[int, int] | None:
+        planned = self._known(device)
+        return planned and self._accept.event(planned, payload, now)
+
+    def state(self, device: str, payload: bytes, now: int) -> tuple[int, int] | None:
+        planned = self._known(device)
+        if planned is None:
+            return None
+        try:
+            report = parse(DeviceState, payload)
+            journal, health = report.journal, report.health
+            if journal.acked >= journal.next:
+                raise PayloadError("journal.acked: it is not before next")
+        except PayloadError as error:
+            self._counts["refused.state"] += 1
+            _log.warning("%s: up/state refused: %s", device, error)
+            return None
+        if health.up_s is not None and health.boot is not None:
+            self._times.heard(device, journal.epoch, health.boot, health.up_s * 1000, now)
+        row = replace(self._store.hall.device(device), seen=now, state=payload.decode())
+        self._store.hall.put_device(device, row)
+        self._effects.touched.devices.add(device)
+        return self._accept.state(planned, journal, now)
+
+    def online(self, device: str, online: bool, now: int) -> None:
+        if planned := self._known(device):
+            self._effects.online(planned, online, now)
+
+    def reply(self, device: str, payload: bytes) -> None:
+        if self._known(device):
+            self._commands.device_reply(device, payload)
+
+    def command(self, name: str, payload: bytes, now: int) -> Reply | None:
+        return self._commands.command(name, payload, now)
+
+    def tick(self, now: int) -> None:
+        self._effects.carry_out(self._effects.sessions.tick(now), now)
+        self._commands.tick(now)
+        if now - self._forgot >= FORGET_EVERY_MS or self._store.used() >= CROWDED:
+            self._forgot = now
+            self._counts["forgotten"] += self._store.forget(now)
+
+    def take_device_commands(self) -> list[DeviceOrder]:
+        return self._store.hall.take_orders()
+
+    def replies(self, limit: int) -> list[Reply]:
+        return self._store.hall.waiting_replies(limit)
+
+    def replied(self, command_id: str) -> None:
+        self._store.hall.reply_delivered(command_id)
+
+    def outbox(self, sink: str, limit: int) -> list[OutboxRow]:
+        return self._store.outbox(sink, limit)
+
+    def advance(self, sink: str, position: int) -> None:
+        self._store.advance(sink, position)
+
+    def _load(self) -> None:
+        self._state = self._store.hall.load()
+        self._effects = Effects(self._plan, self._store, self._state, self._times, self._counts)
+        self._accept = Accept(self._store, self._effects, self._times, self._counts)
+        self._commands = Commands(self._plan, self._store.hall, self._effects, self._counts)
+
+    def _known(self, device: str) -> PlannedDevice | None:
+        planned = self._plan.devices.get(device)
+        if planned is None:
+            self._counts["refused.unknown_device"] += 1
+        return planned
+
+    def _tell(self) -> None:
+        """Publish what the last transaction changed."""
+        touched, self._effects.touched = self._effects.touched, Touched()
+        before = self._snapshot
+        desired = {**before.desired, **touched.desired} if touched.desired else before.desired
+        states = before.states
+        if touched.devices:
+            states = {**states, **{d: self._device_state(d) for d in touched.devices}}
+        news = [name for name in ("outbox", "device_commands", "replies") if getattr(touched, name)]
+        if touched.desired:
+            news.append("desired")
+        self._snapshot = Snapshot(desired, states, self._health(), tuple(news))
+        self._publish(self._snapshot)
+
+    def _device_state(self, device: str) -> bytes:
+        row = self._store.hall.device(device)
+        state = None if row.state is None else json.loads(row.state)
+        return compact(
+            {"device": device, "online": bool(row.online), "seen": row.seen, "state": state}
+        )
+
+    def _health(self) -> dict[str, object]:
+        groups: dict[str, dict[str, int]] = {"refused": {}, "commands": {}, "published": {}}
+        always = ["stored", "duplicates", "quarantined", "lost", "failed_commits"]
+        single = dict.fromkeys(always, 0)
+        for name, count in self._counts.items():
+            group, _, rest = name.partition(".")
+            if rest:
+                groups[group][rest] = count
+            else:
+                single[name] = count
+        return {
+            **single,
+            **groups,
+            "outbox": self._store.outbox_depths(),
+            "store_bytes": self._store.bytes_on_disk(),
+            "store_full": self._full,
+            "last_commit": self._clock(),
+        }

@@ -1,0 +1,179 @@
+"""The gateway's store: one SQLite connection, which one thread owns.
+
+Here: transactions, the outbox, what the store takes on disk, and what it forgets. SQL stands in
+this module and in its two tables' modules (store_events.py, store_hall.py), nowhere else. Not here:
+when to commit (writer.py), what a row means (ingest.py), how a store is opened (schema.py).
+"""
+
+import random
+import sqlite3
+from pathlib import Path
+
+from hall_gateway.schema import PAGE_BYTES, open_store
+from hall_gateway.store_events import Events
+from hall_gateway.store_hall import Hall
+from hall_gateway.table import Table
+from hall_gateway.values import OutboxRow
+
+KEEP_MS = 30 * 24 * 3600 * 1000
+"""How long rows are kept after they have done their duty, when there is room."""
+
+MAX_QUARANTINE = 1000
+MAX_COMMANDS = 10_000
+MAX_HOLES = 1000
+
+FULL = 0.9
+"""Of its limit: from here on the store takes nothing new, so that cursors can still move."""
+
+CROWDED = 0.8
+"""Of its limit: from here on rows that have done their duty go before their time."""
+
+_CHUNK = 500
+
+
+class Store(Table):
+    """Rows in and out. Every method but the first three runs inside a transaction.
+
+    `events` are the raw events, `hall` the state of the hall. Raises sqlite3.Error; the caller
+    rolls back then.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        super().__init__(connection)
+        self.events = Events(connection)
+        self.hall = Hall(connection)
+        self._path = path
+
+    @classmethod
+    def open(cls, path: Path, max_mb: int) -> "Store":
+        """The store at `path`, which the caller owns. Raises schema.StoreOpenError."""
+        return cls(open_store(path, max_mb), path)
+
+    def begin(self) -> None:
+        self.run("BEGIN IMMEDIATE")
+
+    def rollback(self) -> None:
+        # SQLite has rolled back by itself after some errors: a full disk, an I/O error.
+        if self._db.in_transaction:
+            self.run("ROLLBACK")
+
+    def commit(self) -> None:
+        self.run("COMMIT")
+
+    def close(self) -> None:
+        self._db.close()
+
+    def own_epoch(self) -> int:
+        """This store's random epoch, made when it is first asked for."""
+        self.run(
+            "INSERT INTO meta VALUES ('epoch', ?) ON CONFLICT DO NOTHING", (random.getrandbits(32),)
+        )
+        return self.value("SELECT value FROM meta WHERE key = 'epoch'")
+
+    def next_own_seq(self) -> int:
+        """The next seq of the gateway's own events, from 1."""
+        return self.value(
+            "INSERT INTO meta VALUES ('own_seq', 1) "
+            "ON CONFLICT DO UPDATE SET value = value + 1 RETURNING value"
+        )
+
+    def add_outbox(self, id: str, topic: tuple[str, str], body: bytes, now: int) -> bool:
+        """A CloudEvent for every sink; False when its id is there already."""
+        added = self.run(
+            "INSERT INTO outbox VALUES (NULL, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+            (id, *topic, body, now),
+        )
+        return added.rowcount == 1
+
+    def outbox(self, sink: str, limit: int) -> list[OutboxRow]:
+        """The rows after the sink's cursor. A new sink's cursor stands before the oldest row."""
+        self.run(
+            "INSERT INTO sinks SELECT ?, coalesce("
+            "(SELECT min(position) - 1 FROM outbox), "
+            "(SELECT seq FROM sqlite_sequence WHERE name = 'outbox'), 0) "
+            "WHERE NOT EXISTS (SELECT 1 FROM sinks WHERE sink = ?)",
+            (sink, sink),
+        )
+        rows = self.run(
+            "SELECT position, noun, verb, body FROM outbox WHERE position > "
+            "(SELECT position FROM sinks WHERE sink = ?) ORDER BY position LIMIT ?",
+            (sink, limit),
+        )
+        return [OutboxRow(*row) for row in rows]
+
+    def advance(self, sink: str, position: int) -> None:
+        """The sink has every row up to `position`; a cursor never goes back or past the end."""
+        self.run(
+            "UPDATE sinks SET position = max(position, min(?, "
+            "coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'outbox'), 0))) "
+            "WHERE sink = ?",
+            (position, sink),
+        )
+
+    def outbox_depths(self) -> dict[str, int]:
+        """How many rows wait for each sink. Positions after a cursor have no gaps: only rows that
+        every sink has are deleted, and a rollback takes its positions back."""
+        rows = self.run(
+            "SELECT sink, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'outbox'), 0) "
+            "- position FROM sinks"
+        )
+        return dict(rows.fetchall())
+
+    def used(self) -> float:
+        """How much of its limit the store uses, 0 to 1."""
+        pages = self.value("PRAGMA page_count") - self.value("PRAGMA freelist_count")
+        return pages / self.value("PRAGMA max_page_count")
+
+    def bytes_on_disk(self) -> int:
+        """What the store's file and its log take."""
+        wal = self._path.with_name(f"{self._path.name}-wal")
+        log = wal.stat().st_size if wal.exists() else 0
+        return self.value("PRAGMA page_count") * PAGE_BYTES + log
+
+    def forget(self, now: int) -> int:
+        """Delete what has done its duty and is old, or the oldest of it when the store is crowded.
+
+        A few hundred rows at a time, so that nothing waits for it. Never an outbox row that a sink
+        does not have, nor an event that has had no effect yet. Returns how many rows went.
+        """
+        before = now + 1 if self.used() >= CROWDED else now - KEEP_MS
+        gone = self._delete(
+            "outbox WHERE created < ? AND position <= (SELECT min(position) FROM sinks) "
+            "AND position < (SELECT min(position) FROM outbox) + ?",
+            before,
+            _CHUNK,
+        )
+        gone += self._delete(
+            "events WHERE received < ? AND arrival < (SELECT min(arrival) FROM events) + ? AND seq "
+            "<= coalesce((SELECT coalesce(mark, 0) FROM marks m "
+            "WHERE (m.device, m.epoch) = (events.device, events.epoch)), seq)",
+            before,
+            _CHUNK,
+        )
+        gone += self._delete(
+            "ratings WHERE closed IS NOT NULL AND (device, session) IN (SELECT device, session "
+            "FROM ratings WHERE closed IS NOT NULL AND opened < ? LIMIT ?)",
+            now - KEEP_MS,
+            _CHUNK,
+        )
+        return gone + self._trim()
+
+    def _trim(self) -> int:
+        """Keep the tables that have no age of their own at their bounds."""
+        gone = self._delete(
+            "commands WHERE NOT waiting AND reply IS NOT NULL AND arrival <= "
+            "(SELECT max(arrival) FROM commands) - ?",
+            MAX_COMMANDS,
+        )
+        gone += self._delete(
+            "quarantine WHERE arrival <= (SELECT max(arrival) FROM quarantine) - ?", MAX_QUARANTINE
+        )
+        gone += self._delete(
+            "holes WHERE (device, epoch, first) IN (SELECT device, epoch, first FROM holes "
+            "ORDER BY noted DESC LIMIT -1 OFFSET ?)",
+            MAX_HOLES,
+        )
+        return gone
+
+    def _delete(self, where: str, *parameters: object) -> int:
+        return self.run(f"DELETE FROM {where}", parameters).rowcount

@@ -1,0 +1,139 @@
+"""The store's raw events: what devices sent, and how far each is acked.
+
+Here: SQL over events, marks, holes and quarantine. Not here: what an event means (ingest.py).
+"""
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+from hall_gateway.table import Table
+
+MAX_QUARANTINED_BODY = 1024
+
+
+@dataclass(frozen=True)
+class StoredEvent:
+    """A raw event as it was stored. Times are unix ms, `up` ms since boot."""
+
+    seq: int
+    boot: int
+    up: int
+    t: int | None
+    received: int
+    kind: str
+    data: str
+
+
+class Events(Table):
+    """Raw events by (device, epoch, seq), and the contiguous mark of each (device, epoch)."""
+
+    def hash(self, device: str, epoch: int, seq: int) -> bytes | None:
+        """The body hash of a stored event."""
+        return self.maybe(
+            "SELECT hash FROM events WHERE (device, epoch, seq) = (?, ?, ?)", device, epoch, seq
+        )
+
+    def add(self, device: str, epoch: int, event: StoredEvent, hash: bytes) -> None:
+        self.run(
+            "INSERT INTO events VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *(device, epoch, event.seq, event.boot, event.up, event.t, event.received),
+                *(event.kind, event.data, hash),
+            ),
+        )
+
+    def between(self, device: str, epoch: int, first: int, last: int) -> list[StoredEvent]:
+        """The stored events with `first` <= seq <= `last`, in order."""
+        rows = self.run(
+            "SELECT seq, boot, up, t, received, kind, data FROM events "
+            "WHERE device = ? AND epoch = ? AND seq BETWEEN ? AND ? ORDER BY seq",
+            (device, epoch, first, last),
+        )
+        return [StoredEvent(*row) for row in rows]
+
+    def waiting(self, device: str, epoch: int) -> int:
+        """How many stored events have had no effect yet, because others before them are missing."""
+        return self.value(
+            "SELECT count(*) FROM events WHERE device = ? AND epoch = ? AND seq > coalesce("
+            "(SELECT mark FROM marks WHERE device = ? AND epoch = ?), 0)",
+            device,
+            epoch,
+            device,
+            epoch,
+        )
+
+    def first(self, device: str, epoch: int) -> int:
+        """The lowest seq stored; the epoch has some."""
+        return self.value(
+            "SELECT min(seq) FROM events WHERE device = ? AND epoch = ?", device, epoch
+        )
+
+    def last(self, device: str, epoch: int) -> int:
+        """The highest seq stored, 0 when there is none."""
+        return self.value(
+            "SELECT coalesce(max(seq), 0) FROM events WHERE device = ? AND epoch = ?", device, epoch
+        )
+
+    def mark(self, device: str, epoch: int) -> int | None:
+        """The contiguous mark; None while the base is not known."""
+        return self.maybe("SELECT mark FROM marks WHERE (device, epoch) = (?, ?)", device, epoch)
+
+    def put_mark(self, device: str, epoch: int, mark: int | None, now: int) -> None:
+        """Where the mark stands, and that the epoch is in use."""
+        self.run(
+            "INSERT INTO marks VALUES (?, ?, ?, ?) "
+            "ON CONFLICT DO UPDATE SET mark = excluded.mark, used = excluded.used",
+            (device, epoch, mark, now),
+        )
+
+    def epochs(self, device: str) -> list[int]:
+        """Every epoch known of a device, the one used longest ago first."""
+        rows = self.run("SELECT epoch FROM marks WHERE device = ? ORDER BY used", (device,))
+        return [row[0] for row in rows]
+
+    def forget_epoch(self, device: str, epoch: int) -> None:
+        """An epoch that will not come back."""
+        self.run("DELETE FROM marks WHERE (device, epoch) = (?, ?)", (device, epoch))
+
+    def add_hole(
+        self, device: str, epoch: int, first: int, last: int, reason: str, now: int
+    ) -> None:
+        """Seqs `first` to `last` will not come; one that touches the hole before it joins it."""
+        joined = self.run(
+            "UPDATE holes SET last = ? WHERE (device, epoch, last, reason) = (?, ?, ?, ?)",
+            (last, device, epoch, first - 1, reason),
+        )
+        if joined.rowcount == 0:
+            self.run(
+                "INSERT INTO holes VALUES (?, ?, ?, ?, ?, ?)",
+                (device, epoch, first, last, reason, now),
+            )
+
+    def fill_hole(self, device: str, epoch: int, seq: int) -> bool:
+        """Take `seq` out of the hole it is in; False when it is in none."""
+        hole = self.run(
+            "DELETE FROM holes WHERE device = ? AND epoch = ? AND first <= ? AND last >= ? "
+            "RETURNING first, last, reason, noted",
+            (device, epoch, seq, seq),
+        ).fetchone()
+        if hole is None:
+            return False
+        first, last, reason, noted = hole
+        for low, high in ((first, seq - 1), (seq + 1, last)):
+            if low <= high:
+                self.run(
+                    "INSERT INTO holes VALUES (?, ?, ?, ?, ?, ?)",
+                    (device, epoch, low, high, reason, noted),
+                )
+        return True
+
+    def add_quarantine(
+        self, device: str, identity: tuple[int, int] | None, now: int, reason: str, body: bytes
+    ) -> bool:
+        """Keep a body that could not be taken; False when just this one is there already."""
+        epoch, seq = identity or (None, None)
+        added = self.run(
+            "INSERT INTO quarantine VALUES (NULL, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            (device, epoch, seq, now, reason, body[:MAX_QUARANTINED_BODY], sha256(body).digest()),
+        )
+        return added.rowcount == 1

@@ -1,0 +1,143 @@
+"""The store's picture of the hall: its state, its devices and the commands in it.
+
+Here: SQL over windows, ratings, displays, desired, devices, commands and device_commands. Not here:
+what any of it means (sessions.py, ingest.py).
+"""
+
+from dataclasses import dataclass
+
+from hall_gateway.ratings import KEPT_CLOSED
+from hall_gateway.state import (
+    Desired,
+    Display,
+    HallState,
+    Kept,
+    Rating,
+    Window,
+    desired_from,
+    display_from,
+    rating_from,
+    to_json,
+    window_from,
+)
+from hall_gateway.table import Table
+from hall_gateway.values import DeviceOrder, Reply
+
+
+@dataclass(frozen=True)
+class DeviceRow:
+    """What is known of a device: `online` None until it was heard of, `seen` unix ms, `state` the
+    JSON of its last up/state."""
+
+    online: bool | None = None
+    seen: int | None = None
+    state: str | None = None
+
+
+class Hall(Table):
+    """The current state of windows, ratings, displays, devices and commands."""
+
+    def load(self) -> HallState:
+        """Everything that the next input can depend on: closed ratings only as far as a late press
+        can still be told from a stray one."""
+        state = HallState()
+        for (body,) in self.run("SELECT body FROM windows"):
+            state.put(window_from(body))
+        for (body,) in self.run("SELECT body FROM displays"):
+            state.put(display_from(body))
+        for (body,) in self.run("SELECT body FROM desired"):
+            state.put(desired_from(body))
+        ratings = self.run(
+            "SELECT body FROM (SELECT body, closed, row_number() OVER "
+            "(PARTITION BY device, closed IS NULL ORDER BY session DESC) AS age FROM ratings) "
+            "WHERE closed IS NULL OR age <= ?",
+            (KEPT_CLOSED,),
+        )
+        for (body,) in ratings:
+            state.put(rating_from(body))
+        return state
+
+    def keep(self, kept: Kept) -> None:
+        """`kept` in place of what was current."""
+        body = to_json(kept)
+        match kept:
+            case Window():
+                self.run("REPLACE INTO windows VALUES (?, ?)", (kept.id, body))
+            case Display():
+                self.run("REPLACE INTO displays VALUES (?, ?)", (kept.device, body))
+            case Desired():
+                self.run("REPLACE INTO desired VALUES (?, ?, ?)", (kept.device, kept.rev, body))
+            case Rating():
+                row = (kept.device, kept.session, kept.opened, kept.closed, body)
+                self.run("REPLACE INTO ratings VALUES (?, ?, ?, ?, ?)", row)
+
+    def devices(self) -> dict[str, DeviceRow]:
+        rows = self.run("SELECT device, online, seen, state FROM devices")
+        return {
+            device: DeviceRow(None if online is None else bool(online), seen, state)
+            for device, online, seen, state in rows
+        }
+
+    def device(self, device: str) -> DeviceRow:
+        row = self.run(
+            "SELECT online, seen, state FROM devices WHERE device = ?", (device,)
+        ).fetchone()
+        if row is None:
+            return DeviceRow()
+        return DeviceRow(None if row[0] is None else bool(row[0]), row[1], row[2])
+
+    def put_device(self, device: str, row: DeviceRow) -> None:
+        values = (device, row.online, row.seen, row.state)
+        self.run("REPLACE INTO devices VALUES (?, ?, ?, ?)", values)
+
+    def has_command(self, id: str) -> bool:
+        """Whether the command was taken before, answered or not."""
+        return self.maybe("SELECT 1 FROM commands WHERE id = ?", id) is not None
+
+    def command_reply(self, id: str) -> bytes | None:
+        """The reply to a command; None while there is none."""
+        return self.maybe("SELECT reply FROM commands WHERE id = ?", id)
+
+    def add_command(self, id: str, name: str, now: int, reply: bytes | None) -> None:
+        self.run("INSERT INTO commands VALUES (NULL, ?, ?, ?, ?, 0)", (id, name, now, reply))
+
+    def add_order(self, order: DeviceOrder, expires: int) -> None:
+        """A command that a device has to carry out until unix ms `expires`."""
+        row = (order.id, order.device, order.body, expires)
+        self.run("INSERT INTO device_commands VALUES (?, ?, ?, ?, 0)", row)
+
+    def orders(self, device: str) -> int:
+        """How many commands a device has not answered yet."""
+        return self.value("SELECT count(*) FROM device_commands WHERE device = ?", device)
+
+    def has_order(self, id: str, device: str) -> bool:
+        """Whether `device` still owes an answer to command `id`."""
+        found = self.maybe("SELECT 1 FROM device_commands WHERE (id, device) = (?, ?)", id, device)
+        return found is not None
+
+    def take_orders(self) -> list[DeviceOrder]:
+        """The orders not taken before."""
+        rows = self.run("SELECT id, device, body FROM device_commands WHERE NOT taken").fetchall()
+        if rows:
+            self.run("UPDATE device_commands SET taken = 1")
+        return [DeviceOrder(*row) for row in rows]
+
+    def expired_orders(self, now: int) -> list[tuple[str, str]]:
+        """(id, device) of the orders whose time is over."""
+        return self.run(
+            "SELECT id, device FROM device_commands WHERE expires <= ?", (now,)
+        ).fetchall()
+
+    def answer_order(self, id: str, reply: bytes) -> None:
+        """The order is done with; its reply waits for the hall system."""
+        self.run("DELETE FROM device_commands WHERE id = ?", (id,))
+        self.run("UPDATE commands SET reply = ?, waiting = 1 WHERE id = ?", (reply, id))
+
+    def waiting_replies(self, limit: int) -> list[Reply]:
+        rows = self.run(
+            "SELECT id, reply FROM commands WHERE waiting ORDER BY arrival LIMIT ?", (limit,)
+        )
+        return [Reply(*row) for row in rows]
+
+    def reply_delivered(self, id: str) -> None:
+        self.run("UPDATE commands SET waiting = 0 WHERE id = ?", (id,))

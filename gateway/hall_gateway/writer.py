@@ -1,0 +1,197 @@
+"""The one thread that writes: what is asked of it goes into a transaction, with what else waits.
+
+Here: the thread, group commit, and what happens when a commit fails. Not here: SQL (store.py), and
+what is done in a transaction (core.py hands it in).
+
+Group commit: a job that finds the writer idle is committed at once, with all that came during the
+last commit. When that were several, more are likely on their way: the writer then collects until
+LINGER_S after that commit, at most MAX_BATCH jobs. So a lone press does not wait, nor does a device
+that sends one event after another's ack, and a backlog of many devices costs few commits.
+"""
+
+import asyncio
+import logging
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from hall_gateway.values import StoreError, StoreFullError
+
+LINGER_S = 0.005
+"""How long the writer waits for company after a commit; the design allows 20 ms."""
+
+MAX_BATCH = 200
+
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+
+
+class Target(Protocol):
+    """What the writer writes to, all in its own thread."""
+
+    def open(self) -> None: ...
+    def begin(self) -> None: ...
+    def commit(self) -> None:
+        """Commit, then let it be known what changed."""
+        ...
+
+    def rollback(self) -> None:
+        """Undo the transaction, in memory too."""
+        ...
+
+    def full(self) -> bool:
+        """Whether the store may not grow now. Inside a transaction."""
+        ...
+
+    def refuse(self) -> StoreFullError:
+        """Count a job that a full store did not take; the error for its caller."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@dataclass
+class _Job:
+    work: Callable[[], Any]
+    grows: bool
+    urgent: bool
+    future: asyncio.Future[Any]
+    outcome: Any = None
+    error: Exception | None = None
+
+
+class Writer:
+    """Runs jobs in `target`'s transactions, in the order they came."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._opened: asyncio.Future[None] = self._loop.create_future()
+        self._closed = False
+        self._committed = 0.0
+        self._company = False
+        self._failing = False
+
+    async def open(self) -> None:
+        """Start the thread and open the target in it; raises what its open() raises."""
+        self._thread.start()
+        try:
+            await self._opened
+        except BaseException:
+            self._closed = True
+            raise
+
+    async def run(self, work: Callable[[], T], *, grows: bool = False, urgent: bool = False) -> T:
+        """What `work` returns, after the commit of the transaction that it ran in.
+
+        `grows`: it adds to the store, so a full one refuses it (StoreFullError). `urgent`: it does
+        not wait for company. Raises StoreError when nothing was committed.
+        """
+        if self._closed:
+            raise StoreError("the store is closed")
+        job = _Job(work, grows, urgent, self._loop.create_future())
+        self._jobs.put(job)
+        return await job.future
+
+    async def close(self) -> None:
+        """Commit what was asked for, then close the target."""
+        if not self._closed:
+            self._closed = True
+            self._jobs.put(None)
+            await asyncio.to_thread(self._thread.join)
+
+    def _run(self) -> None:
+        try:
+            self._target.open()
+        except Exception as error:
+            self._loop.call_soon_threadsafe(_settle, self._opened, None, error)
+            return
+        self._loop.call_soon_threadsafe(_settle, self._opened, None, None)
+        closing = False
+        while not closing:
+            batch, closing = self._collect()
+            if batch:
+                self._transact(batch)
+                self._committed = time.monotonic()
+                self._company = len(batch) > 1
+                self._loop.call_soon_threadsafe(_answer, batch)
+        self._target.close()
+
+    def _collect(self) -> tuple[list[_Job], bool]:
+        """The jobs of the next transaction, and whether they are the last."""
+        batch: list[_Job] = []
+        job = self._jobs.get()
+        while job is not None:
+            batch.append(job)
+            if len(batch) == MAX_BATCH:
+                return batch, False
+            wait = 0.0
+            if self._company and not any(job.urgent for job in batch):
+                wait = max(0.0, self._committed + LINGER_S - time.monotonic())
+            try:
+                job = self._jobs.get(timeout=wait) if wait else self._jobs.get_nowait()
+            except queue.Empty:
+                return batch, False
+        return batch, True
+
+    def _transact(self, batch: list[_Job]) -> None:
+        """One transaction for all of `batch`, or none of it; each job has its outcome or error."""
+        try:
+            self._target.begin()
+            full = self._target.full()
+            for job in batch:
+                if full and job.grows:
+                    job.error = self._target.refuse()
+                else:
+                    job.outcome = job.work()
+            self._target.commit()
+        except Exception as error:
+            self._target.rollback()
+            if _is_the_disks(error):
+                self._failed(batch, error)
+            elif len(batch) > 1:
+                for job in batch:
+                    job.error = None
+                    self._transact([job])
+            else:
+                _log.exception("a job failed; nothing of it was stored")
+                batch[0].error = error
+        else:
+            if self._failing:
+                self._failing = False
+                _log.warning("the store takes events again")
+
+    def _failed(self, batch: list[_Job], error: Exception) -> None:
+        full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+        if not self._failing:
+            self._failing = True
+            _log.error("the store cannot commit (%s); nothing is acked until it can", error)
+        kind = StoreFullError if full else StoreError
+        for job in batch:
+            job.error = kind(f"nothing was committed: {error}")
+
+
+def _is_the_disks(error: Exception) -> bool:
+    """Whether the same work may succeed later; a broken statement or constraint never does."""
+    lasting = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError)
+    return isinstance(error, sqlite3.DatabaseError) and not isinstance(error, lasting)
+
+
+def _answer(batch: list[_Job]) -> None:
+    for job in batch:
+        _settle(job.future, job.outcome, job.error)
+
+
+def _settle(future: asyncio.Future[Any], outcome: object, error: Exception | None) -> None:
+    if future.done():
+        return  # nobody waits any more
+    if error is None:
+        future.set_result(outcome)
+    else:
+        future.set_exception(error)
