@@ -6,7 +6,7 @@ with what is right around it, so that one mistake does not hide the others.
 
 from hall_profiles.check_fields import check_data, check_desired, check_events
 from hall_profiles.check_pins import check_pins
-from hall_profiles.drivers import DRIVERS, Driver, Hub12, Keys, Panel
+from hall_profiles.drivers import DRIVERS, Hub12, Keys, Panel
 from hall_profiles.errors import ProfileError
 from hall_profiles.model import Board, Header, Profile, Setting
 from hall_profiles.roles import DRIVER_SETTINGS, ROLES, Role, order_faults
@@ -48,10 +48,11 @@ def _check_sections(source: Source, data: dict[str, Value], stem: str) -> None:
     if "name" in data and data["name"] != stem and not name_noted:
         source.add(("name",), f"is {show(data['name'])}", f"{stem}, as the file is called")
     role = ROLES.get(str(data.get("role")))
-    board = checked(source, Board, data["board"], ("board",)) if "board" in data else None
+    if "board" in data:
+        checked(source, Board, data["board"], ("board",))
     driver = _check_driver(source, data["driver"], role) if "driver" in data else None
     if "pins" in data:
-        check_pins(source, data["pins"], board, driver)
+        check_pins(source, data["pins"], data.get("board"), data["driver"] if driver else None)
     if "settings" in data:
         _check_settings(source, data["settings"], role, driver)
     if "events" in data:
@@ -67,7 +68,8 @@ def _right_section(name: str) -> str:
     return (field.description or "") if field else _RIGHT_SECTIONS[name]
 
 
-def _check_driver(source: Source, data: Value, role: Role | None) -> Driver | None:
+def _check_driver(source: Source, data: Value, role: Role | None) -> str | None:
+    """Notes what is wrong with the driver; its name when that one is right."""
     names = role.drivers if role else tuple(DRIVERS)
     spec = mapping(source, data, ("driver",), ("name", "..."))
     if spec is None:
@@ -85,7 +87,7 @@ def _check_driver(source: Source, data: Value, role: Role | None) -> Driver | No
     if isinstance(driver, Keys) and len(driver.marks) != driver.keys:
         what = f"has {len(driver.marks)} marks for {driver.keys} keys"
         source.add(("driver", "marks"), what, "one mark a key, key 1 first")
-    return driver
+    return name
 
 
 def _check_panel(source: Source, panel: Panel) -> None:
@@ -102,10 +104,10 @@ def _check_panel(source: Source, panel: Panel) -> None:
         source.add(("driver", "chain"), what, f"{modules}, of modules {columns}×{rows}")
 
 
-def _check_settings(source: Source, data: Value, role: Role | None, driver: Driver | None) -> None:
+def _check_settings(source: Source, data: Value, role: Role | None, driver: str | None) -> None:
     known = dict(role.settings) if role else {}
     if driver:
-        known |= DRIVER_SETTINGS.get(driver.name, {})
+        known |= DRIVER_SETTINGS.get(driver, {})
     settings = mapping(source, data, ("settings",), known)
     if settings is None:
         return
@@ -132,5 +134,5 @@ def _check_setting(source: Source, setting: Setting, name: str, unit: str | None
     if setting.min > setting.max:
         source.add((*path, "min"), f"is {setting.min}, above max", f"at most {setting.max}")
     elif not setting.min <= setting.value <= setting.max:
-        right = f"{setting.min} to {setting.max} {setting.unit}"
+        right = f"{setting.min} to {setting.max} {unit or setting.unit}"
         source.add((*path, "value"), f"is {setting.value}", right)

@@ -25,10 +25,6 @@ class Chip(NamedTuple):
     adc1: frozenset[int]
     adc2: frozenset[int]
 
-    def good_pins(self, psram: Psram) -> list[int]:
-        """The pins that any driver may have, for a board with this kind of PSRAM."""
-        return sorted(self.pins - self.reserved.keys() - self.psram[psram])
-
 
 def _reserved(*reasons: tuple[tuple[int, ...], str]) -> dict[int, str]:
     return {pin: reason for pins, reason in reasons for pin in pins}

@@ -4,6 +4,7 @@ Here: one model a driver, as the firmware's driver reads it from the device's co
 chips' pins (`chips`), and thresholds that a hall may tune (`settings` of the profile).
 """
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal, NamedTuple
 
 from hall_profiles.fields import Strict
@@ -24,12 +25,6 @@ class PinUse(NamedTuple):
     low_bank: bool = False
 
 
-_IN = PinUse("in")
-_IN_PULLED = PinUse("in", pull=True)
-_OUT = PinUse("out")
-_PANEL = PinUse("out", low_bank=True)
-
-
 class Keys(Strict):
     """Keys to ground or to supply, a lamp in each, one buzzer."""
 
@@ -40,23 +35,12 @@ class Keys(Strict):
         description="the mark 5 to 1 of each key, key 1 first"
     )
 
-    def pin_uses(self) -> dict[str, PinUse]:
-        numbers = range(1, self.keys + 1)
-        return {
-            **{f"key_{n}": _IN_PULLED for n in numbers},
-            **{f"lamp_{n}": _OUT for n in numbers},
-            "buzzer": _OUT,
-        }
-
 
 class Beams(Strict):
     """Two light barriers across one lane: a is the outer, b the inner."""
 
     name: Literal["beams"]
     active: Level = Field(description="the level of a broken beam, high or low")
-
-    def pin_uses(self) -> dict[str, PinUse]:
-        return {"beam_a": _IN_PULLED, "beam_b": _IN_PULLED}
 
 
 class Vl53l1x(Strict):
@@ -68,9 +52,6 @@ class Vl53l1x(Strict):
     roi_height: int = Field(ge=4, le=16, description="height of a zone, 4 to 16 receivers")
     timing_ms: int = Field(ge=20, le=100, description="time of one ranging, 20 to 100 ms")
 
-    def pin_uses(self) -> dict[str, PinUse]:
-        return {"sda": PinUse("out"), "scl": PinUse("out"), "xshut": _OUT, "int": _IN}
-
 
 class Probe(Strict):
     """Two electrodes, driven with alternating polarity through a series resistor."""
@@ -79,9 +60,6 @@ class Probe(Strict):
     series_ohms: int = Field(
         ge=10_000, le=1_000_000, description="series resistor, 10000 to 1000000 ohm"
     )
-
-    def pin_uses(self) -> dict[str, PinUse]:
-        return {"drive_a": _OUT, "drive_b": _OUT, "sense": PinUse("adc")}
 
 
 class Panel(Strict):
@@ -94,8 +72,8 @@ class Panel(Strict):
     height: int = Field(ge=16, le=32, description="rows of the whole chain, 16 to 32")
     chain: int = Field(ge=1, le=8, description="modules in the chain, 1 to 8")
     oe_active: Level = Field(description="the level of OE (EN) that lights the row, high or low")
-    data_active: Level = Field(description="the level of a data line that lights a dot")
-    lat_active: Level = Field(description="the level of the pulse on LAT (STB) that latches")
+    data_active: Level = Field(description="the level of data that lights a dot, high or low")
+    lat_active: Level = Field(description="the level of a pulse on LAT (STB), high or low")
     refresh_hz: int = Field(ge=10, le=400, description="frames a second, 10 to 400 Hz")
 
 
@@ -107,9 +85,6 @@ class Hub12(Panel):
     name: Literal["hub12"]
     scan: Literal[4] = Field(description="4, the steps of a 1/4 scan")
 
-    def pin_uses(self) -> dict[str, PinUse]:
-        return dict.fromkeys(("oe", "a", "b", "clk", "lat", "r"), _PANEL)
-
 
 class Hub08(Panel):
     """F3.75 and P4.75 modules 64 x 32, 1/16 scan, red or red and green."""
@@ -120,10 +95,6 @@ class Hub08(Panel):
     scan: Literal[16] = Field(description="16, the steps of a 1/16 scan")
     colours: Literal[1, 2] = Field(description="1 (red) or 2 (red and green)")
 
-    def pin_uses(self) -> dict[str, PinUse]:
-        green = ("g1", "g2") if self.colours == 2 else ()
-        return dict.fromkeys(("a", "b", "c", "d", "en", "r1", "r2", *green, "stb", "clk"), _PANEL)
-
 
 class Hub75(Panel):
     """RGB modules 64 x 32, 1/16 scan, upper and lower half at once."""
@@ -132,10 +103,6 @@ class Hub75(Panel):
 
     name: Literal["hub75"]
     scan: Literal[16] = Field(description="16, the steps of a 1/16 scan")
-
-    def pin_uses(self) -> dict[str, PinUse]:
-        colours = ("r1", "g1", "b1", "r2", "g2", "b2")
-        return dict.fromkeys((*colours, "a", "b", "c", "d", "clk", "lat", "oe"), _PANEL)
 
 
 class Max7219(Strict):
@@ -146,9 +113,6 @@ class Max7219(Strict):
     spi_hz: int = Field(
         ge=100_000, le=10_000_000, description="SPI clock, 100000 to 10000000 Hz (data sheet)"
     )
-
-    def pin_uses(self) -> dict[str, PinUse]:
-        return dict.fromkeys(("clk", "din", "cs"), _OUT)
 
 
 Driver = Keys | Beams | Vl53l1x | Probe | Hub12 | Hub08 | Hub75 | Max7219
@@ -163,3 +127,44 @@ DRIVERS: dict[str, type[Driver]] = {
     "hub75": Hub75,
     "max7219": Max7219,
 }
+
+_IN = PinUse("in")
+_IN_PULLED = PinUse("in", pull=True)
+_OUT = PinUse("out")
+_PANEL = PinUse("out", low_bank=True)
+
+#: The pins of the drivers that have the same ones always.
+_FIXED_PINS: dict[str, dict[str, PinUse]] = {
+    "beams": {"beam_a": _IN_PULLED, "beam_b": _IN_PULLED},
+    "vl53l1x": {"sda": _OUT, "scl": _OUT, "xshut": _OUT, "int": _IN},
+    "probe": {"drive_a": _OUT, "drive_b": _OUT, "sense": PinUse("adc")},
+    "hub12": dict.fromkeys(("oe", "a", "b", "clk", "lat", "r"), _PANEL),
+    "hub75": dict.fromkeys(
+        ("r1", "g1", "b1", "r2", "g2", "b2", "a", "b", "c", "d", "clk", "lat", "oe"), _PANEL
+    ),
+    "max7219": dict.fromkeys(("clk", "din", "cs"), _OUT),
+}
+
+
+def pin_uses(driver: Mapping[str, object]) -> dict[str, PinUse] | None:
+    """What a driver with these fields needs of each pin; None when they do not tell.
+
+    It takes fields that may be wrong, so that a slip in one of them does not hide wrong pins.
+    """
+    if driver.get("name") == "keys":
+        keys = driver.get("keys")
+        if not isinstance(keys, int) or not 2 <= keys <= 6:
+            return None
+        numbers = range(1, keys + 1)
+        return {
+            **{f"key_{n}": _IN_PULLED for n in numbers},
+            **{f"lamp_{n}": _OUT for n in numbers},
+            "buzzer": _OUT,
+        }
+    if driver.get("name") == "hub08":
+        colours = driver.get("colours")
+        if colours not in (1, 2):
+            return None
+        green = ("g1", "g2") if colours == 2 else ()
+        return dict.fromkeys(("a", "b", "c", "d", "en", "r1", "r2", *green, "stb", "clk"), _PANEL)
+    return _FIXED_PINS.get(str(driver.get("name")))

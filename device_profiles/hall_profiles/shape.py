@@ -6,7 +6,7 @@ be right, which is the `description` of the model's field. Not here: rules betwe
 
 import difflib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import TypeVar
 
 from hall_profiles.source import FieldPath, Source, Value
@@ -55,11 +55,11 @@ def compare_names(
     source: Source,
     path: FieldPath,
     there: Iterable[str],
-    known: Iterable[str],
+    known: Collection[str],
     unknown: str,
     missing: Callable[[str], str],
     *,
-    optional: Iterable[str] = (),
+    optional: Collection[str] = (),
 ) -> None:
     """Notes names at `path` that are not known, and known names that are not there.
 
@@ -67,15 +67,16 @@ def compare_names(
     `optional` names may lack. A name that is nearly one that lacks is one mistake, noted once.
     """
     names = list(there)
-    every = [*known, *optional]
-    left = [name for name in every if name not in names]
+    left = [name for name in known if name not in names]
+    free = [name for name in optional if name not in names]
     guessed: set[str] = set()
     for name in names:
-        if name not in every:
-            guessed.update(difflib.get_close_matches(name, left, n=1))
-            source.add((*path, name), unknown, suggest(name, left))
+        if name not in known and name not in optional:
+            near = difflib.get_close_matches(name, [*left, *free], n=1)
+            guessed.update(near)
+            source.add((*path, name), unknown, suggest(name, near or left))
     for name in left:
-        if name not in guessed and name not in optional:
+        if name not in guessed:
             source.add((*path, name), "is missing", missing(name))
 
 

@@ -7,7 +7,6 @@ says (`hall_profiles`).
 import json
 import os
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -53,8 +52,10 @@ def show(
 @app.command()
 def check(
     files: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="[FILE]...", help="Profiles to check; all built-in ones if none."),
+        list[str] | None,
+        typer.Argument(
+            metavar="FILE", help="Files or built-in names; all built-in ones if none."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
