@@ -234,8 +234,8 @@ def test_identify_shows_the_pattern_for_ten_seconds_and_then_the_call_again():
         ({"view": "text"}, "view text needs text"),
         ({"view": "text", "text": "字" * 65}, "at most 64 characters"),
         ({"view": "idle", "name": ["x"]}, "name must be a text"),
-        ({"view": "closed", "ttl_s": 0}, "ttl_s must be a number"),
-        ({"view": "closed", "ttl_s": "60"}, "ttl_s must be a number"),
+        ({"view": "closed", "ttl_s": 0}, "ttl_s must be a whole number"),
+        ({"view": "closed", "ttl_s": "60"}, "ttl_s must be a whole number"),
     ],
 )
 def test_a_nonsense_state_is_refused_and_changes_nothing(desired, message):

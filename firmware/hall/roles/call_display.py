@@ -43,7 +43,7 @@ class CallDisplay:
         self._ctx = ctx
         self._words = HANZI if face.hanzi else SEGMENTS
         self._blink_ms = int(settings["blink_s"] * 1000)
-        self._desired = None
+        self._desired = {"view": "wait"}
         self._view = "wait"  # the view on the face
         self._phase = None  # of the test pattern on the face
         self._blink_since = 0
@@ -71,7 +71,7 @@ class CallDisplay:
         self._begin(self._wanted(), now)
 
     def state(self):
-        stale = self._desired is not None and self._wanted() == "wait"
+        stale = self._wanted() != self._desired["view"]
         shown = {"view": self._view, "stale": stale, "missing": self._face.missing}
         if self._view == "call":
             shown["ticket"] = self._desired["ticket"]
@@ -85,8 +85,6 @@ class CallDisplay:
 
     def _wanted(self):
         desired = self._desired
-        if desired is None:
-            return "wait"
         if self._ctx.link_down_ms() > desired.get("ttl_s", TTL_S) * 1000:
             return "wait"
         return desired["view"]
@@ -156,5 +154,5 @@ def _check(desired):
         if value is not None and (not isinstance(value, str) or len(value) > limit):
             raise ValueError("%s must be a text of at most %d characters" % (name, limit))
     ttl_s = desired.get("ttl_s", TTL_S)
-    if type(ttl_s) not in (int, float) or ttl_s <= 0:
-        raise ValueError("ttl_s must be a number of seconds above 0")
+    if type(ttl_s) is not int or ttl_s < 1:
+        raise ValueError("ttl_s must be a whole number of seconds, at least 1")

@@ -48,7 +48,7 @@ class Keypad:
 
     def step(self, now):
         if self._pending:
-            self._open(now)
+            self._open(self._pending, now)
         if self._session is not None and now >= self._closes_at:
             self._close("lock" if self._chosen else "end")
         changed = self._debounce.step(self._keys.read(), now)
@@ -66,7 +66,7 @@ class Keypad:
             self._emit_close(self._pending[0], "late")
         self._pending = wanted
         if wanted:
-            self._open(now)
+            self._open(wanted, now)
 
     def state(self):
         stuck = [n + 1 for n in range(self._keys.count) if self._stuck >> n & 1]
@@ -78,11 +78,11 @@ class Keypad:
     def selftest(self):
         return {"keys_released": self._debounce.stable == 0}
 
-    def _open(self, now):
+    def _open(self, wanted, now):
         unix_ms = self._ctx.unix_ms()
         if unix_ms is None:
             return
-        rev, until, window_ms = self._pending
+        rev, until, window_ms = wanted
         self._pending = None
         left = until - unix_ms
         if left <= 0:
@@ -173,6 +173,6 @@ def _session_of(desired):
     window_s = session.get("window_s")
     if type(until) is not int or until <= 0:
         raise ValueError("session.until must be unix milliseconds")
-    if type(window_s) not in (int, float) or not 0 < window_s <= 3600:
+    if type(window_s) is not int or not 1 <= window_s <= 3600:
         raise ValueError("session.window_s must be 1 to 3600 seconds")
-    return desired["rev"], until, int(window_s * 1000)
+    return desired["rev"], until, window_s * 1000
