@@ -8,7 +8,7 @@ Durations are about fifty times shorter than in a real hall, so that a minute sh
 import itertools
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Conduct = Literal["rates", "corrects", "presses_late", "silent", "slow", "leaves", "transferred"]
@@ -71,13 +71,18 @@ def visits(seed: int) -> Iterator[Visit]:
     rng = random.Random(f"visits {seed}")
     rare = itertools.cycle(rng.sample(_RARE, len(_RARE)))
     numbers = itertools.count(rng.randrange(1, 400))
+    queuing_outside = 3
     while True:
         # Every hand of ten has the same mixture, so that a short run of any seed shows everything.
         hand: list[Conduct] = [*_DECK, next(rare)]
         rng.shuffle(hand)
         child = rng.randrange(len(hand))
         for place, conduct in enumerate(hand):
-            yield _visit(rng, f"A{next(numbers) % 1000:03d}", conduct, with_child=place == child)
+            visit = _visit(rng, f"A{next(numbers) % 1000:03d}", conduct, with_child=place == child)
+            if queuing_outside:
+                queuing_outside -= 1
+                visit = replace(visit, gap_s=0.1)
+            yield visit
 
 
 def _visit(rng: random.Random, ticket: str, conduct: Conduct, *, with_child: bool) -> Visit:

@@ -101,6 +101,6 @@ def read_event(body: dict[str, Any], now: float, unix_at_zero: float) -> Event:
     named = {**data, "device": device}
     what: What = tuple(named.get(name, "?") for name in _WHAT.get(kind, ("device",)))
     if kind == "count.passage":
-        kind = f"{kind}.{data.get('dir')}"
+        kind = f"{kind}.{data.get('direction')}"
     report = Report(kind, what, str(body["id"]), happened, now)
     return Event(str(body["type"]), device, str(body.get("subject")), data, report)

@@ -90,6 +90,9 @@ class World:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._closing.wait()
+        self._only_while_open()
+
+    def _only_while_open(self) -> None:
         if self._closing.is_set():
             raise HallClosedError
 
@@ -124,6 +127,7 @@ class World:
         while True:
             visit = await self._while_open(self._waiting.get())
             async with window.clerk:
+                self._only_while_open()
                 try:
                     await self._serve(window, visit)
                 except CommandError as error:
@@ -173,6 +177,7 @@ class World:
         other = next(each for each in self.windows if each is not window)
         # One transfer at a time: two clerks who wait for each other would wait for ever.
         async with self._transfer, other.clerk:
+            self._only_while_open()
             now = time.monotonic()
             transfer = self._client.command("transfer", window=window.id, to=other.id)
             await self._ask(other, visit, transfer)
