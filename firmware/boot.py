@@ -1,15 +1,21 @@
-"""Runs before main.py at every start: slows down a device that keeps failing.
+"""Runs before main.py at every start: keeps the heap in one piece, slows down a failing device.
+
+What is loaded to stay must not be scattered among garbage, or the large buffers that come later
+find no room in a heap that is free in name: so garbage is collected all the time while loading.
 
 The radio draws the most current as it starts. A supply too weak for it, or an application that
 falls over, would otherwise start again for ever at full speed. main.py counts the attempts.
 """
 
+import gc
 import json
 import time
 
+LOADING_BYTES = 4096
 QUICK = 5
 LONGEST_S = 60
 
+gc.threshold(LOADING_BYTES)
 try:
     with open("/slot.json") as file:
         attempts = int(json.load(file)["attempts"])

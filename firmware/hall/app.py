@@ -12,7 +12,6 @@ import random
 
 from . import build, config, hal, ident, journal
 from .clock import Clock
-from .link import Link
 from .supervisor import Supervisor
 
 VERSION = "0.1.0"
@@ -39,6 +38,8 @@ def run(slot, confirm):
         device.stand_by(_words(error))
     gc.collect()
     device.log("heap: %d bytes free" % gc.mem_free())
+    # Loading is over (boot.py): from here on garbage is short-lived.
+    gc.threshold(gc.mem_free() // 4)
     asyncio.run(device.supervisor.run())
 
 
@@ -149,7 +150,7 @@ class Device:
         try:
             chip = hal.Hal(self._config["chip"])
             return build.make_role(self._config, chip, self, slot + "/hall/glyphs.bin")
-        except (ValueError, KeyError, ImportError, OSError) as error:
+        except (ValueError, KeyError, ImportError, OSError, MemoryError) as error:
             why = _words(error)
         self.report(why)
         return NoRole(why)
@@ -161,6 +162,9 @@ class Device:
             if not who.get("psk"):
                 raise ValueError("ident: no psk, and the broker asks for one")
             psk = bytes.fromhex(who["psk"])
+
+        # After the role, whose large buffers want the heap in one piece.
+        from .link import Link
 
         def uptime():
             # The link looks at the time whenever it has done or awaited something.

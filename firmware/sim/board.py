@@ -3,14 +3,11 @@
 Here: the wiring, made once at power on. Not here: how a part behaves; each has its own module.
 """
 
-from contact import Contact
 from flash import Flash
-from floor import Floor
 from gpio import Pads
-from panels import Panel
 from power import Power
-from segments import Max7219Chain
 
+_CONTACTS = {"keys": "key_", "beams": "beam_"}
 _PANELS = ("hub12", "hub08", "hub75")
 
 
@@ -29,24 +26,39 @@ class Board:
         self.wifi_in_range = True
 
     def wire(self, config):
-        """Solders what `config` (the device's config.json) names; KeyError: it lacks something."""
+        """Solders what `config` (the device's config.json) names; KeyError: it lacks something.
+
+        Only the parts that are there are imported: the heap is the device's.
+        """
         driver = config["driver"]
         self.pins = pins = config["pins"]
         self.pads.become(config["chip"])
-        for name, pin in pins.items():
-            if name.startswith(("key_", "beam_")):
-                self.contacts[name] = Contact()
-                self.pads.wire_contact(pin, self.contacts[name], driver["active"])
-            elif name.startswith("lamp_") or name == "buzzer":
-                self.pads.wire_output(pin, name)
-        if driver["name"] in _PANELS:
+        if driver["name"] in _CONTACTS:
+            self._wire_contacts(driver, pins)
+        elif driver["name"] in _PANELS:
+            from panels import Panel
+
             self.panel = Panel(driver, pins, self.pads)
             self.pads.wire_panel(self.panel)
         elif driver["name"] == "max7219":
+            from segments import Max7219Chain
+
             self.digits = Max7219Chain(driver["digits"])
             self.pads.wire_select(pins["cs"], self.digits.load)
         elif driver["name"] == "probe":
+            from floor import Floor
+
             self.floor = Floor(driver["series_ohms"], self.pads, pins["drive_a"], pins["drive_b"])
+
+    def _wire_contacts(self, driver, pins):
+        from contact import Contact
+
+        for name, pin in pins.items():
+            if name.startswith(_CONTACTS[driver["name"]]):
+                self.contacts[name] = Contact()
+                self.pads.wire_contact(pin, self.contacts[name], driver["active"])
+            else:
+                self.pads.wire_output(pin, name)
 
 
 # The one board of this process, set at power on by `start`.

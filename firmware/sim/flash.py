@@ -6,7 +6,8 @@ partition table at its fixed place on the chip. Not here: the API of a partition
 
 import struct
 
-SECTOR = 4096
+# The heap is the device's: no sector is ever held in it as a whole.
+_PIECE = 256
 # ESP-IDF programming guide, "Partition Tables": 32 bytes an entry, this magic in front.
 _TABLE_ADDRESS = 0x8000
 _ENTRY = "<2sBBII16sI"
@@ -19,7 +20,7 @@ class Flash:
 
     def __init__(self, path):
         self._file = open(path, "r+b")  # noqa: SIM115 (open as long as there is power)
-        self._blank = memoryview(b"\xff" * SECTOR)
+        self._blank = b"\xff" * _PIECE
 
     def read(self, address, buffer):
         self._file.seek(address)
@@ -29,20 +30,24 @@ class Flash:
 
     def program(self, address, data):
         """Clears the bits that are 0 in `data`; a bit that is already 0 stays 0."""
-        stored = bytearray(len(data))
-        self.read(address, stored)
-        if stored == self._blank[: len(stored)]:
-            stored = data
-        else:
-            for index in range(len(stored)):
-                stored[index] &= data[index]
-        self._file.seek(address)
-        self._file.write(stored)
+        data = memoryview(data)
+        for start in range(0, len(data), _PIECE):
+            self._program(address + start, data[start : start + _PIECE])
 
     def erase(self, address, length):
-        for sector in range(address, address + length, SECTOR):
-            self._file.seek(sector)
+        self._file.seek(address)
+        for _ in range(length // _PIECE):
             self._file.write(self._blank)
+
+    def _program(self, address, data):
+        stored = bytearray(len(data))
+        self.read(address, stored)
+        if stored != self._blank:
+            for index in range(len(stored)):
+                stored[index] &= data[index]
+            data = stored
+        self._file.seek(address)
+        self._file.write(data)
 
     def partitions(self):
         """(type, subtype, offset, size, label) of each entry of the table."""

@@ -42,6 +42,12 @@ class Pads:
         self._clear_address = base + _CLEAR
         self.chip = chip
 
+    def exists(self, pin):
+        """Whether the chip has this GPIO (data sheets)."""
+        if self.chip == "esp32":
+            return 0 <= pin < 40 and pin not in (20, 24, 28, 29, 30, 31)
+        return 0 <= pin < (49 if self.chip == "esp32s3" else 22) and pin not in (22, 23, 24, 25)
+
     def wire_panel(self, panel):
         """`panel` has masks `clock`, `data`, `control`, a `length` and control(before, after)."""
         self._panel = panel

