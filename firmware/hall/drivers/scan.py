@@ -83,12 +83,15 @@ class Panel:
         self._geometry = geometry
         self._wiring = wiring
         self._brightness = settings["brightness"]
-        # A pixel takes at most two pairs; one pair starts the row. One more slot, of pauses, is
-        # the time in which the last row is lit.
-        self._stride = 2 * (1 + 2 * 8 * geometry.groups)
-        self._slots = array("I", bytes(4 * self._stride * (geometry.scans + 1)))
+        # One pair starts the row. A pixel takes a pair, and another when a line rises, which one
+        # line does at most every other time, but one of two lines may do every time.
+        clocks = 8 * geometry.groups
+        pairs = 1 + clocks + (clocks if geometry.lines == 2 else clocks // 2)
+        self._stride = 2 * pairs
+        self._slots = array("I", bytes(4 * self._stride * geometry.scans))
         self._control = array("I", bytes(4 * 2 * CONTROL_PAIRS * geometry.scans))
         self._length = 0  # words of a slot that are played
+        self._shifted = False  # the first row stands in the panel's shift registers
         self._off = (wiring.enable, 0) if wiring.enable_high else (0, wiring.enable)
         for scan in range(geometry.scans):
             self._build_control(scan)
@@ -100,7 +103,6 @@ class Panel:
         sizes = [self._build_slot(scan, picture) - stride * scan for scan in range(scans)]
         # Every slot as long as the longest, so that all rows are equally bright.
         length = max(sizes)
-        sizes.append(0)
         lit = 2 * max(length // 2 * self._brightness // 100, 1) - 2
         start = 0
         for size in sizes:
@@ -110,18 +112,24 @@ class Panel:
             self._slots[start + lit + 1] |= self._off[1]
             start += stride
         self._length = length
+        self._shifted = False
 
     def scan(self):
         """Shows the picture once, row by row; dark at the end, also when it is interrupted."""
         memory, clear, set_ = self._memory, self._clear, self._set
         slots, length, stride = self._slots, self._length, self._stride
+        shifted, self._shifted = self._shifted, False
         control = 0
         try:
-            play(memory, clear, set_, slots, 0, length)
-            for start in range(stride, len(slots), stride):
+            if not shifted:
+                play(memory, clear, set_, slots, 0, length)
+            for following in range(stride, len(slots) + stride, stride):
+                # While the last row is lit, the first is shifted for the next frame.
+                start = following % len(slots)
                 play(memory, clear, set_, self._control, control, control + 2 * CONTROL_PAIRS)
                 play(memory, clear, set_, slots, start, start + length)
                 control += 2 * CONTROL_PAIRS
+            self._shifted = True
         finally:
             memory[clear], memory[set_] = self._off
 
