@@ -62,12 +62,19 @@ class Commands:
             self._stats["replies_dropped"] += 1
         self._done.append([ident, self._reply(ident, command), True])
 
-    def unsent(self):
-        """The oldest [id, reply, True] that waits to be sent, or None; set its [2] when sent."""
+    def next_reply(self):
+        """The oldest entry that waits, counted as sent now, or None; its [1] is the reply."""
         for entry in self._done:
             if entry[2]:
+                entry[2] = False
                 return entry
         return None
+
+    def not_sent(self, entry):
+        """The entry of next_reply() could not be sent: it waits again."""
+        entry[2] = True
+        if entry not in self._done:  # newer commands have taken its place meanwhile
+            self._stats["replies_dropped"] += 1
 
     def _reply(self, ident, command):
         try:

@@ -184,11 +184,14 @@ class Link:
             self._ask()
 
     async def _send_replies(self, connection):
-        entry = self._commands.unsent()
+        entry = self._commands.next_reply()
         while entry is not None:
-            await connection.publish(self._topic("up/reply"), entry[1])
-            entry[2] = False
-            entry = self._commands.unsent()
+            try:
+                await connection.publish(self._topic("up/reply"), entry[1])
+            except MqttError:
+                self._commands.not_sent(entry)
+                raise
+            entry = self._commands.next_reply()
 
     async def _wait(self):
         """Until something happened or is due."""

@@ -13,7 +13,7 @@ from time import ticks_diff, ticks_ms
 
 from .packets import MqttError, PacketStream, get_int, reason
 
-UNACKED_MAX = 64  # PUBLISH packets waiting for their PUBACK; a broker that owes more is broken
+UNACKED_MAX = 16  # PUBLISH packets without PUBACK; the next one waits
 
 CONNACK_REFUSALS = {  # 3.2.2.3
     1: "unacceptable protocol version",
@@ -72,7 +72,7 @@ class Connection:
         self._unacked = {}  # pid of a PUBLISH without PUBACK -> ticks when it was sent
         self._last_pid = 0
         self._subscribing = None  # (pid, topics) of the SUBSCRIBE without SUBACK
-        self._subscribed = asyncio.Event()
+        self._progress = asyncio.Event()  # a SUBACK or PUBACK came, or the connection failed
         self._pinged = None  # ticks of the PINGREQ without PINGRESP
         self._failure = None
 
@@ -124,9 +124,17 @@ class Connection:
                 at = packets.put_byte(packets.put(at, topic), 1)
             await packets.flush(at, self._timings.drain)
         try:
-            await asyncio.wait_for_ms(self._subscribed.wait(), self._timings.suback)
+            await asyncio.wait_for_ms(self._granted(), self._timings.suback)
         except asyncio.TimeoutError:
             raise MqttError("no SUBACK in %d ms" % self._timings.suback)
+
+    async def _granted(self):
+        while self._subscribing is not None:
+            await self._next_progress()
+
+    async def _next_progress(self):
+        self._progress.clear()
+        await self._progress.wait()
         self.check()
 
     async def publish(self, topic, payload, retain=False):
@@ -135,8 +143,8 @@ class Connection:
         A PUBACK that stays out ends the connection. ValueError: longer than packets.TX_MAX.
         """
         self.check()
-        if len(self._unacked) >= UNACKED_MAX:
-            raise MqttError("the broker owes %d PUBACKs" % UNACKED_MAX)
+        while len(self._unacked) >= UNACKED_MAX:
+            await self._next_progress()
         packets = self._packets
         async with self._sending:
             at = packets.begin(0x33 if retain else 0x32, 4 + len(topic) + len(payload))
@@ -178,7 +186,7 @@ class Connection:
                 error = MqttError("handling a packet failed: " + reason(error))
             if self._failure is None:
                 self._failure = error
-            self._subscribed.set()
+            self._progress.set()
             self._wake.set()
 
     async def _watch(self):
@@ -215,6 +223,7 @@ class Connection:
             elif head == 0x40 and len(body) == 2:
                 if self._unacked.pop(get_int(body, 0), None) is None:
                     self._counts["stray_pubacks"] += 1
+                self._progress.set()
             elif head == 0x90 and len(body) > 2:
                 self._on_suback(body)
             elif head == 0xD0 and not body:
@@ -251,7 +260,7 @@ class Connection:
             if body[2 + at] > 1:
                 raise MqttError("subscription refused: %s" % str(topic, "utf-8"))
         self._subscribing = None
-        self._subscribed.set()
+        self._progress.set()
 
 
 def _late(now, since, limit):

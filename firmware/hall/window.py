@@ -43,19 +43,20 @@ class Window:
         self.resend_at = now + self._patience + self._jitter.wait_ms()
 
     def due(self):
-        """List of (seq, payload) to send now, in order; sent() is told of each."""
+        """List of (seq, payload) to send now, in order; sent() is told of each that went out."""
         journal = self._journal
         acked = journal.acked
-        self._sent = max(self._sent, acked)
+        after = max(self._sent, acked)
         due = []
-        if journal.oldest > acked + 1:
-            acked = journal.oldest - 2  # the gap event takes one place for all that it covers
-            if self._sent <= acked:
-                self._sent = acked + 1
-                due.append((self._sent, self._gap_payload()))
-        room = acked + SIZE - self._sent
-        if room > 0 and self._sent < journal.next - 1:
-            for event in journal.peek(self._sent, room):
+        lost = journal.oldest - 1  # up to it, what is unacked was dropped
+        if lost > acked:
+            acked = lost - 1  # the gap event takes one place for all that it covers
+            if after < lost:
+                due.append((lost, self._gap_payload(journal.acked + 1, lost)))
+                after = lost
+        room = acked + SIZE - after
+        if room > 0 and after < journal.next - 1:
+            for event in journal.peek(after, room):
                 due.append((event["seq"], payload_of(event)))
         return due
 
@@ -76,10 +77,9 @@ class Window:
                 self.postpone(now)
         return self._sent > journal.acked
 
-    def _gap_payload(self):
+    def _gap_payload(self, first, last):
         # Kept until the ack: the same identity must come with the same bytes.
         journal = self._journal
-        first, last = journal.acked + 1, journal.oldest - 1
         if self._gap[:2] != (first, last):
             event = {
                 "epoch": journal.epoch,

@@ -88,7 +88,7 @@ class Device:
             Journal.format(flash, random.randint(1, 0xFFFFFFFF))
             self.journal = Journal(flash, uptime, self.clock.unix_ms)
         self.shows = None
-        self.done = []
+        self.done = {}  # command -> how often it was done
         psk = config["psk"]
         self.link = Link(
             config["device"],
@@ -111,7 +111,7 @@ class Device:
         self.shows = desired["text"]
 
     def on_command(self, do, args):
-        self.done.append(do)
+        self.done[do] = self.done.get(do, 0) + 1
         if do == "selftest":
             return {"lamp": True}
         if do == "config" and args.get("huge"):

@@ -397,4 +397,4 @@ async def test_a_message_counts_as_taken_after_its_handler(tmp_path: Path) -> No
         pubacks = [body for head, body in broker.sessions[0].packets if head == 0x40]
         assert b"\x00\x01" in pubacks
         assert b"\x00\x02" not in pubacks, "a QoS 0 message was acknowledged"
-        assert (await device.report())["done"] == ["identify", "identify"]
+        assert (await device.report())["done"] == {"identify": 2}
