@@ -77,7 +77,7 @@ def _check_driver(source: Source, data: Value, role: Role | None) -> str | None:
     name = spec.get("name")
     if not isinstance(name, str) or name not in names:
         what = "is missing" if "name" not in spec else f"is {show(name)}"
-        if name in DRIVERS:
+        if isinstance(name, str) and name in DRIVERS:
             what += ", no driver for this role"
         source.add(("driver", "name"), what, suggest(str(name), names))
         return None

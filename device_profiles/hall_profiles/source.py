@@ -37,7 +37,7 @@ _HINTS = (
     ("duplicate anchor", "quote a text that begins with &"),
     ("cannot start any token", "quote a text that begins with a special character"),
     ("single document", "one profile a file, without a second ---"),
-    ("end of stream", "close the quote or bracket opened here or above"),
+    ("end of stream", "close the quote that is opened here"),
     ("expected ',' or", "close the bracket, and put a comma between its items"),
     ("could not find expected ':'", "a field is written name: value"),
 )
@@ -87,8 +87,11 @@ def parse(text: str, file: str) -> Source:
     except MarkedYAMLError as error:
         source.problems.append(_syntax_problem(file, error))
         return source
-    except (YAMLError, RecursionError, ValueError) as error:
-        # ReaderError (control characters), nesting without end, a %YAML line that is none.
+    except RecursionError:
+        source.add((), "not YAML: nested too deeply", "a profile has seven levels")
+        return source
+    except (YAMLError, ValueError) as error:
+        # ReaderError (control characters), a %YAML line that is none.
         what = " ".join(str(error).split())[:100]
         source.problems.append(Problem(file, 1, "", f"not YAML: {what}", "plain UTF-8 text"))
         return source
@@ -100,6 +103,8 @@ def _syntax_problem(file: str, error: MarkedYAMLError) -> Problem:
     # ruamel's errors are not annotated: a problem and a context, both texts or None, with marks.
     details = cast("Any", error)
     mark = details.problem_mark or details.context_mark
+    if "end of stream" in str(details.problem) and details.context_mark:
+        mark = details.context_mark  # where the quote was opened
     what = ", ".join(str(part) for part in (details.problem, details.context) if part)
     right = next((hint for sign, hint in _HINTS if sign in what), _ANY_HINT)
     return Problem(file, int(mark.line) + 1 if mark else 1, "", f"not YAML: {what}", right)
@@ -113,12 +118,12 @@ class _Reader:
         self._seen: set[int] = set()
 
     def plain(self, node: Node, path: FieldPath) -> Value:
-        if path not in self._source.lines:
-            self._source.lines[path] = _line(node)
         if id(node) in self._seen:
+            # The node's own line is that of its anchor, so the field's or list's line is told.
             self._source.add(path, "is a YAML alias", "the value itself, written out")
             return None
         self._seen.add(id(node))
+        self._source.lines.setdefault(path, _line(node))
         if _tag(node) not in _PLAIN_TAGS:
             self._source.add(path, f"has the YAML tag {_tag(node)}", "a plain value without a tag")
             return None

@@ -102,6 +102,9 @@ SLIPS |= {
     "an unknown driver": Slip(
         DISPLAY, "name: hub12", "name: hub21", 'driver.name: is "hub21"; did you mean hub12?',
     ),
+    "a driver's name that is a list": Slip(
+        "keypad-5", "name: keys", "name: [keys]", 'driver.name: is ["keys"]; did you mean keys?',
+    ),
     "another role's driver": Slip(
         "keypad-5", "name: keys", "name: probe",
         'driver.name: is "probe", no driver for this role; one of keys',

@@ -53,9 +53,7 @@ def show(
 def check(
     files: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="FILE", help="Files or built-in names; all built-in ones if none."
-        ),
+        typer.Argument(metavar="FILE", help="Files or built-in names; all built-in ones if none."),
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -1,0 +1,108 @@
+"""The profiles against the firmware's roles: what a role sends is what its profile promises."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hall_firmware.hall.roles import call_display, keypad, people_counter, wet_floor
+from hall_profiles import PAYLOAD_BYTES, Profile, builtin_names, load, validate_event
+from hall_profiles.fields import mismatch
+from support.roles import Context, FakeFace, FakeKeys
+
+NAMES = builtin_names()
+KEYPADS = [name for name in NAMES if load(name).role == "keypad"]
+DISPLAYS = [name for name in NAMES if load(name).role == "call_display"]
+COUNTERS = [name for name in NAMES if load(name).role == "people_counter"]
+FLOORS = [name for name in NAMES if load(name).role == "wet_floor"]
+
+
+def settings(profile: Profile) -> dict[str, int]:
+    return {name: setting.value for name, setting in profile.settings.items()}
+
+
+def agrees(profile: Profile, context: Context, state: dict[str, Any], *kinds: str) -> None:
+    """Every event and the state are in the profile, and every one of `kinds` was sent."""
+    assert set(kinds) <= set(context.kinds())
+    for _, kind, data in context.events:
+        validate_event(profile, kind, data)
+        text = kind + json.dumps(data, separators=(",", ":"))
+        assert len(text) <= PAYLOAD_BYTES
+    assert mismatch(profile.shows, state) is None
+
+
+@pytest.mark.parametrize("name", KEYPADS)
+def test_a_keypad_keeps_to_its_profile(name: str) -> None:
+    profile = load(name)
+    context = Context()
+    count = getattr(profile.driver, "keys", 0)
+    keys = FakeKeys(context, count)
+    role = keypad.Keypad(settings(profile), keys, context)
+    until = (context.unix_ms() or 0) + 30_000
+    session = {"ticket": "A015", "until": until, "window_s": 30}
+    role.desire({"rev": 1_790_000_000, "session": session, "window": "1"}, 0)
+    for key in range(1, count + 1):
+        keys.press(key, 200 * key, 200 * key + 100)
+    keys.press(count, 10_000, 17_000)
+    context.run(role, 16_000)
+    agrees(profile, context, role.state(), "press", "close", "fault")
+
+
+@pytest.mark.parametrize("name", DISPLAYS)
+def test_a_display_keeps_to_its_profile(name: str) -> None:
+    profile = load(name)
+    assert call_display.VIEWS.keys() == profile.views.keys()
+    context = Context()
+    role = call_display.CallDisplay(settings(profile), FakeFace(), context)
+    agrees(profile, context, role.state())
+    call = {"rev": 1_790_000_000, "view": "call", "ticket": "A015", "window": "12", "ttl_s": 30}
+    role.desire(call, 0)
+    context.run(role, 1000)
+    agrees(profile, context, role.state(), "shown")
+
+
+@dataclass
+class Lane:
+    """Beams of one passage in, then of a trolley left in both."""
+
+    context: Context
+
+    def read(self) -> tuple[int, int]:
+        now = self.context.now
+        if now < 2000:
+            return int(200 <= now < 800), int(500 <= now < 1100)
+        return 1, 1
+
+
+@pytest.mark.parametrize("name", COUNTERS)
+def test_a_people_counter_keeps_to_its_profile(name: str) -> None:
+    profile = load(name)
+    context = Context()
+    role = people_counter.PeopleCounter(settings(profile), Lane(context), context)
+    context.run(role, 40_000)
+    agrees(profile, context, role.state(), "passage", "fault")
+
+
+@dataclass
+class Floor:
+    """A probe that is wet for two minutes, dries, is cut, heals, and is shorted."""
+
+    context: Context
+
+    def measure(self) -> tuple[int, str | None]:
+        minute = self.context.now // 60_000
+        if minute < 2:
+            return 40_000, None
+        if minute < 20:
+            return 9_900_000, None
+        return (330_000_000_000, "open") if minute < 25 else (0, "short")
+
+
+@pytest.mark.parametrize("name", FLOORS)
+def test_a_floor_sensor_keeps_to_its_profile(name: str) -> None:
+    profile = load(name)
+    context = Context()
+    role = wet_floor.WetFloor(settings(profile), Floor(context), context)
+    agrees(profile, context, role.state())
+    context.run(role, 30 * 60_000)
+    agrees(profile, context, role.state(), "wet", "dry", "fault")
