@@ -26,7 +26,7 @@ _KEY_WEIGHTS = (45, 28, 15, 7, 5)
 
 @dataclass(frozen=True)
 class Press:
-    """One press of a key: `after_s` since the previous press, or since the occasion for the first.
+    """One press of a key: `after_s` since the previous one was over, or since its occasion.
 
     `hold_ms` and `bounce_ms` in ms: how long the key stays down, and how long its contact bounces.
     """
@@ -49,7 +49,7 @@ class Visit:
     serve_s: float
     rating: tuple[Press, ...]  # the first counts from the end of the service
     child: tuple[Press, ...]  # somebody plays with the keypad while the customer is served
-    tidy_s: float  # the clerk, from the end of the service to the next call
+    tidy_s: float  # the clerk, from the end of the service to the next call, at least
     turns_back: bool  # somebody looks in before this customer and turns round in the doorway
 
 
@@ -95,20 +95,20 @@ def _visit(rng: random.Random, ticket: str, conduct: Conduct, *, with_child: boo
         serve_s=_seconds(rng, 1.4, 2.2) + (0.6 if with_child else 0.0),
         rating=_rating(rng, conduct),
         child=_child(rng) if with_child else (),
-        tidy_s=5.0 if conduct == "presses_late" else _seconds(rng, 2.4, 3.0),
+        tidy_s=_seconds(rng, 1.8, 2.4),
         turns_back=rng.random() < 0.12,
     )
 
 
 def _rating(rng: random.Random, conduct: Conduct) -> tuple[Press, ...]:
-    first = _press(rng, _seconds(rng, 0.5, 1.1), _key(rng))
+    first = _press(rng, _seconds(rng, 0.4, 0.9), _key(rng))
     if conduct in ("silent", "leaves"):
         return ()
     if conduct == "corrects":
         other = rng.choice([key for key in range(1, 6) if key != first.key])
         return first, _press(rng, _seconds(rng, 0.6, 0.9), other)
     if conduct == "presses_late":
-        return first, _press(rng, _seconds(rng, 3.3, 3.6), _key(rng))
+        return first, _press(rng, _seconds(rng, 3.05, 3.2), _key(rng))
     return (first,)
 
 

@@ -92,7 +92,8 @@ class Display(Station):
         self.picture: Picture | None = None
         self._eyes = Eyes()
         self._latencies = latencies
-        self._expected: tuple[str, float, asyncio.Event] | None = None
+        self._ticket: str | None = None  # the one in the picture
+        self._looking: tuple[str, asyncio.Future[float]] | None = None
 
     @asynccontextmanager
     async def shows(self, ticket: str, within_s: float) -> AsyncGenerator[None]:
@@ -100,27 +101,29 @@ class Display(Station):
 
         Raises TimeoutError when it has not appeared `within_s` after the order.
         """
-        seen = asyncio.Event()
-        self._expected = ticket, time.monotonic(), seen
+        sighting: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+        since = time.monotonic()
+        stood_there = self._ticket == ticket
+        self._looking = ticket, sighting
         try:
             yield
             async with asyncio.timeout(within_s):
-                await seen.wait()
+                at = await sighting
         finally:
-            self._expected = None
+            self._looking = None
+        self.ledger.note("call.shown", self.place.device, ticket, at=at, since=since)
+        if not stood_there:  # else it is seen as new only when it has blinked
+            self._latencies.add("call_to_display_ms", at - since)
 
     def see(self, line: dict[str, Any], at: float) -> None:
         if "panel" not in line:
             return
         panel = line["panel"]
         self.picture = Picture(panel["w"], panel["h"], tuple(int(row, 16) for row in panel["rows"]))
+        self._ticket = ticket_in(self._eyes.read(self.picture))
+        if self._looking and self._looking[0] == self._ticket and not self._looking[1].done():
+            self._looking[1].set_result(at)
         self.changed()
-        if self._expected and ticket_in(self._eyes.read(self.picture)) == self._expected[0]:
-            ticket, since, seen = self._expected
-            self._expected = None
-            self.ledger.note("call.shown", self.place.device, ticket, at=at, since=since)
-            self._latencies.add("call_to_display_ms", at - since)
-            seen.set()
 
 
 class Keypad(Station):

@@ -23,6 +23,9 @@ LOOK_S = 5.0
 """A customer who does not see the own number for so long never does, and the run has failed."""
 
 
+DEBOUNCED_S = 0.1
+"""After this time a key that was let go is known to be up."""
+
 MOST_WAITING = 6
 """When so many wait, nobody else comes in."""
 
@@ -139,7 +142,7 @@ class World:
         window.become("called", visit.ticket)
         if visit.conduct in ("slow", "leaves"):
             # Longer than the number blinks, so that a second look finds something new.
-            await self._pause(3.5)
+            await self._pause(3.3)
             await self._ask(window, visit, self._client.command("recall", window=window.id))
         if visit.conduct == "leaves":
             await self._pause(1.0)
@@ -194,13 +197,18 @@ class World:
         self._ended(window, visit, "completed", now)
         occasion = self._ledger.occasion(window.id, visit.ticket, now, RATING_WINDOW_S)
         window.become("rating", visit.ticket)
-        self._begin(self._rate_and_leave(window, visit, occasion))
+        rated = asyncio.Event()
+        self._begin(self._rate_and_leave(window, visit, occasion, rated))
         await self._pause(visit.tidy_s)
+        # Nobody is called while somebody still stands there with a finger on a key.
+        await self._while_open(rated.wait())
 
     def _ended(self, window: Window, visit: Visit, reason: str, at: float) -> None:
         self._ledger.note("service.ended", window.id, visit.ticket, reason, at=at)
 
-    async def _rate_and_leave(self, window: Window, visit: Visit, occasion: Occasion) -> None:
+    async def _rate_and_leave(
+        self, window: Window, visit: Visit, occasion: Occasion, rated: asyncio.Event
+    ) -> None:
         if visit.rating:
             try:
                 async with asyncio.timeout(LOOK_S):
@@ -211,6 +219,8 @@ class World:
         for press in visit.rating:
             await self._pause(press.after_s)
             await window.keypad.press(press, occasion)
+            await self._pause(press.hold_ms / 1000 + DEBOUNCED_S)
+        rated.set()
         await self._walk_out(visit, after_s=visit.walk_s)
 
     async def _cleaner(self, moppings: Iterator[Mopping]) -> None:
