@@ -49,8 +49,9 @@ class Pads:
         return 0 <= pin < (49 if self.chip == "esp32s3" else 22) and pin not in (22, 23, 24, 25)
 
     def wire_panel(self, panel):
-        """`panel` has masks `clock`, `data`, `control`, a `length` and control(before, after)."""
+        """`panel` (panels.Panel) watches the lines in its masks `clock`, `data` and `control`."""
         self._panel = panel
+        self.out |= panel.resting
         self._clock = panel.clock
         self._data = panel.data
         self._length = panel.length

@@ -5,8 +5,8 @@ the picture that results. Not here: the chip's registers (`gpio`) and any knowle
 
 A dot counts as lit when its row was driven, with the dot's data latched, at any moment of a frame.
 So an address that changes, or a latch that opens, while the row is still lit, shows as a ghost here
-as it does on a real panel. A frame ends when every row was lit once, when a row comes round again,
-or when the eye has waited `_EYE_US` for it.
+as it does on a real panel. A frame ends when every row was lit, or when the eye has waited for that
+for `_EYE_US`.
 """
 
 import array
@@ -15,7 +15,7 @@ from binascii import crc32
 
 from report import emit
 
-# Shorter gaps flicker, longer ones are seen as a dark panel.
+# Shorter gaps flicker, longer ones are seen as a dark panel: the dark half of a slow blink is one.
 _EYE_US = 200_000
 
 
@@ -41,6 +41,8 @@ class Panel:
         self._latching = self._latch if driver["lat_active"] == "high" else 0
         self.clock = 1 << pins["clk"]
         self.data = sum(1 << pin for half in self._halves for pin in half)
+        # Levels before anything drives the cable: a pull resistor keeps the panel dark.
+        self.resting = self._enable ^ self._lit_enable
         self.control = self._enable | self._latch | sum(1 << pin for pin in self._address)
         rows = 1 << len(self._address)
         # HUB12 shifts every row of its scan step through one line, the others one row a line.
@@ -52,7 +54,6 @@ class Panel:
         self._lit_text = [[self._dark_text()] * (self._height // rows) for _ in range(rows)]
         self._all_rows = (1 << rows) - 1
         self._lit_rows = self._shown_rows = 0
-        self._last_row = -1
         self._dirty = False
         self._frame_us = time.ticks_us()
         self._picture = self._see()
@@ -82,16 +83,18 @@ class Panel:
         return row
 
     def _light(self, row):
-        if self._lit_rows >> row & 1 and row != self._last_row:
-            self._end_frame(time.ticks_us())
         data = crc32(self._latched)
         if self._lit_data[row] != data:
-            self._lit_data[row] = data
             steps = len(self._lit_data)
-            self._lit_text[row] = [self._decode(y) for y in range(row, self._height, steps)]
+            text = [self._decode(y) for y in range(row, self._height, steps)]
+            if self._lit_rows >> row & 1:
+                # For the second time in this frame, and differently: the eye sees both.
+                text = [self._both(*rows) for rows in zip(text, self._lit_text[row])]  # noqa: B905
+                data = None
+            self._lit_data[row] = data
+            self._lit_text[row] = text
             self._dirty = True
         self._lit_rows |= 1 << row
-        self._last_row = row
         if self._lit_rows == self._all_rows:
             self._end_frame(time.ticks_us())
 
@@ -104,7 +107,6 @@ class Panel:
                 self._picture = picture
                 emit({"panel": {"w": self._width, "h": self._height, "rows": picture}}, now)
         self._lit_rows = 0
-        self._last_row = -1
         self._frame_us = now
 
     def _see(self):
@@ -119,6 +121,9 @@ class Panel:
 
     def _dark_text(self):
         return "0" * (self._width // 4)
+
+    def _both(self, one, other):
+        return "%0*x" % (self._width // 4, int(one, 16) | int(other, 16))
 
     def _decode(self, y):
         """The text of row `y` as it stands in the latches."""

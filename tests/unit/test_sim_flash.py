@@ -1,0 +1,136 @@
+"""The simulated flash chip is a file with the rules of NOR flash and the layout of DESIGN."""
+
+import hashlib
+import struct
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hall_profiles import compile_config, load
+from hall_tools import deploy, mpy
+from hall_tools.errors import UserError
+from littlefs import LittleFS
+from support import micropython
+
+HERE = Path(__file__).parent
+IDENT = {"device": "kp-1", "psk": None, "wifi": [["hall", "secret"]]}
+
+
+def config(profile: str = "keypad-5", **settings: Any) -> dict[str, Any]:
+    return compile_config(
+        load(profile),
+        device="kp-1",
+        hall="demo",
+        broker_host="127.0.0.1",
+        broker_port=1883,
+        settings=settings,
+    )
+
+
+def region(flash: Path, label: str) -> bytes:
+    entry = deploy.partition(label)
+    return flash.read_bytes()[entry.offset : entry.offset + entry.size]
+
+
+def test_partitions_keep_the_rules_of_nor_flash(tmp_path: Path):
+    flash = tmp_path / "flash.bin"
+    deploy.deploy(flash, config(), IDENT)
+    micropython.run(
+        HERE / "mp_sim_flash.py",
+        str(flash),
+        str(tmp_path / "rtc.bin"),
+        path=[micropython.simulation()],
+    )
+
+
+def test_the_layout_fills_four_megabytes_without_overlap():
+    end = 0x9000
+    for entry in deploy.LAYOUT:
+        assert entry.offset == end
+        assert entry.offset % deploy.SECTOR == entry.size % deploy.SECTOR == 0
+        end += entry.size
+    assert end == deploy.FLASH_BYTES == 4 * 1024 * 1024
+    assert deploy.partition("ident").size == 8 * 1024
+    assert deploy.partition("jrnl").size == 64 * 1024
+    with pytest.raises(KeyError):
+        deploy.partition("romfs")
+
+
+def test_the_partition_table_is_as_the_boot_loader_reads_it():
+    table = deploy.partition_table()
+    assert len(table) == 0xC00
+    count = len(deploy.LAYOUT)
+    first = struct.unpack_from("<2sBBII16sI", table)
+    assert first == (b"\xaa\x50", 1, 2, 0x9000, 0x6000, b"nvs".ljust(16, b"\0"), 0)
+    checksum = table[32 * count : 32 * count + 32]
+    assert checksum[:2] == b"\xeb\xeb"
+    assert checksum[16:] == hashlib.md5(table[: 32 * count]).digest()
+    assert set(table[32 * (count + 1) :]) == {0xFF}
+
+
+def test_a_new_flash_holds_the_firmware_and_an_empty_journal(tmp_path: Path):
+    flash = tmp_path / "flash.bin"
+    assert deploy.deploy(flash, config(), IDENT) is True
+    assert set(region(flash, "jrnl")) == {0xFF}
+    assert set(region(flash, "factory")) == {0xFF}
+    vfs = region(flash, "vfs")
+    disk = LittleFS(block_size=4096, block_count=len(vfs) // 4096, mount=False)
+    disk.context.buffer = bytearray(vfs)
+    disk.mount()
+    assert set(disk.listdir("/")) == {"boot.py", "main.py", "config.json", "a"}
+    with disk.open("/a/hall/app.mpy", "rb") as file:
+        assert file.read() == mpy.application()["hall/app.mpy"]
+    sources = [path for path in mpy.application() if path.endswith(".py")]
+    assert not sources, "only .mpy is deployed"
+
+
+def test_the_journal_stays_when_config_or_identity_change(tmp_path: Path):
+    flash = tmp_path / "flash.bin"
+    deploy.deploy(flash, config(), IDENT)
+    with flash.open("r+b") as chip:
+        chip.seek(deploy.partition("jrnl").offset)
+        chip.write(b"events")
+    before = flash.read_bytes()
+    assert deploy.deploy(flash, config(), IDENT) is False
+    assert flash.read_bytes() == before
+    assert deploy.deploy(flash, config(debounce_ms=30), IDENT) is True
+    assert region(flash, "jrnl")[:6] == b"events"
+    assert deploy.deploy(flash, config(debounce_ms=30), {**IDENT, "psk": "00" * 16}) is True
+    assert region(flash, "jrnl")[:6] == b"events"
+
+
+def test_a_deployment_that_was_interrupted_is_done_again(tmp_path: Path):
+    flash = tmp_path / "flash.bin"
+    deploy.deploy(flash, config(), IDENT)
+    whole = flash.read_bytes()
+    flash.with_suffix(".sha256").unlink()
+    with flash.open("r+b") as chip:
+        chip.seek(deploy.partition("vfs").offset)
+        chip.write(bytes(100))
+    assert deploy.deploy(flash, config(), IDENT) is True
+    assert flash.read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    ("profile", "message"),
+    [
+        ("people-counter-vl53l1x", "driver vl53l1x is not in this firmware"),
+        ("wet-floor-battery", "this firmware does not speak coap, only mqtt"),
+    ],
+)
+def test_what_this_firmware_cannot_do_is_refused(tmp_path: Path, profile: str, message: str):
+    with pytest.raises(UserError, match=f"^{profile}: {message}$"):
+        deploy.deploy(tmp_path / "flash.bin", config(profile), IDENT)
+    assert not (tmp_path / "flash.bin").exists()
+
+
+def test_an_identity_that_does_not_fit_is_refused():
+    with pytest.raises(UserError, match="do not fit a copy of 4096 bytes"):
+        deploy.ident_image({**IDENT, "wifi": [["x" * 32, "y" * 64]] * 50})
+
+
+def test_a_module_that_does_not_compile_is_named(tmp_path: Path):
+    source = tmp_path / "broken.py"
+    source.write_text("def f(:\n")
+    with pytest.raises(UserError, match=r"broken\.py: does not compile: .*line 1"):
+        mpy.compile_module(source, "broken.py")
