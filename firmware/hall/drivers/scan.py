@@ -1,9 +1,9 @@
 """Plays pictures into LED panels that the controller must scan itself, by GPIO set and clear.
 
 Here: the one scan that HUB12, HUB08 and HUB75 share. A picture is built once into a program of
-(clear, set) register words; `scan` plays it and always ends dark, because a row that stays lit
-while the software stalls gets many times its current. Not here: which pixel a panel wants when;
-that is `Geometry`, made by the panel's own driver.
+codes, one byte for each pair of (clear, set) register words; `scan` plays it and always ends dark,
+because a row that stays lit while the software stalls gets many times its current. Not here: which
+pixel a panel wants when; that is `Geometry`, made by the panel's own driver.
 
 The order of a row: shift the next row while this one is lit, then output off, address, latch,
 dead time, output on. A pair clears, then sets, so no register is ever stored twice in a row (ESP32
@@ -12,7 +12,10 @@ erratum CPU-3.3), and data changes only as the clock falls or before it rises.
 
 from array import array
 
-CONTROL_PAIRS = 6
+# Codes of pairs. STEP + 4 * level + new takes the data lines (bits 0 and 1) from level to new as the
+# clock falls, and raises the clock at once unless a line rises: then CLOCK has to follow.
+PAUSE, CLOCK, ROW, OFF, ON, LATCH, UNLATCH, STEP, ADDRESS = 0, 1, 2, 3, 4, 5, 6, 7, 23
+OFF_ONLY = bytes((OFF,))
 
 
 class Geometry:
@@ -81,112 +84,110 @@ class Panel:
         self._clear = hal.GPIO_CLEAR
         self._set = hal.GPIO_SET
         self._geometry = geometry
-        self._wiring = wiring
         self._brightness = settings["brightness"]
+        pairs = _pairs(geometry, wiring)
+        self._clears = array("I", [clear for clear, _ in pairs])
+        self._sets = array("I", [set_ for _, set_ in pairs])
+        # Exclusive or with the lit lines gives their levels.
+        self._dark = (1 << geometry.lines) - 1 if wiring.dark else 0
         # One pair starts the row. A pixel takes a pair, and another when a line rises, which one
         # line does at most every other time, but one of two lines may do every time.
         clocks = 8 * geometry.groups
-        pairs = 1 + clocks + (clocks if geometry.lines == 2 else clocks // 2)
-        self._stride = 2 * pairs
-        self._slots = array("I", bytes(4 * self._stride * geometry.scans))
-        self._control = array("I", bytes(4 * 2 * CONTROL_PAIRS * geometry.scans))
-        self._length = 0  # words of a slot that are played
+        self._stride = 1 + clocks + (clocks if geometry.lines == 2 else clocks // 2)
+        self._codes = bytearray(self._stride * geometry.scans)
+        self._slots = []  # of each row, the codes while the row before is lit, and those after
+        self._turn = bytearray((ADDRESS, LATCH, UNLATCH, PAUSE, ON))
         self._shifted = False  # the first row stands in the panel's shift registers
-        self._off = (wiring.enable, 0) if wiring.enable_high else (0, wiring.enable)
-        for scan in range(geometry.scans):
-            self._build_control(scan)
         self.show(bytes(geometry.width * geometry.height // 8))
 
     def show(self, picture):
         """Takes a picture in framebuf's MONO_HLSB format, to be seen from the next scan on."""
-        scans, stride = self._geometry.scans, self._stride
-        sizes = [self._build_slot(scan, picture) - stride * scan for scan in range(scans)]
+        codes, stride = self._codes, self._stride
+        scans = range(self._geometry.scans)
+        ends = [self._build_slot(scan, picture) for scan in scans]
         # Every slot as long as the longest, so that all rows are equally bright.
-        length = max(sizes)
-        lit = 2 * max(length // 2 * self._brightness // 100, 1) - 2
-        start = 0
-        for size in sizes:
-            for index in range(start + size, start + length):
-                self._slots[index] = 0
-            self._slots[start + lit] |= self._off[0]
-            self._slots[start + lit + 1] |= self._off[1]
-            start += stride
-        self._length = length
+        length = max([ends[scan] - stride * scan for scan in scans])
+        lit = max(length * self._brightness // 100, 1)
+        view = memoryview(codes)
+        self._slots = []
+        for scan in scans:
+            start = stride * scan
+            for index in range(ends[scan], start + length):
+                codes[index] = PAUSE
+            self._slots.append((view[start : start + lit], view[start + lit : start + length]))
         self._shifted = False
 
     def scan(self):
         """Shows the picture once, row by row; dark at the end, also when it is interrupted."""
-        memory, clear, set_ = self._memory, self._clear, self._set
-        slots, length, stride = self._slots, self._length, self._stride
-        shifted, self._shifted = self._shifted, False
-        control = 0
+        slots, shifted = self._slots, self._shifted
+        self._shifted = False
         try:
             if not shifted:
-                play(memory, clear, set_, slots, 0, length)
-            for following in range(stride, len(slots) + stride, stride):
+                self._play(slots[0][0])
+                self._play(slots[0][1])
+            for scan in range(len(slots)):
+                self._turn[0] = ADDRESS + scan
+                self._play(self._turn)
                 # While the last row is lit, the first is shifted for the next frame.
-                start = following % len(slots)
-                play(memory, clear, set_, self._control, control, control + 2 * CONTROL_PAIRS)
-                play(memory, clear, set_, slots, start, start + length)
-                control += 2 * CONTROL_PAIRS
+                lit, after = slots[(scan + 1) % len(slots)]
+                self._play(lit)
+                self._play(OFF_ONLY)
+                self._play(after)
             self._shifted = True
         finally:
-            memory[clear], memory[set_] = self._off
+            self._play(OFF_ONLY)
 
-    def _build_control(self, scan):
-        wiring = self._wiring
-        latch = (0, wiring.latch, wiring.latch, 0)
-        if not wiring.latch_high:
-            latch = (wiring.latch, 0, 0, wiring.latch)
-        low = high = 0
-        for bit, mask in enumerate(wiring.address):
-            if scan >> bit & 1:
-                high |= mask
-            else:
-                low |= mask
-        dead_time = (0, 0)
-        on = (self._off[1], self._off[0])
-        index = 2 * CONTROL_PAIRS * scan
-        for word in self._off + (low, high) + latch + dead_time + on:
-            self._control[index] = word
-            index += 1
+    def _play(self, codes):
+        """Stores the pairs of these codes in the clear and set registers, alternating."""
+        memory, clear, set_ = self._memory, self._clear, self._set
+        clears, sets = self._clears, self._sets
+        for code in codes:
+            memory[clear] = clears[code]
+            memory[set_] = sets[code]
 
     def _build_slot(self, scan, picture):
-        """Writes the pairs that shift row `scan` and returns the index after the last."""
-        geometry, wiring, slots = self._geometry, self._wiring, self._slots
-        offsets, lines = geometry.offsets, geometry.lines
-        clock, dark = wiring.clock, wiring.dark
-        first, second = wiring.lines[0], wiring.lines[-1]
+        """Writes the codes that shift row `scan` and returns the index after the last."""
+        codes, dark = self._codes, self._dark
+        offsets, groups, lines = self._geometry.offsets, self._geometry.groups, self._geometry.lines
         at = self._stride * scan
-        # Data lines low: what follows must not depend on the row before.
-        slots[at] = clock | wiring.data
-        slots[at + 1] = 0
-        at += 2
+        codes[at] = ROW
+        at += 1
         level = 0
-        offset = scan * geometry.groups * lines
-        for _ in range(geometry.groups):
+        offset = scan * groups * lines
+        for _ in range(groups):
             one = picture[offsets[offset]]
             two = picture[offsets[offset + 1]] if lines == 2 else 0
             offset += lines
             bit = 0x80
             while bit:
-                # Exclusive or: a lit pixel is the opposite of the dark level.
-                new = dark ^ (first if one & bit else 0) ^ (second if two & bit else 0)
+                new = dark ^ ((1 if one & bit else 0) | (2 if two & bit else 0))
                 bit >>= 1
-                rise = new & ~level
-                slots[at] = clock | (level & ~new)
-                if rise:
-                    slots[at + 1] = rise
-                    at += 2
-                    slots[at] = 0
-                slots[at + 1] = clock
-                at += 2
+                codes[at] = STEP + 4 * level + new
+                at += 1
+                if new & ~level:
+                    codes[at] = CLOCK
+                    at += 1
                 level = new
         return at
 
 
-def play(memory, clear, set_, words, start, end):
-    """Stores the pairs words[start:end] in the clear and set registers, alternating."""
-    for index in range(start, end, 2):
-        memory[clear] = words[index]
-        memory[set_] = words[index + 1]
+def _pairs(geometry, wiring):
+    """The (clear, set) words of every code."""
+    used = wiring.lines[: geometry.lines]
+    spare = wiring.data & ~sum(used)
+    lines = (0, used[0], used[-1], used[0] | used[-1])
+    clock, latch = wiring.clock, wiring.latch
+    off = (wiring.enable, 0) if wiring.enable_high else (0, wiring.enable)
+    on = (off[1], off[0])
+    rise, fall = (0, latch), (latch, 0)
+    latching = (rise, fall) if wiring.latch_high else (fall, rise)
+    # A row starts with its lines low: what follows must not depend on the row before.
+    row = (clock | wiring.data, wiring.dark & spare)
+    pairs = [(0, 0), (0, clock), row, off, on, latching[0], latching[1]]
+    for level in range(4):
+        for new in range(4):
+            pairs.append((clock | lines[level & ~new], lines[new & ~level] or clock))
+    for scan in range(geometry.scans):
+        high = sum([mask for bit, mask in enumerate(wiring.address) if scan >> bit & 1])
+        pairs.append((sum(wiring.address) - high, high))
+    return pairs
