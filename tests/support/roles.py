@@ -22,7 +22,6 @@ class Context:
     unix_offset: int | None = 1_700_000_000_000
     link_down: int = 0
     events: list[tuple[int, str, dict[str, Any]]] = field(default_factory=list)
-    lines: list[str] = field(default_factory=list)
 
     def emit(self, kind: str, data: dict[str, Any]) -> None:
         self.events.append((self.now, kind, data))
@@ -32,9 +31,6 @@ class Context:
 
     def link_down_ms(self) -> int:
         return self.link_down
-
-    def log(self, text: str) -> None:
-        self.lines.append(text)
 
     def kinds(self) -> list[str]:
         return [kind for _, kind, _ in self.events]

@@ -62,7 +62,7 @@ class WetFloor:
         return {"ohms": self._ohms, "wet": self._wet, "fault": self._fault}
 
     def identify(self, now):
-        self._ctx.log("identify: this device has no lamp and no buzzer")
+        raise ValueError("a wet-floor sensor has no lamp and no buzzer")
 
     def selftest(self):
         return {"probe": self._probe.measure()[1] is None}
