@@ -4,9 +4,10 @@ Here: the size limit, parsing, and the wording of errors. Not here: the models (
 """
 
 from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from hall_gateway.models import CommandIdOnly
@@ -84,7 +85,16 @@ def _right(model: type[BaseModel], path: list[str]) -> str:
     """The description of the field that `path` leads to; "" when it has none."""
     for name, field in model.model_fields.items():
         if path[0] in (name, field.alias):
-            return field.description or ""
+            return field.description or _described(field.annotation)
+    return ""
+
+
+def _described(annotation: object) -> str:
+    """The description inside `Annotated[...] | None`."""
+    for option in get_args(annotation):
+        for extra in getattr(option, "__metadata__", ()):
+            if isinstance(extra, FieldInfo) and extra.description:
+                return extra.description
     return ""
 
 
