@@ -5,7 +5,6 @@ payloads of a running device (`payloads`).
 """
 
 import re
-from collections.abc import Mapping
 
 from hall_profiles.common import COMMON_DESIRED, COMMON_EVENTS, PAYLOAD_BYTES
 from hall_profiles.fields import (
@@ -20,7 +19,7 @@ from hall_profiles.fields import (
     widest,
 )
 from hall_profiles.model import Event, View
-from hall_profiles.roles import FAULT, Role
+from hall_profiles.roles import FAULT, Fields, Role
 from hall_profiles.shape import checked, compare_names, mapping, show, suggest
 from hall_profiles.source import FieldPath, Source, Value
 
@@ -65,7 +64,7 @@ def check_desired(source: Source, data: Value, views: Value, role: Role | None) 
 
 
 def check_data(
-    source: Source, data: Value, path: FieldPath, contract: Mapping[str, str] | None
+    source: Source, data: Value, path: FieldPath, contract: Fields | None
 ) -> dict[str, DataField]:
     """The fields at `path` that are right; `contract` maps the names there must be to types."""
     fields: dict[str, DataField] = {}
@@ -75,7 +74,7 @@ def check_data(
     if contract is not None:
         compare_names(
             source, path, specs, contract, "is no field of this role",
-            lambda name: f"a field of type {contract[name]}",
+            lambda name: f"a field of type {_type_name(contract[name])}",
         )  # fmt: skip
     for name, spec in specs.items():
         here = (*path, name)
@@ -88,9 +87,7 @@ def check_data(
     return fields
 
 
-def _check_event(
-    source: Source, data: Value, path: FieldPath, contract: Mapping[str, str] | None
-) -> None:
+def _check_event(source: Source, data: Value, path: FieldPath, contract: Fields | None) -> None:
     event = mapping(source, data, path, Event.model_fields)
     if event is None:
         return
@@ -109,31 +106,31 @@ def _check_event(
         text = str(path[-1]) + widest(fields)
         size = len(text.encode())
         if size > PAYLOAD_BYTES:
-            what = f"takes {size} bytes at worst: {show_payload(text)}"
+            what = f"takes {size} bytes at worst: {_cut(text)}"
             right = f"at most {PAYLOAD_BYTES}; narrow a range or shorten a word"
             source.add((*path, "data"), what, right)
 
 
-def show_payload(text: str) -> str:
+def _cut(text: str) -> str:
     """A payload as it is journalled, cut where a reader has seen enough."""
     return text if len(text) <= 70 else text[:67] + "..."
 
 
 def _check_field(
-    source: Source, data: Value, path: FieldPath, wanted: str | None
+    source: Source, data: Value, path: FieldPath, wanted: str | Fields | None
 ) -> DataField | None:
     spec = mapping(source, data, path, ("type", "..."))
     if spec is None:
         return None
     kind = spec.get("type")
-    types = [wanted] if wanted else list(FIELD_TYPES)
+    types = [_type_name(wanted)] if wanted else list(FIELD_TYPES)
     if kind not in types:
         what = "is missing" if "type" not in spec else f"is {show(kind)}"
-        right = f"{wanted}, as the role's code has it" if wanted else suggest(str(kind), types)
+        right = f"{types[0]}, as the role's code has it" if wanted else suggest(str(kind), types)
         source.add((*path, "type"), what, right)
         return None
     if kind == "object":
-        return _check_object(source, spec, path)
+        return _check_object(source, spec, path, None if isinstance(wanted, str) else wanted)
     field = checked(source, FIELD_TYPES[str(kind)], spec, path)
     if isinstance(field, IntegerField):
         return field if _good_integer(source, field, path) else None
@@ -144,12 +141,18 @@ def _check_field(
     return field
 
 
-def _check_object(source: Source, spec: dict[str, Value], path: FieldPath) -> DataField | None:
+def _type_name(wanted: str | Fields) -> str:
+    return wanted if isinstance(wanted, str) else "object"
+
+
+def _check_object(
+    source: Source, spec: dict[str, Value], path: FieldPath, contract: Fields | None
+) -> DataField | None:
     shell = {**spec, "fields": {}} if "fields" in spec else spec
     field = checked(source, ObjectField, shell, path)
     if "fields" not in spec:
         return None
-    inner = check_data(source, spec["fields"], (*path, "fields"), None)
+    inner = check_data(source, spec["fields"], (*path, "fields"), contract)
     return field.model_copy(update={"fields": inner}) if field else None
 
 

@@ -46,7 +46,7 @@ class _DataField(Strict):
 class IntegerField(_DataField):
     """A whole number from `min` to `max`, both included, in `unit` if it has one."""
 
-    type: Literal["integer"]
+    type: Literal["integer"] = Field(description="integer")
     min: int = Field(description="the smallest legal value, an integer")
     max: int = Field(description="the largest legal value, an integer")
     unit: Unit | None = Field(default=None, description=f"one of {', '.join(UNITS)}")
@@ -65,7 +65,7 @@ class IntegerField(_DataField):
 class StringField(_DataField):
     """Text: one of `enum`, or `min_chars` to `max_chars` printable characters."""
 
-    type: Literal["string"]
+    type: Literal["string"] = Field(description="string")
     enum: list[str] | None = Field(
         default=None, min_length=1, description="the list of legal words"
     )
@@ -93,7 +93,7 @@ class StringField(_DataField):
 class BooleanField(_DataField):
     """`true` or `false`."""
 
-    type: Literal["boolean"]
+    type: Literal["boolean"] = Field(description="boolean")
 
     def legal(self) -> str:
         return "true or false"
@@ -108,7 +108,7 @@ class BooleanField(_DataField):
 class ObjectField(_DataField):
     """An object with fields of its own."""
 
-    type: Literal["object"]
+    type: Literal["object"] = Field(description="object")
     fields: "dict[str, DataField]" = Field(description="the object's own fields")
 
     def legal(self) -> str:
@@ -124,7 +124,7 @@ class ObjectField(_DataField):
 class ArrayField(_DataField):
     """A list of at most `max_items` integers."""
 
-    type: Literal["array"]
+    type: Literal["array"] = Field(description="array")
     max_items: int = Field(ge=1, le=64, description="the longest legal list, an integer to 64")
     items: IntegerField = Field(description="an item: {type: integer, min: ..., max: ...}")
 

@@ -7,13 +7,16 @@ its own device.
 
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from hall_profiles.fields import Unit
 
+#: The fields that must be there, each with its type; an object's own fields stand for its type.
+Fields: TypeAlias = "Mapping[str, str | Fields]"
+
 
 class Role(NamedTuple):
-    """One role. `events`, `desired` and `shows` map a field to its type.
+    """One role. `events`, `desired` and `shows` map a field to its type, or to an object's fields.
 
     `strictly_rising` are settings of which each must be below the next; in `rising` they may be
     equal.
@@ -21,9 +24,9 @@ class Role(NamedTuple):
 
     drivers: tuple[str, ...]
     settings: dict[str, Unit]
-    events: dict[str, dict[str, str]]
-    desired: dict[str, str]
-    shows: dict[str, str]
+    events: dict[str, Fields]
+    desired: Fields
+    shows: Fields
     strictly_rising: tuple[str, ...] = ()
     rising: tuple[str, ...] = ()
 
@@ -50,7 +53,10 @@ ROLES: dict[str, Role] = {
             "press": {"key": "integer", "session": "integer"},
             "close": {"session": "integer", "why": "string"},
         },
-        desired={"session": "object", "window": "string"},
+        desired={
+            "session": {"ticket": "string", "until": "integer", "window_s": "integer"},
+            "window": "string",
+        },
         shows={"session": "integer", "stuck": "array"},
     ),
     "people_counter": Role(
@@ -84,7 +90,7 @@ ROLES: dict[str, Role] = {
 DRIVER_SETTINGS: dict[str, dict[str, Unit]] = {"vl53l1x": {"floor_mm": "mm", "head_percent": "%"}}
 
 #: Any role may journal a fault: a short code and a number that helps to find the cause.
-FAULT = {"code": "string", "value": "integer"}
+FAULT: Fields = {"code": "string", "value": "integer"}
 
 
 def order_faults(role: Role, values: Mapping[str, int]) -> Iterator[tuple[str, str, str]]:

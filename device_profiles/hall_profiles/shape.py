@@ -46,7 +46,8 @@ def mapping(
     """`data` when it has fields at all; if not, None, and `source` says which it should have."""
     if isinstance(data, dict):
         return data
-    right = f"fields: {', '.join(fields) or 'none, written {}'}"
+    names = ", ".join(fields)
+    right = f"fields: {names}" if names else "fields, {} when there are none"
     source.add(path, f"is {show(data)}", right)
     return None
 

@@ -335,6 +335,18 @@ SLIPS |= {
         "people-counter-beams", "desired: {}", "desired: {rev: {}}",
         "desired.rev: goes with every desired state; leave it out here",
     ),
+    "a typo in a field of an object": Slip(
+        "keypad-5", "      until:    {", "      untill:   {",
+        "desired.session.fields.untill: is no field of this role; did you mean until?",
+    ),
+    "a section without content": Slip(
+        "people-counter-beams", "desired: {}", "desired:",
+        "desired: is empty; fields, {} when there are none",
+    ),
+    "a list's items without type": Slip(
+        "keypad-5", "items: {type: integer, min", "items: {min",
+        "shows.stuck.items.type: is missing; integer",
+    ),
     "a view that is not there": Slip(
         DISPLAY, "  caution: {may: [text]}", "  cautoin: {may: [text]}",
         "views.cautoin: is not in desired.view; did you mean caution?",
