@@ -7,12 +7,12 @@ its own device.
 
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from hall_profiles.fields import Unit
 
 #: The fields that must be there, each with its type; an object's own fields stand for its type.
-Fields: TypeAlias = "Mapping[str, str | Fields]"
+Fields = Mapping[str, str | Mapping[str, str]]
 
 
 class Role(NamedTuple):
