@@ -1,0 +1,93 @@
+"""The real hal on the simulated board: pins, uptime, why the chip was reset, and the watchdog."""
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hall_profiles import compile_config, load
+from hall_tools import deploy
+from support import micropython
+
+SCRIPT = Path(__file__).with_name("mp_hal.py")
+KILLED = 128 + signal.SIGKILL
+
+
+@pytest.fixture
+def chip(tmp_path: Path) -> Any:
+    config: dict[str, Any] = compile_config(
+        load("keypad-5"), device="kp-1", hall="demo", broker_host="127.0.0.1", broker_port=1883
+    )
+    deploy.deploy(tmp_path / "flash.bin", config, {"device": "kp-1", "psk": None, "wifi": []})
+
+    def run(deed: str, *, check: bool = True) -> micropython.Finished:
+        return micropython.run(
+            SCRIPT,
+            str(tmp_path / "flash.bin"),
+            str(tmp_path / "rtc.bin"),
+            deed,
+            path=[micropython.modules(), micropython.simulation()],
+            check=check,
+        )
+
+    return run
+
+
+def test_uptime_goes_on_over_the_wrap_of_the_ticks(chip: Any):
+    passed, _, counted = chip("uptime").output.split()
+    assert passed == counted == str(3_200_000_000)
+
+
+def test_pins_have_their_active_level(chip: Any):
+    lines = chip("pins").output.splitlines()
+    moves = [json.loads(line) for line in lines if line.startswith("{")]
+    times = [move.pop("t_us") for move in moves]
+    assert times == sorted(times)
+    # The low-active lamp is dark with a high pin.
+    assert moves == [
+        {"pin": "lamp_2", "value": 1},
+        {"pin": "lamp_1", "value": 1},
+        {"pin": "lamp_1", "value": 0},
+        {"pin": "lamp_2", "value": 0},
+        {"pin": "lamp_2", "value": 1},
+        {"pin": "lamp_1", "value": 1},
+        {"pin": "lamp_1", "value": 0},
+    ]
+    assert lines[-2:] == ["key low 0 1", "key high 0 1"]
+
+
+def test_what_the_chip_does_not_have_is_refused(chip: Any):
+    assert chip("wrong").output.splitlines() == [
+        "refused chip esp8266 is not in this firmware",
+        "refused pin can only be input",
+        "refused invalid pin",
+        "refused flash: no partition romfs",
+    ]
+
+
+def test_the_cause_of_a_boot_is_told_apart(chip: Any, tmp_path: Path):
+    assert chip("cause").output.startswith("('power_on', None)")
+    # A process that ends without a word is a panic of the chip.
+    assert chip("cause").output.startswith("('hard', None)")
+    meant = chip("reset", check=False)
+    assert '"reset":"soft"' in meant.output
+    assert chip("cause").output.startswith("('soft', 'for a test')")
+    (tmp_path / "rtc.bin").unlink()
+    assert chip("cause").output.startswith("('power_on', None)")
+
+
+def test_a_power_on_with_intact_rtc_memory_is_a_suspect(chip: Any, tmp_path: Path):
+    chip("cause")
+    kept = (tmp_path / "rtc.bin").read_bytes()
+    (tmp_path / "rtc.bin").write_bytes(b"\x01" + kept[1:])
+    assert chip("cause").output.startswith("('power_on', 'RTC memory was intact: brown-out?')")
+
+
+def test_a_watchdog_that_is_not_fed_ends_a_busy_loop(chip: Any):
+    bitten = chip("dog", check=False)
+    fed, line = bitten.output.splitlines()
+    assert fed == "fed"
+    assert json.loads(line)["reset"] == "watchdog"
+    assert bitten.exit_code in (KILLED, -signal.SIGKILL)
+    assert chip("cause").output.startswith("('watchdog', None)")

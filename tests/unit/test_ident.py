@@ -1,0 +1,62 @@
+"""Who a device is survives a damaged copy; what the installer's tool writes, the firmware reads."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hall_tools.deploy import SECTOR, ident_image
+from support import micropython
+
+SCRIPT = Path(__file__).with_name("mp_ident.py")
+IDENT = {"device": "kp-1", "psk": "00ff" * 8, "wifi": [["营业厅", "secret"], ["spare", ""]]}
+OTHER = {**IDENT, "device": "kp-2"}
+NO_COPY = "refused ident: no valid copy, enrol this device again"
+
+
+def read(folder: Path, image: bytes) -> Any:
+    (folder / "ident.bin").write_bytes(image)
+    output = micropython.run(SCRIPT, str(folder / "ident.bin")).output.strip()
+    return output if output.startswith("refused") else json.loads(output)
+
+
+def flip(image: bytes, offset: int) -> bytes:
+    return image[:offset] + bytes([image[offset] ^ 0x10]) + image[offset + 1 :]
+
+
+def test_it_reads_what_was_written(tmp_path: Path):
+    image = ident_image(IDENT)
+    assert len(image) == 2 * SECTOR
+    assert read(tmp_path, image) == IDENT
+
+
+@pytest.mark.parametrize("offset", [0, 4, 6, 8, 12, 40])
+@pytest.mark.parametrize("copy", [0, 1])
+def test_one_damaged_copy_costs_nothing(tmp_path: Path, copy: int, offset: int):
+    assert read(tmp_path, flip(ident_image(IDENT), copy * SECTOR + offset)) == IDENT
+
+
+@pytest.mark.parametrize(("first", "second"), [(IDENT, OTHER), (OTHER, IDENT)])
+def test_the_newest_valid_copy_counts(tmp_path: Path, first: Any, second: Any):
+    generations = {"kp-1": 4, "kp-2": 3}
+    image = b"".join(ident_image(i, generations[i["device"]])[:SECTOR] for i in (first, second))
+    assert read(tmp_path, image) == IDENT
+    damaged = image.index(b"kp-1")
+    assert read(tmp_path, flip(image, damaged)) == OTHER
+
+
+def test_without_a_valid_copy_it_says_what_to_do(tmp_path: Path):
+    assert read(tmp_path, b"\xff" * 2 * SECTOR) == NO_COPY
+    assert read(tmp_path, bytes(2 * SECTOR)) == NO_COPY
+    assert read(tmp_path, flip(flip(ident_image(IDENT), 20), SECTOR + 20)) == NO_COPY
+
+
+@pytest.mark.parametrize(
+    ("ident", "refusal"),
+    [
+        ({"psk": None, "wifi": []}, "refused ident: no device id"),
+        ({"device": "kp-1", "psk": None}, "refused ident: no list of Wi-Fi networks"),
+    ],
+)
+def test_a_copy_without_its_fields_is_refused(tmp_path: Path, ident: Any, refusal: str):
+    assert read(tmp_path, ident_image(ident)) == refusal
