@@ -155,7 +155,7 @@ class Gateway:
         assert self._process is not None, "the gateway is not running"
         self._process.send_signal(number)
 
-    def events(self, query: str) -> list[tuple[object, ...]]:
+    def rows(self, query: str) -> list[tuple[object, ...]]:
         """Rows of the store, read while the gateway runs or after it was killed."""
         connection = sqlite3.connect(f"file:{self.store}?mode=ro", uri=True)
         try:

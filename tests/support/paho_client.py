@@ -7,7 +7,6 @@ uses it checks the wire and not our own idea of it.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -96,23 +95,23 @@ class PlainClient:
         """Publish at QoS 1; paho sends it again until the broker has it."""
         self._paho.publish(topic, payload, qos=1)
 
+    def until(self, holds: Callable[[], bool], seconds: float = WAIT_S) -> bool:
+        """Wait until `holds`, looked at after every message; False when the time is over."""
+        with self._news:
+            return self._news.wait_for(holds, seconds)
+
     def wait(
         self, found: Callable[[Received], bool], *, count: int = 1, seconds: float = WAIT_S
     ) -> list[Received]:
         """The messages for which `found` holds, once there are at least `count` of them."""
-        deadline = time.monotonic() + seconds
-        with self._news:
-            while True:
-                matching = [message for message in self.received if found(message)]
-                if len(matching) >= count:
-                    return matching
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    topics = [message.topic for message in self.received[-20:]]
-                    raise AssertionError(
-                        f"{len(matching)} of {count} messages in {seconds} s; last topics: {topics}"
-                    )
-                self._news.wait(left)
+
+        def matching() -> list[Received]:
+            return [message for message in self.received if found(message)]
+
+        topics = [message.topic for message in self.received[-20:]]
+        enough = self.until(lambda: len(matching()) >= count, seconds)
+        assert enough, f"{len(matching())} of {count} in {seconds} s; last topics: {topics}"
+        return matching()
 
     def on_topic(self, topic: str, *, count: int = 1, seconds: float = WAIT_S) -> list[Received]:
         """The messages on exactly `topic`, once there are at least `count`."""
