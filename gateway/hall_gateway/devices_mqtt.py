@@ -13,7 +13,6 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -42,15 +41,11 @@ class _Order:
 
 
 class DevicesMqtt:
-    """Routes between the device broker and the core. `changed` is called after a device's
-    reported state or its being online changed."""
+    """Routes between the device broker and the core; `refused` counts what it did not route."""
 
-    def __init__(
-        self, config: GatewayConfig, mqtt: MqttClient, core: Core, changed: Callable[[], None]
-    ) -> None:
+    def __init__(self, config: GatewayConfig, mqtt: MqttClient, core: Core) -> None:
         self._mqtt = mqtt
         self._core = core
-        self._changed = changed
         self._online: set[str] = set()
         self._orders: dict[str, _Order] = {}
         names = [device.id for device in config.devices]
@@ -93,7 +88,6 @@ class DevicesMqtt:
             ack = await self._core.event(device, message.payload)
         elif leaf == "state":
             ack = await self._core.state(device, message.payload)
-            self._changed()
         elif leaf == "reply":
             await self._core.reply(device, message.payload)
             self._forget_answered(message.payload)
@@ -117,7 +111,6 @@ class DevicesMqtt:
 
     async def _set_online(self, device: str, online: bool) -> None:
         await self._core.online(device, online)
-        self._changed()
         if not online:
             self._online.discard(device)
         elif device in self._workers:

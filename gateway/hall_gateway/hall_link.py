@@ -31,7 +31,7 @@ SINK = "hall"
 WINDOW = 50
 """Events in flight to the hall's broker."""
 STATE_INTERVAL_S = 1.0
-"""Least time between two looks for changed states: a device may report once a second."""
+"""Between two looks for changed states; a device reports at most once a second."""
 
 
 class HallLink:
@@ -48,7 +48,6 @@ class HallLink:
         self._core = core
         self._health = health
         self._commands = OrderedWorker(self._command)
-        self.states_changed = asyncio.Event()
         self.refused: dict[str, int] = {"retained_command": 0}
 
     @staticmethod
@@ -133,7 +132,6 @@ class HallLink:
         await self._mqtt.publish(f"{self._root}/online", b"1", retain=True)
         published: dict[str, bytes] = {}
         while True:
-            self.states_changed.clear()
             states = self._core.device_states()
             states[GATEWAY_ID] = compact({"device": GATEWAY_ID, "online": True, **self._health()})
             for device, body in states.items():
@@ -141,7 +139,6 @@ class HallLink:
                     await self._mqtt.publish(f"{self._root}/state/{device}", body, retain=True)
                     published[device] = body
             await asyncio.sleep(STATE_INTERVAL_S)
-            await self.states_changed.wait()
 
 
 def root(hall: str) -> str:

@@ -13,7 +13,6 @@ import signal
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import asdict
 
 from hall_gateway.broker import embedded_broker
 from hall_gateway.config import BrokerConfig, GatewayConfig, MqttConfig
@@ -39,22 +38,15 @@ class Gateway:
         self.core = core
         self.brokers = {"devices": devices, "hall": hall}
         self._hall = HallLink(config.hall, hall, core, self.health)
-        self._devices = DevicesMqtt(config, devices, core, self._hall.states_changed.set)
+        self._devices = DevicesMqtt(config, devices, core)
 
     def refused(self) -> dict[str, int]:
         """What the links refused before it reached the core, by reason."""
         return {**self._devices.refused, **self._hall.refused}
 
     def health(self) -> dict[str, object]:
-        """The core's figures, and those of the links."""
-        return {
-            **self.core.health(),
-            "refused_by_links": self.refused(),
-            "brokers": {
-                side: {"connected": mqtt.connected, **asdict(mqtt.counters)}
-                for side, mqtt in self.brokers.items()
-            },
-        }
+        """The core's figures, and what the links refused."""
+        return {**self.core.health(), "refused_by_links": self.refused()}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`; raises what ended a task, when that comes first."""
