@@ -4,6 +4,8 @@ Here: half blocks (one column a dot) and braille (two columns a character, for n
 here: where on the screen it stands.
 """
 
+from itertools import groupby
+
 from rich.style import Style
 from rich.text import Text
 
@@ -13,14 +15,18 @@ _BRAILLE = 0x2800
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 """Unicode's bit for each dot of a braille pattern, by row and column."""
 
+_HALVES = {(False, False): " ", (True, False): "▀", (False, True): "▄", (True, True): "█"}
+
 
 def half_blocks(picture: Picture, lit: str, dark: str) -> Text:
     """`picture` in colours `lit` and `dark`; half as many lines as it has rows."""
     text = Text(no_wrap=True)
     for y in range(0, picture.height, 2):
-        for x in range(picture.width):
-            upper, lower = (lit if picture.lit(x, y + row) else dark for row in range(2))
-            text.append("▀", Style(color=upper, bgcolor=lower))
+        columns = ((picture.lit(x, y), picture.lit(x, y + 1)) for x in range(picture.width))
+        for (upper, lower), run in groupby(columns):
+            char = _HALVES[upper, lower]
+            style = Style(color=lit, bgcolor=lit if upper and lower else dark)
+            text.append(char * len(list(run)), style)
         if y + 2 < picture.height:
             text.append("\n")
     return text

@@ -89,8 +89,8 @@ def _rating(event: Event) -> Text:
     return text
 
 
-def hall(inbox: Inbox, door: Door, floor: Floor) -> RenderableType:
-    """People and floor, as received; how many are inside is the world's own count."""
+def hall(inbox: Inbox, door: Door, floor: Floor, happened: int) -> RenderableType:
+    """People and floor, as received; how many are inside, and `happened`, is the world's count."""
     counts = inbox.counts
     people = _figures(
         ("进", "in", counts["count.passage.in"]),
@@ -104,27 +104,33 @@ def hall(inbox: Inbox, door: Door, floor: Floor) -> RenderableType:
         " ⚠ 小心地滑 WET FLOOR " if alert else "干燥 dry", "black on yellow" if alert else GOOD
     )
     wet.append(f"  {floor.ohms / 1000:,.0f} kΩ", DIM)
-    return Group(people, wet)
+    events = _figures(("发生", "happened", happened), ("收到", "received", len(inbox.reports)))
+    return Group(people, wet, events)
 
 
-def latency(figures: dict[str, dict[str, float]], pressed: Collection[float]) -> RenderableType:
+def latency(
+    figures: dict[str, dict[str, float]], pressed: Collection[float], english: bool
+) -> RenderableType:
     """How fast it is: the median and the 99th percentile."""
     rows = [("按键→大厅", "press event → hall", summary(pressed) if pressed else None)]
-    for chinese, english, name in (
+    for chinese, words, name in (
         ("按键→灯", "press → lamp", "press_to_lamp_ms"),
         ("叫号→屏", "call → display", "call_to_display_ms"),
     ):
-        rows.append((chinese, english, figures.get(name)))
+        rows.append((chinese, words, figures.get(name)))
     table = Table.grid(padding=(0, 1))
-    for chinese, english, row in rows:
+    for chinese, words, row in rows:
         value = f"p50 {row['p50']:.0f}  p99 {row['p99']:.0f} ms" if row else "-"
-        table.add_row(Text(chinese), Text(english, DIM), Text(value, VALUE))
+        named = (Text(chinese), Text(words, DIM)) if english else (Text(chinese),)
+        table.add_row(*named, Text(value, VALUE))
     return table
 
 
 def devices(inbox: Inbox) -> RenderableType:
     """Every device's link: online, events not yet acknowledged, age of the last event."""
     table = Table.grid(padding=(0, 1))
+    heads = ("", "device", "连接 link", "积压 queued", "最近 last")
+    table.add_row(*(Text(head, DIM, no_wrap=True) for head in heads))
     for place in PLACES:
         online = inbox.online(place.device)
         waiting = inbox.waiting(place.device)
@@ -132,9 +138,9 @@ def devices(inbox: Inbox) -> RenderableType:
         table.add_row(
             Text("●", GOOD if online else BAD),
             Text(place.device),
-            Text("在线 online" if online else "离线 OFFLINE", DIM if online else BAD),
-            Text(f"待确认 unacked {waiting}", "yellow" if waiting else DIM),
-            Text("" if age is None else f"{age:.0f}s", DIM),
+            Text("在线 online") if online else Text("离线 OFFLINE", BAD),
+            Text(str(waiting), "yellow" if waiting else "default"),
+            Text("-" if age is None else f"{age:.0f} s"),
         )
     return table
 
@@ -145,7 +151,7 @@ def devices_line(inbox: Inbox) -> Text:
     waiting = sum(inbox.waiting(place.device) for place in PLACES)
     text = Text(no_wrap=True)
     text.append("● ", GOOD if online == len(PLACES) else BAD)
-    text.append(f"设备 devices {online}/{len(PLACES)}  待确认 unacked {waiting}")
+    text.append(f"设备 devices {online}/{len(PLACES)}  积压 queued {waiting}")
     return text
 
 

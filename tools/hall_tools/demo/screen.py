@@ -79,7 +79,7 @@ class Screen:
             figures, events = Layout(size=min(8, rest // 2)), rest - min(8, rest // 2)
             figures.split_row(
                 self._field("评价 Ratings", panels.ratings(inbox, 6)),
-                self._field("大厅 Hall", self._hall_field()),
+                self._field("大厅 Hall", self._hall_field(width)),
             )
             ticker = self._field("事件 Events", panels.ticker(inbox, events - 2))
             ticker.subtitle = panels.devices_line(inbox)
@@ -88,7 +88,7 @@ class Screen:
         figures = Layout(size=rest - 10)
         figures.split_row(
             self._field("评价 Ratings", panels.ratings(inbox, rest - 12)),
-            self._field("大厅 Hall", self._hall_field()),
+            self._field("大厅 Hall", self._hall_field(width)),
         )
         below = Layout(size=10)
         below.split_row(
@@ -105,11 +105,13 @@ class Screen:
         text.append(f"  种子 seed {self._seed}   营业 open {open_s:.0f}{of}", "not reverse")
         return text
 
-    def _hall_field(self) -> RenderableType:
+    def _hall_field(self, width: int) -> RenderableType:
         hall = self._hall
         return Group(
-            panels.hall(hall.inbox, hall.door, hall.floor),
-            panels.latency(hall.latencies.figures(), hall.inbox.press_delays),
+            panels.hall(hall.inbox, hall.door, hall.floor, len(hall.ledger)),
+            panels.latency(
+                hall.latencies.figures(), hall.inbox.press_delays, english=width >= _NARROW
+            ),
         )
 
     def _field(self, title: str, content: RenderableType) -> Panel:

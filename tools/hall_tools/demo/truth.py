@@ -136,6 +136,9 @@ class Ledger:
         self._facts: list[Fact] = []
         self._occasions: list[Occasion] = []
 
+    def __len__(self) -> int:
+        return len(self._facts) + len(self._occasions)
+
     def note(
         self,
         kind: str,
