@@ -1,7 +1,83 @@
+"""`hall gateway`: run the gateway, or check its settings.
+
+Here: options, output, exit codes. Not here: what the gateway does (hall_gateway).
+"""
+
+import asyncio
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, cast
+
 import typer
+from hall_gateway.broker import BrokerStartError
+from hall_gateway.config import GatewayConfig, load_config
+from hall_gateway.schema import StoreOpenError
+from hall_gateway.service import serve
+from hall_gateway.toml_input import ConfigError
 
-app = typer.Typer(no_args_is_help=True)
+from hall_tools.errors import UserError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="The hall's gateway: devices on one side, the hall system on the other.",
+)
+
+ConfigOption = Annotated[
+    Path, typer.Option("--config", help="The gateway's TOML file; see docs/gateway.example.toml.")
+]
 
 
-@app.callback()
-def _main() -> None: ...
+@app.command()
+def run(config: ConfigOption) -> None:
+    """Run the gateway until SIGTERM or Ctrl-C; logs go to stderr."""
+    settings = _load(config)
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)-7s %(message)s"
+    )
+    try:
+        asyncio.run(serve(settings, lambda line: print(line, flush=True)))
+    except BrokerStartError as error:
+        raise UserError(str(error), os.EX_UNAVAILABLE) from None
+    except StoreOpenError as error:
+        raise UserError(str(error), os.EX_CANTCREAT) from None
+    except ConfigError as error:
+        raise UserError(str(error), os.EX_CONFIG) from None
+    except ExceptionGroup as group:
+        logging.critical("the gateway stopped because a part of it failed", exc_info=group)
+        raise UserError(f"the gateway stopped: {_first(group)!r}", os.EX_SOFTWARE) from None
+
+
+@app.command()
+def check(
+    config: ConfigOption,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Check the settings without starting anything."""
+    settings = _load(config)
+    if as_json:
+        print(json.dumps(settings.model_dump(mode="json", by_alias=True), ensure_ascii=False))
+    else:
+        print(
+            f"{config}: good: hall {settings.hall}, {len(settings.windows)} windows, "
+            f"{len(settings.devices)} devices, {settings.broker.mode} broker"
+        )
+
+
+def _load(path: Path) -> GatewayConfig:
+    """The settings, with the files that they name seen to be readable."""
+    try:
+        settings = load_config(path)
+        for broker in (settings.broker, settings.upstream):
+            broker.check_files()
+    except ConfigError as error:
+        raise UserError(str(error), os.EX_CONFIG) from None
+    return settings
+
+
+def _first(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
+    return error
