@@ -8,6 +8,7 @@ lost. So a device's events are acted on in their order, however they arrived.
 """
 
 from collections import Counter
+from collections.abc import Generator
 from hashlib import sha256
 from typing import Literal
 
@@ -24,6 +25,8 @@ MAX_AHEAD = 1024
 
 MAX_EPOCHS = 16
 """Epochs known of one device. It gets a new one when its journal is formatted."""
+
+_CHUNK = 64
 
 Fate = Literal["stored", "duplicate", "conflict", "refused"]
 
@@ -126,12 +129,22 @@ class Accept:
     def _advance(self, device: PlannedDevice, epoch: int, mark: int | None, now: int) -> None:
         """Move the mark over the events that follow it without a gap; each has its effect."""
         if mark is not None:
-            for event in self._events.between(device.id, epoch, mark + 1, mark + MAX_AHEAD):
-                if event.seq != mark + 1:
-                    break
+            for event in self._following(device, epoch, mark):
                 self._effects.event(device, epoch, event, now)
                 mark = event.seq
         self._events.put_mark(device.id, epoch, mark, now)
+
+    def _following(self, device: PlannedDevice, epoch: int, mark: int) -> Generator[StoredEvent]:
+        """The stored events after the mark, up to the first that is missing."""
+        while True:
+            chunk = self._events.between(device.id, epoch, mark + 1, mark + _CHUNK)
+            for event in chunk:
+                if event.seq != mark + 1:
+                    return
+                yield event
+                mark = event.seq
+            if len(chunk) < _CHUNK:
+                return
 
     def _cover(self, device: PlannedDevice, epoch: int, last: int, reason: str, now: int) -> int:
         """Move the mark to `last` and beyond; returns how many events up to `last` are missing.
