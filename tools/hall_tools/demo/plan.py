@@ -89,8 +89,8 @@ def _visit(rng: random.Random, ticket: str, conduct: Conduct, *, with_child: boo
     return Visit(
         ticket=ticket,
         conduct=conduct,
-        gap_s=_seconds(rng, 1.3, 2.4),
-        passage_ms=rng.randrange(420, 650),
+        gap_s=_seconds(rng, 1.0, 2.0),
+        passage_ms=rng.randrange(600, 800),
         walk_s=_seconds(rng, 0.5, 1.0),
         serve_s=_seconds(rng, 1.4, 2.2) + (0.6 if with_child else 0.0),
         rating=_rating(rng, conduct),
@@ -108,7 +108,7 @@ def _rating(rng: random.Random, conduct: Conduct) -> tuple[Press, ...]:
         other = rng.choice([key for key in range(1, 6) if key != first.key])
         return first, _press(rng, _seconds(rng, 0.6, 0.9), other)
     if conduct == "presses_late":
-        return first, _press(rng, _seconds(rng, 3.05, 3.2), _key(rng))
+        return first, _press(rng, _seconds(rng, 3.4, 3.6), _key(rng))
     return (first,)
 
 
@@ -117,7 +117,7 @@ def _child(rng: random.Random) -> tuple[Press, ...]:
 
 
 def _press(rng: random.Random, after_s: float, key: int) -> Press:
-    return Press(after_s, key, hold_ms=rng.randrange(80, 180), bounce_ms=rng.randrange(1, 9))
+    return Press(after_s, key, hold_ms=rng.randrange(120, 220), bounce_ms=rng.randrange(1, 9))
 
 
 def _key(rng: random.Random) -> int:

@@ -144,7 +144,7 @@ class Ledger:
         kind: str,
         *what: str | int,
         at: float,
-        within_s: float = 1.0,
+        within_s: float = 2.0,
         since: float | None = None,
     ) -> None:
         """Something happened at `at`; the system may take `within_s` until it dates its event.

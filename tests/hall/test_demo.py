@@ -1,0 +1,163 @@
+"""`hall demo` as a user runs it: the whole hall in real processes, and nothing left of it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+STOP_S = 20.0
+
+
+class Demo:
+    """`hall demo` in a process group of its own, as a terminal starts it."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self._mark = uuid.uuid4().hex
+        self.temporary = folder / "tmp"
+        self.temporary.mkdir()
+        environment = os.environ | {"TMPDIR": str(self.temporary), "HALL_TEST_MARK": self._mark}
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", "from hall_tools.cli import main; main()", "demo", *arguments],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self.said: list[str] = []
+
+    def wait_for(self, words: str) -> None:
+        """Reads the log until a line with `words`."""
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.said.append(line)
+            if words in line:
+                return
+        raise AssertionError(f"ended without {words!r}: {self.said}")
+
+    def end(self, timeout: float) -> int:
+        """The exit code; the rest of the log is read."""
+        _, rest = self.process.communicate(timeout=timeout)
+        self.said.append(rest)
+        return self.process.returncode
+
+    def family(self) -> list[str]:
+        """The command lines of all its processes that still live, by the mark they inherited."""
+        found: list[str] = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                try:
+                    if self._mark.encode() in (entry / "environ").read_bytes():
+                        found.append((entry / "cmdline").read_bytes().decode())
+                except OSError:
+                    continue  # it ended while it was looked at
+        return found
+
+    def assert_nothing_left(self) -> None:
+        assert self.family() == []
+        assert list(self.temporary.iterdir()) == []
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Any]:
+    started: list[Demo] = []
+
+    def start(*arguments: str) -> Demo:
+        started.append(Demo(tmp_path, *arguments))
+        return started[-1]
+
+    yield start
+    for demo in started:
+        if demo.process.poll() is None:
+            demo.process.terminate()
+            demo.process.wait(STOP_S)
+        assert demo.process.stderr is not None
+        demo.process.stderr.close()
+
+
+def test_a_short_run_receives_exactly_what_happened(start: Any, tmp_path: Path) -> None:
+    report_path = tmp_path / "report.json"
+    demo = start("--headless", "--seconds", "15", "--seed", "3", "--report", str(report_path))
+    assert demo.end(timeout=100) == 0, demo.said
+    demo.assert_nothing_left()
+    report = json.loads(report_path.read_text(encoding="utf-8"))
+    assert report["schema"] == 1
+    assert report["seed"] == 3
+    assert (report["lost"], report["duplicated"], report["unexpected"]) == (0, 0, 0)
+    assert report["failures"] == []
+    assert report["truth"] == report["received"]
+    assert report["truth"]["device.started"] == report["truth"]["device.online"] == 6
+    for kind in ("call.shown", "service.ended", "rating.given", "count.passage.in"):
+        assert report["received"][kind] >= 2, kind
+    for name in ("press_to_hall_ms", "press_to_lamp_ms", "call_to_display_ms"):
+        figures = report["latency_ms"][name]
+        assert 0 < figures["p50"] <= figures["p99"] <= figures["max"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_the_whole_group_leaves_nothing(start: Any, number: signal.Signals) -> None:
+    demo = start("--headless", "--seconds", "600")
+    demo.wait_for("of 600 s")
+    assert len(demo.family()) >= 8  # itself, the gateway, six devices
+    os.killpg(demo.process.pid, number)
+    assert demo.end(STOP_S) == 128 + number
+    demo.assert_nothing_left()
+
+
+def test_ctrl_c_while_starting_leaves_nothing(start: Any) -> None:
+    demo = start("--headless", "--seconds", "600")
+    demo.wait_for("starting")
+    os.killpg(demo.process.pid, signal.SIGINT)
+    assert demo.end(STOP_S) == 128 + signal.SIGINT
+    demo.assert_nothing_left()
+
+
+def test_a_killed_demo_takes_its_children_with_it(start: Any) -> None:
+    demo = start("--headless", "--seconds", "600")
+    demo.wait_for("the hall is open")
+    demo.process.kill()
+    demo.end(STOP_S)
+    deadline = time.monotonic() + STOP_S
+    while demo.family() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert demo.family() == []
+
+
+def test_a_gateway_that_dies_ends_the_demo_with_a_reason(start: Any) -> None:
+    demo = start("--headless", "--seconds", "600")
+    demo.wait_for("the hall is open")
+    gateway = _child_with(demo, "gateway")
+    os.kill(gateway, signal.SIGKILL)
+    assert demo.end(STOP_S) == os.EX_SOFTWARE
+    assert "the gateway ended with exit code -9" in "".join(demo.said)
+    demo.assert_nothing_left()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--headless"], "need --seconds"),
+        (["--seconds", "5"], "no terminal"),
+        (["--headless", "--seconds", "5", "--report", "/nowhere/r.json"], "/nowhere: no such"),
+    ],
+)
+def test_wrong_options_are_refused_at_once(start: Any, arguments: list[str], words: str) -> None:
+    demo = start(*arguments)
+    assert demo.end(timeout=20) in (os.EX_USAGE, os.EX_CANTCREAT)
+    assert words in "".join(demo.said)
+
+
+def _child_with(demo: Demo, word: str) -> int:
+    for entry in Path(f"/proc/{demo.process.pid}/task").iterdir():
+        for child in (entry / "children").read_text().split():
+            if word in Path(f"/proc/{child}/cmdline").read_bytes().decode():
+                return int(child)
+    raise AssertionError(f"no child process with {word!r}")
