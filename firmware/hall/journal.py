@@ -8,7 +8,7 @@ sent (link.py), and what a kind of event means.
 import json
 
 from . import slots
-from .slots import ACK, EVENT, FREE, TEXT_MAX, TORN, Header, Slots
+from .slots import ACK, EVENT, FREE, TEXT_MAX, Header, Slots
 
 _U32 = 0xFFFFFFFF
 _ACK_EVERY = 32  # acknowledged events between two records of it
@@ -27,8 +27,8 @@ class Journal:
 
     `epoch` names the journal and `boot` this mount of it; `next` is the seq of the next event and
     `acked` the last acknowledged one. `dropped` counts the events overwritten unacked since the
-    format; `torn` the slots that this mount found half written or could not write; `ignored` the
-    acknowledgements that said nothing new.
+    format; `torn` the slots that took no record since the mount; `ignored` the acknowledgements
+    that said nothing new.
     """
 
     def __init__(self, block, uptime, unix_ms=lambda: None):
@@ -282,9 +282,6 @@ class Journal:
             what = self._learn(self._active, slot)
             if what in (EVENT, ACK):
                 good = slot
-                self.torn = 0
-            elif what == TORN:
-                self.torn += 1
             if what != FREE:
                 self._slot = slot + 1
         for sector, header in enumerate(headers):

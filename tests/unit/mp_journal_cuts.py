@@ -30,25 +30,29 @@ class Clock:
 
 
 class World:
-    """One flash, its journal, and the truth; with `cutting`, a cut before each operation."""
+    """One flash, its journal, and the truth; `depth` is how many cuts may follow one another."""
 
-    def __init__(self, flash, truth, cutting):
+    def __init__(self, flash, truth, depth):
         self.flash = flash
         self.truth = truth
-        self.cutting = cutting
+        self.depth = depth
         self.doing = "mount"
-        flash.before_operation = self.cut if cutting else None
+        flash.before_operation = self.cut if depth else None
 
     def cut(self, kind, offset, data):
-        if self.cutting == 2:
-            modes = MODES
-            cuts[self.doing] += len(modes)
-        else:
-            modes = (MODES[cuts["second"] % len(MODES)],)  # each in turn: all would take minutes
+        if self.depth == 1:
             cuts["second"] += 1
-        for mode in modes:
-            fork = self.flash.fork(kind, offset, data, mode)
-            World(fork, self.truth.copy(), self.cutting - 1).recover()
+            self.fork(kind, offset, data, MODES[cuts["second"] % len(MODES)], 0)
+            return
+        for mode in MODES:
+            cuts[self.doing] += 1
+            # Every third recovery is cut too, in each mode in turn: all would take minutes.
+            turn = (sum(cuts.values()) - cuts["second"]) % 3
+            self.fork(kind, offset, data, mode, 1 if turn == 0 else 0)
+
+    def fork(self, kind, offset, data, mode, depth):
+        flash = self.flash.fork(kind, offset, data, mode)
+        World(flash, self.truth.copy(), depth).recover()
 
     def mount(self):
         self.doing = "mount"
@@ -78,7 +82,7 @@ class World:
         """What a device does after a cut: mounts, journals its boot, sends, hears acks, goes on."""
         self.mount()
         self.append()
-        if self.cutting:
+        if self.depth:
             self.ack(self.truth.oldest + 2)
             self.prepare()
             self.append(3)
