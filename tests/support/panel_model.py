@@ -95,7 +95,8 @@ class PanelModel:
                 self.latched = self.shifted
             self.stores_since_latch = 0
         if is_lit and not was_lit:
-            assert self.stores_since_latch >= 2, "no dead time between latch and light"
+            # A pair of stores between the pair that ends the latch and the one that lights.
+            assert self.stores_since_latch >= 4, "no dead time between latch and light"
         if was_lit:
             step = sum(bool(before & bit) << i for i, bit in enumerate(self.address))
             self.lit[step] = self.lit.get(step, 0) + 1

@@ -113,6 +113,17 @@ def test_shown_is_told_once_after_a_lit_frame():
     assert context.of("shown") == [{"rev": 5}, {"rev": 6}]
 
 
+def test_a_frame_in_the_dark_half_of_a_blink_is_not_shown():
+    role, _, context = display()
+    role.desire(call(), 0)
+    # A stall: the first frame comes when the blinking number is dark.
+    context.now = 280
+    context.run(role, 480)
+    assert context.events == []
+    context.run(role, 600)
+    assert context.events == [(520, "shown", {"rev": 5})]
+
+
 def test_other_views_are_never_told_as_shown():
     role, _, context = display()
     for rev, view in enumerate(("idle", "closed", "caution", "test")):

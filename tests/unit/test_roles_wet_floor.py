@@ -35,10 +35,10 @@ class FakeProbe:
         return self.ohms, self.fault
 
 
-def sensor() -> tuple[WetFloor, FakeProbe, Context]:
+def sensor(**settings) -> tuple[WetFloor, FakeProbe, Context]:
     context = Context()
     probe = FakeProbe()
-    return WetFloor(SETTINGS, probe, context), probe, context
+    return WetFloor({**SETTINGS, **settings}, probe, context), probe, context
 
 
 def samples(role, probe, context, *readings):
@@ -79,6 +79,22 @@ def test_dry_needs_every_sample_of_the_time():
     samples(role, probe, context, 300_000)
     assert context.events[1] == (23_000, "dry", {"ohms": 300_000})
     assert role.state()["wet"] is False
+
+
+def test_a_dry_floor_needs_three_wet_samples_again():
+    role, probe, context = sensor(dry_after_s=1)
+    samples(role, probe, context, 40_000, 40_000, 40_000, DRY, DRY, 40_000, 40_000)
+    assert context.kinds() == ["wet", "dry"]
+    samples(role, probe, context, 40_000)
+    assert context.kinds() == ["wet", "dry", "wet"]
+
+
+def test_wet_samples_from_before_a_fault_do_not_count():
+    role, probe, context = sensor()
+    samples(role, probe, context, 40_000, 40_000, "open", "open", "open", 40_000, 40_000)
+    assert context.kinds() == ["fault"]
+    samples(role, probe, context, 40_000)
+    assert context.kinds() == ["fault", "wet"]
 
 
 def test_between_the_thresholds_nothing_changes():

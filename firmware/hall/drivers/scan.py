@@ -12,8 +12,8 @@ erratum CPU-3.3), and data changes only as the clock falls or before it rises.
 
 from array import array
 
-# Codes of pairs. STEP + 4 * level + new takes the data lines (bits 0 and 1) from level to new as the
-# clock falls, and raises the clock at once unless a line rises: then CLOCK has to follow.
+# Codes of pairs. STEP + 4 * level + new takes the data lines (bits 0 and 1) from level to new as
+# the clock falls, and raises it at once unless a line rises: then CLOCK has to follow.
 PAUSE, CLOCK, ROW, OFF, ON, LATCH, UNLATCH, STEP, ADDRESS = 0, 1, 2, 3, 4, 5, 6, 7, 23
 OFF_ONLY = bytes((OFF,))
 
