@@ -131,13 +131,13 @@ def test_an_interrupted_scan_ends_dark(name):
     panel.show(picture)
 
     class Wire:
-        """Passes stores on, and is interrupted once, at the first store with a lit row."""
+        """Passes stores on, and is interrupted once, as the second row is being shifted."""
 
-        cut = False
+        lit = 0
 
         def __setitem__(self, register: int, mask: int) -> None:
-            if not model.dark() and not self.cut:
-                self.cut = True
+            self.lit += not model.dark()
+            if self.lit == 20:
                 raise KeyboardInterrupt
             # The order of stores around an interruption is not the scan's.
             model.last_address = None
@@ -149,6 +149,7 @@ def test_an_interrupted_scan_ends_dark(name):
         panel.scan()
     assert model.dark()
     model.picture, model.lit = {}, {}
+    panel._memory = model
     panel.scan()
     assert model.frame() == drawn(picture, panel.width)
 
