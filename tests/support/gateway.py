@@ -12,6 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -126,6 +127,18 @@ class Gateway:
                 stderr=log,
                 text=True,
             )
+
+    def await_log(self, text: str, seconds: float = START_S) -> None:
+        """Wait until the gateway has written `text` to stderr."""
+        deadline = time.monotonic() + seconds
+        while text not in self.log:
+            self.assert_running()
+            assert time.monotonic() < deadline, f"not in the log: {text}\n{self.log}"
+            time.sleep(0.02)
+
+    def assert_running(self) -> None:
+        assert self._process is not None, "the gateway was not started"
+        assert self._process.poll() is None, f"the gateway ended: {self.log}"
 
     def wait(self, seconds: float = STOP_S) -> int:
         """Wait until it has ended by itself; its exit code."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+import threading
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
@@ -36,6 +37,7 @@ class PlainDevice:
         )
         self._boot_at = time.monotonic()
         self._scanned = self._acked = 0
+        self._scanning = threading.Lock()
 
     def __enter__(self) -> PlainDevice:
         self.client.__enter__()
@@ -57,13 +59,14 @@ class PlainDevice:
     @property
     def acked(self) -> int:
         """The highest seq that an ack of this epoch covered."""
-        for message in self.client.received[self._scanned :]:
-            self._scanned += 1
-            if message.topic == f"{self.root}/down/ack":
-                body = json.loads(message.payload)
-                if body["epoch"] == self.epoch:
-                    self._acked = max(self._acked, body["seq"])
-        return self._acked
+        with self._scanning:
+            for message in self.client.received[self._scanned :]:
+                self._scanned += 1
+                if message.topic == f"{self.root}/down/ack":
+                    body = json.loads(message.payload)
+                    if body["epoch"] == self.epoch:
+                        self._acked = max(self._acked, body["seq"])
+            return self._acked
 
     def acks(self) -> list[Received]:
         """Every down/ack so far."""
