@@ -12,7 +12,7 @@ import logging
 import signal
 import time
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from hall_gateway.broker import embedded_broker
 from hall_gateway.config import BrokerConfig, GatewayConfig, MqttConfig
@@ -73,23 +73,14 @@ class Gateway:
             log.warning("ended after %.0f s with messages underway; they come again", DRAIN_S)
 
     async def _tick(self) -> None:
-        takes = True
         while True:
             await asyncio.sleep(TICK_S)
-            try:
+            with suppress(StoreError):  # the core says so in the log, and the next tick makes up
                 await self.core.tick()
-            except StoreError as error:
-                if takes:
-                    log.error("the store takes nothing, so nothing is acked: %s", error)
-                takes = False
-            else:
-                if not takes:
-                    log.info("the store takes events again")
-                takes = True
 
 
 @asynccontextmanager
-async def _composed(config: GatewayConfig) -> AsyncGenerator[Gateway, None]:
+async def composed(config: GatewayConfig) -> AsyncGenerator[Gateway, None]:
     async with AsyncExitStack() as stack:
         core = await Core.open(config, lambda: time.time_ns() // 1_000_000)
         stack.push_async_callback(core.close)
@@ -125,7 +116,7 @@ async def serve(config: GatewayConfig, ready: Callable[[str], None]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with _composed(config) as gateway:
+    async with composed(config) as gateway:
         running = asyncio.create_task(gateway.run(stop))
         connected = asyncio.create_task(gateway.brokers["devices"].wait_connected())
         await asyncio.wait((running, connected), return_when=asyncio.FIRST_COMPLETED)

@@ -37,6 +37,7 @@ def run(config: ConfigOption) -> None:
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)-7s %(message)s"
     )
+    logging.getLogger("yoyo").setLevel(logging.WARNING)  # each step of each migration
     try:
         asyncio.run(serve(settings, lambda line: print(line, flush=True)))
     except BrokerStartError as error:

@@ -1,0 +1,102 @@
+"""Messages in order, in batches, and again while the store takes nothing."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from hall_gateway import ordered
+from hall_gateway.mqtt_connection import Message
+from hall_gateway.ordered import BATCH, OrderedWorker, until_stored
+from hall_gateway.values import StoreError
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ordered, "RETRY_S", 0.0)
+
+
+def message(number: int) -> Message:
+    return Message(str(number), b"", retain=False, dup=False, ack=lambda: None)
+
+
+@asynccontextmanager
+async def running(worker: OrderedWorker) -> AsyncIterator[None]:
+    task = asyncio.create_task(worker.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait((task,))
+
+
+async def test_a_batch_is_handed_over_in_order_before_any_of_it_is_done() -> None:
+    begun: list[str] = []
+    done: list[str] = []
+    go = asyncio.Event()
+
+    async def handle(message: Message) -> None:
+        begun.append(message.topic)
+        await go.wait()
+        done.append(message.topic)
+
+    worker = OrderedWorker(handle)
+    for number in range(BATCH):
+        await worker.put(message(number))
+    async with running(worker):
+        while len(begun) < BATCH:  # noqa: ASYNC110 - the worker needs the loop, and only that
+            await asyncio.sleep(0)
+        assert begun == [str(number) for number in range(BATCH)]
+        assert done == []
+        go.set()
+        await worker.idle()
+    assert done == begun
+
+
+async def test_everything_from_the_first_refusal_goes_again_in_order() -> None:
+    handled: list[str] = []
+    refusals = {"3": 2, "5": 1}
+
+    async def handle(message: Message) -> None:
+        handled.append(message.topic)
+        if refusals.get(message.topic, 0):
+            refusals[message.topic] -= 1
+            raise StoreError("full")
+
+    worker = OrderedWorker(handle)
+    for number in range(7):
+        await worker.put(message(number))
+    async with running(worker):
+        await worker.idle()
+    assert handled == [*"0123456", *"3456", *"3456"]
+
+
+async def test_the_queue_is_bounded() -> None:
+    worker = OrderedWorker(lambda message: asyncio.sleep(0))
+    for number in range(BATCH):
+        await worker.put(message(number))
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(worker.put(message(BATCH)), 0.05)
+
+
+async def test_a_defect_ends_the_worker() -> None:
+    async def handle(message: Message) -> None:
+        raise ZeroDivisionError
+
+    worker = OrderedWorker(handle)
+    await worker.put(message(0))
+    with pytest.raises(ZeroDivisionError):
+        await worker.run()
+
+
+async def test_until_stored_tries_again() -> None:
+    answers = [StoreError("full"), StoreError("full"), "stored"]
+
+    async def call() -> str:
+        answer = answers.pop(0)
+        if isinstance(answer, StoreError):
+            raise answer
+        return answer
+
+    assert await until_stored(call) == "stored"
+    assert answers == []
