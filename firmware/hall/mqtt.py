@@ -58,15 +58,13 @@ class Connection:
     """
 
     def __init__(self, address, client_id, will, on_message, wake, buffers, counts, ssl, timings):
-        self._address = address
         self._client_id = client_id
         self._will = will
         self._on_message = on_message
         self._wake = wake
         self._counts = counts
-        self._ssl = ssl
         self._timings = timings
-        self._packets = PacketStream(buffers, counts)
+        self._packets = PacketStream(address, ssl, buffers, counts)
         self._tasks = []
         self._sending = asyncio.Lock()  # held from a packet's first byte in tx to its last written
         self._unacked = {}  # pid of a PUBLISH without PUBACK -> ticks when it was sent
@@ -82,9 +80,6 @@ class Connection:
         except asyncio.TimeoutError:
             self.close()
             raise MqttError("no %s in %d ms" % (self._packets.step, self._timings.connect))
-        except (OSError, ValueError) as error:
-            self.close()
-            raise MqttError("%s failed: %s" % (self._packets.step, reason(error)))
         except BaseException:
             self.close()
             raise
@@ -133,6 +128,7 @@ class Connection:
             await self._next_progress()
 
     async def _next_progress(self):
+        self.check()
         self._progress.clear()
         await self._progress.wait()
         self.check()
@@ -161,7 +157,7 @@ class Connection:
 
     async def _connect(self):
         packets = self._packets
-        await packets.open(self._address, self._ssl)
+        packets.connect()
         topic, payload = self._will
         at = packets.begin(0x10, 16 + len(self._client_id) + len(topic) + len(payload))
         at = packets.put_byte(packets.put(at, b"MQTT"), 4)

@@ -35,10 +35,11 @@ def psk_context(identity, key):
     context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
     # The broker proves itself by the key. Without a certificate authority a certificate suite would
     # let anyone in, so only PSK suites are on offer.
-    context.verify_mode = tls.CERT_NONE
     context.set_ciphers([name for name in context.get_ciphers() if "-PSK-" in name])
-    context.psk_identity = identity
-    context.psk_key = key
+    # The stubs of the tls module have none of its attributes.
+    context.verify_mode = tls.CERT_NONE  # pyright: ignore[reportAttributeAccessIssue]
+    context.psk_identity = identity  # pyright: ignore[reportAttributeAccessIssue]
+    context.psk_key = key  # pyright: ignore[reportAttributeAccessIssue]
     return context
 
 
@@ -56,46 +57,57 @@ def get_int(data, at):
 
 
 class PacketStream:
-    """One socket's life. counts: dict whose "opened", "closed" and "oversized" are kept."""
+    """One socket's life: made, connect(), packets, close().
 
-    def __init__(self, buffers, counts):
-        self.step = "TCP connection"  # what an error until the first packet came was about
+    address: (numeric IP, port). counts: dict whose "opened", "closed" and "oversized" are kept.
+    """
+
+    def __init__(self, address, ssl, buffers, counts):
+        self.step = "TCP connection" if ssl is None else "TLS handshake"  # what errors are about
         self.partial = None  # ticks of the first byte of a packet that is not complete yet
         self.sent = 0  # ticks of the last packet written
         self._rx = buffers.rx
         self._tx = buffers.tx
         self._counts = counts
-        self._tcp = None
-        self._stream = None
-
-    async def open(self, address, ssl):
-        """Connect to (numeric IP, port). The TLS handshake is left to the first packet: there it
-        does not block the other tasks."""
-        # The host is numeric: getaddrinfo only converts it and cannot block on DNS.
-        family, kind, proto, _, where = socket.getaddrinfo(*address, 0, socket.SOCK_STREAM)[0]
-        self._tcp = socket.socket(family, kind, proto)
-        self._counts["opened"] += 1
-        self._tcp.setblocking(False)
         try:
-            self._tcp.connect(where)
+            # The host is numeric: getaddrinfo only converts it and cannot block on DNS.
+            info = socket.getaddrinfo(address[0], address[1], 0, socket.SOCK_STREAM)[0]
+            self._tcp = self._socket = socket.socket(info[0], info[1])
+        except OSError as error:
+            raise MqttError("no socket: " + reason(error))
+        counts["opened"] += 1
+        self._open = True
+        self._where = info[-1]
+        try:
+            self._tcp.setblocking(False)
+            self._tcp.setsockopt(_IPPROTO_TCP, _TCP_NODELAY, 1)
+            if ssl is not None:
+                # The handshake is left to the first packet: there other tasks run meanwhile.
+                self._socket = ssl.wrap_socket(self._tcp, do_handshake_on_connect=False)
+        except (OSError, ValueError) as error:
+            self.close()
+            raise MqttError("no socket: " + reason(error))
+        self._reader = asyncio.StreamReader(self._socket)
+        self._writer = asyncio.StreamWriter(self._socket)
+
+    def connect(self):
+        """Begin to connect; the first packet waits until it is done."""
+        try:
+            self._tcp.connect(self._where)
         except OSError as error:
             if error.errno != errno.EINPROGRESS:
-                raise
-        await _writable(self._tcp)
-        self._tcp.setsockopt(_IPPROTO_TCP, _TCP_NODELAY, 1)
-        self._stream = asyncio.StreamReader(self._tcp)
-        if ssl is not None:
-            self.step = "TLS handshake"
-            self._stream.s = ssl.wrap_socket(self._tcp, do_handshake_on_connect=False)
+                raise MqttError("%s failed: %s" % (self.step, reason(error)))
 
     def close(self):
         """Close the socket; nothing may be waiting on it any more. A second call does nothing."""
-        if self._tcp is None:
+        if not self._open:
             return
-        if self._stream is not None:
-            self._stream.s.close()
-        self._tcp.close()
-        self._tcp = self._stream = None
+        self._open = False
+        for layer in (self._socket, self._tcp):
+            try:
+                layer.close()
+            except OSError as error:
+                print("mqtt: close:", reason(error))  # the peer is gone; ours is free all the same
         self._counts["closed"] += 1
 
     # One packet at a time is built in the tx buffer. Each method takes an offset and returns the
@@ -132,18 +144,14 @@ class PacketStream:
         """Write the packet; in one go unless the peer is slow to take it."""
         self.sent = ticks_ms()
         try:
-            sent = self._stream.s.write(self._tx[:length]) or 0
+            sent = self._socket.write(self._tx[:length]) or 0
             if sent < length:
-                await asyncio.wait_for_ms(self._drain(sent, length), timeout_ms)
+                self._writer.write(self._tx[sent:length])
+                await asyncio.wait_for_ms(self._writer.drain(), timeout_ms)
         except asyncio.TimeoutError:
             raise MqttError("the broker took no packet in %d ms" % timeout_ms)
         except (OSError, ValueError) as error:  # TLS failures come as either
             raise MqttError("%s failed: %s" % (self.step, reason(error)))
-
-    async def _drain(self, sent, length):
-        while sent < length:
-            await _writable(self._stream.s)
-            sent += self._stream.s.write(self._tx[sent:length]) or 0
 
     async def packet(self):
         """The next packet: (first byte, the rest as a memoryview valid until the next call)."""
@@ -168,7 +176,7 @@ class PacketStream:
     async def _fill(self, start, end):
         while start < end:
             try:
-                got = await self._stream.readinto(self._rx[start:end])
+                got = await self._reader.readinto(self._rx[start:end])
             except (OSError, ValueError) as error:
                 raise MqttError("%s failed: %s" % (self.step, reason(error)))
             if got == 0:
@@ -178,8 +186,3 @@ class PacketStream:
             if self.partial is None:
                 self.partial = ticks_ms()
             start += got
-
-
-def _writable(sock):
-    # As asyncio.open_connection() does; that one leaks its socket when TLS or a deadline fails.
-    yield asyncio.core._io_queue.queue_write(sock)

@@ -140,7 +140,7 @@ async def test_a_thousand_reconnects_cost_no_memory(
             CuttingProxy(broker.psk_port if psk else broker.port) as proxy,
             LinkDevice(proxy.port, tmp_path, psk=psk, timings=fast) as device,
         ):
-            gateway.on_event = lambda: loop.call_soon_threadsafe(proxy.cut)
+            gateway.on_new_event = lambda: loop.call_soon_threadsafe(proxy.cut)
             for n in range(1, RECONNECTS + 1):
                 await committed(gateway, await device.append(1))
                 if n % 100 == 0:

@@ -26,7 +26,7 @@ class StandinGateway:
         self.committed: dict[str, int] = {}  # device -> contiguous seq
         self.online: dict[str, list[bytes]] = {}  # device -> each announcement
         self.states: dict[str, dict[str, Any]] = {}
-        self.on_event: Callable[[], object] = lambda: None  # called in paho's thread
+        self.on_new_event: Callable[[], object] = lambda: None  # called in paho's thread
         self._port = port
         self._changed = threading.Condition()
         self._ready = threading.Event()
@@ -84,13 +84,15 @@ class StandinGateway:
             event = json.loads(payload)
             self.events += 1
             identity = (device, event["epoch"], event["seq"])
+            is_new = identity not in self.bodies
             assert self.bodies.setdefault(identity, payload) == payload, f"{identity} has changed"
             mark = self.committed.get(device, 0)
             while (device, event["epoch"], mark + 1) in self.bodies:
                 mark += 1
             self.committed[device] = mark
             self._ack(device, event["epoch"])
-            self.on_event()
+            if is_new:
+                self.on_new_event()
         elif name == "state":
             self.states[device] = json.loads(payload)
             self._ack(device, self.states[device]["journal"]["epoch"])
