@@ -24,12 +24,14 @@ from report import emit
 
 _LONGEST_LINE = 1000
 _LONGEST_MS = 3_600_000
-_TICK_MS = 20
+_LOOK_MS = 20
 
 
 async def run():
     """Reads and obeys until stdin ends."""
-    asyncio.create_task(_tick())
+    for display in (board.current.panel, board.current.digits):
+        if display:
+            asyncio.create_task(_look_at(display))
     lines = asyncio.StreamReader(sys.stdin.buffer)
     while True:
         line = await lines.readline()
@@ -38,18 +40,15 @@ async def run():
         try:
             _obey(line)
         except (ValueError, KeyError, TypeError) as error:
-            emit({"error": "%s: %s" % (line[:60].decode("utf-8", "replace").strip(), error)})
+            shown = "".join(chr(byte) if 32 <= byte < 127 else "?" for byte in line[:60].strip())
+            emit({"error": "%s: %s" % (shown, error)})
 
 
-async def _tick():
+async def _look_at(display):
     """The eye of the person in front of the device: notices when a display has settled."""
     while True:
-        now = time.ticks_us()
-        if board.current.panel:
-            board.current.panel.tick(now)
-        if board.current.digits:
-            board.current.digits.tick(now)
-        await asyncio.sleep_ms(_TICK_MS)
+        display.tick(time.ticks_us())
+        await asyncio.sleep_ms(_LOOK_MS)
 
 
 def _obey(line):

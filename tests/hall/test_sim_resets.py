@@ -1,0 +1,195 @@
+"""A device through power cuts, resets, hangs and bad deployments, in its simulated hardware."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hall_tools import deploy
+from hall_tools.errors import UserError
+from hall_tools.sim import SimDevice
+from support.mosquitto import free_port
+from support.sim import Watched, config_of, running
+
+
+async def started(device: Watched, after: int = 0) -> str:
+    return await device.until_log("start: version", after=after)
+
+
+def overwrite(folder: Path, files: dict[str, bytes]) -> None:
+    """Another file system on the flash, as if it had been deployed."""
+    with (folder / "flash.bin").open("r+b") as chip:
+        chip.seek(deploy.partition("vfs").offset)
+        chip.write(deploy.vfs_image(files))
+
+
+def journal(folder: Path) -> bytes:
+    entry = deploy.partition("jrnl")
+    return (folder / "flash.bin").read_bytes()[entry.offset : entry.offset + entry.size]
+
+
+async def test_a_power_cut_takes_no_event(tmp_path: Path):
+    async with running(config_of("keypad-5", free_port()), tmp_path) as device:
+        await started(device)
+        await device.device.send({"press": 3})
+        await device.until(lambda line: line.get("pin") == "lamp_3")
+        await device.until(lambda line: line.get("pin") == "lamp_3" and line["value"] == 0)
+        await device.device.power_cut()
+        kept = journal(tmp_path)
+        assert b'press{"key":3,"session":null}' in kept
+        with pytest.raises(ConnectionError, match="dev-1 is off"):
+            await device.device.send({"press": 3})
+        before = len(device.said)
+        await device.device.send({"power": "on"})
+        assert "cause power_on" in await started(device, before)
+        await device.until_log("wifi: joined", after=before)
+        assert kept.rstrip(b"\xff") in journal(tmp_path)
+        assert journal(tmp_path).count(b"boot{") == 2
+
+
+async def test_a_kill_is_not_a_power_cut(tmp_path: Path):
+    async with running(config_of("keypad-5", free_port()), tmp_path) as device:
+        await started(device)
+        await device.until_log("wifi: joined")
+        await device.device.kill()
+        assert not device.device.is_on
+        before = len(device.said)
+        await device.device.power_on()
+        assert "cause hard" in await started(device, before)
+
+
+async def test_a_loop_that_hangs_is_bitten_by_the_watchdog(tmp_path: Path):
+    async with running(config_of("keypad-5", free_port()), tmp_path) as device:
+        await device.until_log("wifi: joined")
+        before = len(device.said)
+        await device.device.send({"hang_ms": 60_000})
+        bite = await device.until(lambda line: "reset" in line, after=before)
+        assert bite["reset"] == "watchdog"
+        assert "cause watchdog" in await started(device, before)
+
+
+async def test_a_config_that_changes_leaves_the_journal(tmp_path: Path):
+    port = free_port()
+    async with running(config_of("keypad-5", port), tmp_path) as device:
+        await device.until_log("journal: formatting")
+        await device.until_log("wifi: joined")
+    epoch = journal(tmp_path)[:16]
+    async with running(
+        config_of("keypad-5", port, settings={"debounce_ms": 30}), tmp_path
+    ) as device:
+        await device.until_log("wifi: joined")
+        assert not any("formatting" in line.get("log", "") for line in device.said)
+    assert journal(tmp_path)[:16] == epoch
+    assert journal(tmp_path).count(b"boot{") == 2
+
+
+async def test_nonsense_from_outside_is_answered_and_passed_over(tmp_path: Path):
+    async with running(config_of("keypad-5", free_port()), tmp_path) as device:
+        await started(device)
+        for line, answer in (
+            (b"{", "syntax error"),
+            (b"[1]", "not an object"),
+            (b'{"fly":1}', "none of cross, "),
+            (b'{"press":9}', "this device has no key_9"),
+            (b'{"press":1,"ms":-4}', "ms is not 0 to 3600000"),
+            (b'{"press":1,"ms":5}', "bounce_ms is more than ms"),
+            (b'{"press":"1","ms":"x"}', "ms is not 0 to 3600000"),
+            (b'{"cross":"in"}', "this device has no beam_a"),
+            (b'{"wet_ohms":5}', "this device has no probe"),
+            (b'{"press":1,"x":"' + b"x" * 1000 + b'"}', "at most 1000 bytes"),
+            (b"\xff\xfe", "??: "),
+        ):
+            before = len(device.said)
+            await device.device.send_raw(line + b"\n")
+            said = await device.until(lambda said: "error" in said, after=before)
+            assert answer in said["error"]
+        await device.device.send({"press": 1})
+        await device.until(lambda line: line.get("pressed") == 1)
+
+
+async def test_wifi_that_goes_is_joined_again(tmp_path: Path):
+    async with running(config_of("keypad-5", free_port()), tmp_path) as device:
+        await device.until_log("wifi: joined")
+        before = len(device.said)
+        await device.device.send({"wifi": "off"})
+        # The station notices, rests, and tries: nothing that is said before it fails.
+        await asyncio.sleep(1.5)
+        await device.device.send({"wifi": "on"})
+        await device.until_log("wifi: joined", after=before)
+
+
+async def test_a_driver_that_is_missing_is_said_and_the_device_stays_up(tmp_path: Path):
+    """As if a config for newer firmware had been written: no crash, no loop of restarts."""
+    config = config_of("keypad-5", free_port())
+    deploy.deploy(tmp_path / "flash.bin", config, {"device": "dev-1", "psk": None, "wifi": []})
+    async with running(config, tmp_path) as device:
+        await device.until_log("wifi: joined")
+        await device.device.power_cut()
+        other = {**config, "role": "people_counter", "driver": {"name": "lidar"}, "pins": {}}
+        overwrite(tmp_path, deploy.file_system(other))
+        before = len(device.said)
+        await device.device.power_on()
+        await device.until_log("error: driver lidar is not in this firmware", after=before)
+        await device.until_log("wifi: joined", after=before)
+        assert device.device.is_on
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"{", "stopped: /config.json: is not JSON"),
+        (None, "stopped: ident is of dev-1, config of dev-2"),
+    ],
+)
+async def test_a_device_that_cannot_work_says_why_and_waits(
+    tmp_path: Path, content: bytes | None, why: str
+):
+    config = config_of("keypad-5", free_port())
+    async with running(config, tmp_path) as device:
+        await device.until_log("wifi: joined")
+        await device.device.power_cut()
+        files = deploy.file_system({**config, "device": "dev-2"})
+        if content is not None:
+            files["config.json"] = content
+        overwrite(tmp_path, files)
+        before = len(device.said)
+        await device.device.power_on()
+        await device.until_log(why, after=before)
+        assert device.device.is_on
+
+
+def with_slots(config: dict[str, Any], attempts: int) -> dict[str, bytes]:
+    """Slot a falls over at once, slot b is good."""
+    files = deploy.file_system(config)
+    files |= {f"b{name[1:]}": code for name, code in files.items() if name.startswith("a/")}
+    files["a/hall/app.mpy"] = b"not bytecode"
+    files["slot.json"] = json.dumps({"slot": "a", "attempts": attempts}).encode()
+    return files
+
+
+@pytest.mark.parametrize(("attempts", "started_slot"), [(0, "a"), (4, "a"), (5, "b")])
+async def test_a_slot_that_keeps_failing_gives_way_to_the_other(
+    tmp_path: Path, attempts: int, started_slot: str
+):
+    config = config_of("keypad-5", free_port())
+    async with running(config, tmp_path) as device:
+        await device.until_log("wifi: joined")
+        await device.device.power_cut()
+        overwrite(tmp_path, with_slots(config, attempts))
+        before = len(device.said)
+        await device.device.power_on()
+        if started_slot == "b":
+            await started(device, before)
+        else:
+            await device.until_log("ValueError", after=before)
+            await device.until(lambda line: line.get("reset") == "soft", after=before)
+
+
+async def test_a_folder_belongs_to_one_device(tmp_path: Path):
+    config = config_of("keypad-5", free_port())
+    async with running(config, tmp_path):
+        second = SimDevice(config, {"device": "dev-1", "psk": None, "wifi": []}, tmp_path)
+        with pytest.raises(UserError, match="another simulated device runs on this folder"):
+            await second.start()
+        await second.stop()

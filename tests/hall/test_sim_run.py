@@ -1,0 +1,194 @@
+"""Real firmware in its simulated hardware at a real broker: what each device is for, end to end."""
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.mosquitto import Mosquitto
+from support.paho_client import PlainClient
+from support.sim import Watched, config_of, running
+
+GOLDEN = Path(__file__).parents[1] / "unit" / "golden"
+CALL = {"view": "call", "ticket": "A015", "window": "3"}
+
+
+class Hub:
+    """A broker, and a plain client in the gateway's place."""
+
+    def __init__(self, broker: Mosquitto, client: PlainClient) -> None:
+        self.broker = broker
+        self.client = client
+
+    @property
+    def port(self) -> int:
+        return self.broker.port
+
+    def send(self, topic: str, body: dict[str, Any], *, retain: bool = False) -> None:
+        self.client.publish(f"device/v1/dev-1/down/{topic}", json.dumps(body), retain=retain)
+
+    async def bodies(self, topic: str, count: int = 1) -> list[dict[str, Any]]:
+        """The payloads on up/`topic`, once there are at least `count`."""
+        messages = await asyncio.to_thread(
+            self.client.on_topic, f"device/v1/dev-1/up/{topic}", count=count
+        )
+        return [json.loads(message.payload) for message in messages]
+
+    async def events(self, kind: str, count: int = 1) -> list[dict[str, Any]]:
+        """The events of a kind by seq, each once, when there are at least `count` of them."""
+
+        def known() -> dict[int, dict[str, Any]]:
+            heard = [m.payload for m in self.client.received if m.topic.endswith("up/event")]
+            events = [json.loads(payload) for payload in heard]
+            return {event["seq"]: event for event in events if event["kind"] == kind}
+
+        enough = await asyncio.to_thread(self.client.until, lambda: len(known()) >= count)
+        assert enough, f"{len(known())} of {count} events {kind}"
+        return [event for _, event in sorted(known().items())]
+
+    async def acknowledge(self, event: dict[str, Any]) -> None:
+        now = time.time_ns() // 1_000_000
+        self.send("ack", {"epoch": event["epoch"], "seq": event["seq"], "now": now})
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[Hub]:
+    with (
+        Mosquitto(tmp_path / "broker") as broker,
+        PlainClient(broker.port, ["device/#"], name="watcher") as client,
+    ):
+        yield Hub(broker, client)
+
+
+def lamp(name: str, value: int = 1) -> Any:
+    return lambda line: line.get("pin") == name and line["value"] == value
+
+
+async def free_heap(device: Watched) -> int:
+    return int((await device.until_log("heap: ", after=1)).split("heap: ")[1].split()[0])
+
+
+async def test_a_press_is_felt_at_once_and_reaches_the_broker(hub: Hub, tmp_path: Path):
+    async with running(config_of("keypad-5", hub.port), tmp_path / "kp") as device:
+        (boot,) = await hub.events("boot")
+        assert (boot["seq"], boot["boot"], boot["t"]) == (1, 1, None)
+        assert boot["data"] == {"cause": "power_on"}
+        await device.device.send({"press": 5})
+        pressed = await device.until(lambda line: line.get("pressed") == 5)
+        lit = await device.until(lamp("lamp_5"))
+        assert 0 < lit["t_us"] - pressed["t_us"] < 50_000
+        (press,) = await hub.events("press")
+        assert press["data"] == {"key": 5, "session": None}
+        (state,) = await hub.bodies("state")
+        assert state["profile"] == "keypad-5"
+        assert state["journal"]["epoch"] == boot["epoch"]
+
+
+async def test_a_rating_session_prompts_answers_and_locks(hub: Hub, tmp_path: Path):
+    async with running(config_of("keypad-5", hub.port), tmp_path / "kp") as device:
+        (boot,) = await hub.events("boot")
+        await hub.acknowledge(boot)
+        until = time.time_ns() // 1_000_000 + 30_000
+        session = {"ticket": "A015", "until": until, "window_s": 30}
+        hub.send("desired", {"rev": 77, "session": session, "window": "3"}, retain=True)
+        await device.until(lamp("lamp_1"))
+        before = len(device.said)
+        await device.device.send({"press": 2})
+        pressed = await device.until(lambda line: line.get("pressed") == 2)
+        buzz = await device.until(lamp("buzzer"), after=before)
+        assert buzz["t_us"] - pressed["t_us"] < 50_000
+        await device.until(lamp("buzzer", 0), after=before)
+        (press,) = await hub.events("press")
+        (close,) = await hub.events("close")
+        assert press["data"] == {"key": 2, "session": 77}
+        assert close["data"] == {"session": 77, "why": "lock"}
+        assert 2900 <= close["up"] - press["up"] <= 3200
+        assert abs(press["t"] - time.time() * 1000) < 10_000
+
+
+@pytest.mark.parametrize(
+    ("profile", "golden"),
+    [("call-display-p10-64x16", "call-64x16"), ("call-display-f375-64x32", "call-64x32")],
+)
+async def test_a_display_shows_the_call_that_is_wanted(
+    hub: Hub, tmp_path: Path, profile: str, golden: str
+):
+    hub.send("desired", {"rev": 5, **CALL}, retain=True)
+    expected = (GOLDEN / f"{golden}.txt").read_text().split()
+    async with running(config_of(profile, hub.port), tmp_path / "disp") as device:
+        (boot,) = await hub.events("boot")
+        await hub.acknowledge(boot)
+        panel = (await device.until(lambda line: picture(line) == expected))["panel"]
+        assert (panel["w"], panel["h"]) == (64, len(expected))
+        (shown,) = await hub.events("shown")
+        assert shown["data"] == {"rev": 5}
+        print(f"{profile}: {await free_heap(device)} bytes of heap free")
+        assert await free_heap(device) > 16_000
+
+
+def picture(line: dict[str, Any]) -> list[str] | None:
+    if "panel" not in line:
+        return None
+    width = line["panel"]["w"]
+    return [
+        f"{int(row, 16):0{width}b}".replace("0", ".").replace("1", "#")
+        for row in line["panel"]["rows"]
+    ]
+
+
+async def test_segments_show_the_call_that_is_wanted(hub: Hub, tmp_path: Path):
+    hub.send("desired", {"rev": 5, **CALL}, retain=True)
+    async with running(
+        config_of("call-display-7seg-max7219", hub.port), tmp_path / "disp"
+    ) as device:
+        (boot,) = await hub.events("boot")
+        await hub.acknowledge(boot)
+        (shown,) = await hub.events("shown")
+        assert shown["data"] == {"rev": 5}
+        # A 0 1 5 from the left, as segments A B C D E F G from bit 6.
+        lit = await device.until(lambda line: line.get("segments", [])[:1] == [0x77])
+        assert lit["segments"][:4] == [0x77, 0x7E, 0x30, 0x5B]
+
+
+async def test_people_are_counted_by_direction(hub: Hub, tmp_path: Path):
+    config = config_of("people-counter-beams", hub.port)
+    async with running(config, tmp_path / "counter") as device:
+        await hub.events("boot")
+        for deed in ({"cross": "in"}, {"turn_back": "in"}, {"cross": "out"}):
+            before = len(device.said)
+            await device.device.send({**deed, "ms": 500})
+            if "cross" in deed:
+                await device.until(lambda line: "crossed" in line, after=before)
+            # Nothing tells that nobody has passed; and nobody follows within a hand's breadth.
+            await asyncio.sleep(0.1 if "cross" in deed else 0.6)
+        passages = await hub.events("passage", 2)
+        assert [event["data"] for event in passages] == [{"dir": "in"}, {"dir": "out"}]
+
+
+async def test_water_and_a_torn_cable_are_told_apart(hub: Hub, tmp_path: Path):
+    config = config_of("wet-floor-mains", hub.port, settings={"sample_ms": 200})
+    async with running(config, tmp_path / "floor") as device:
+        await hub.events("boot")
+        await device.device.send({"wet_ohms": 40_000})
+        (wet,) = await hub.events("wet")
+        assert wet["data"]["ohms"] == pytest.approx(40_000, rel=0.02)
+        for count, fault in enumerate(("open", "short"), start=1):
+            await device.device.send({"probe": fault})
+            codes = [event["data"]["code"] for event in await hub.events("fault", count)]
+            assert codes[-1] == f"probe_{fault}"
+
+
+async def test_over_tls_with_its_own_key(tmp_path: Path):
+    key = "00112233445566778899aabbccddeeff"
+    with (
+        Mosquitto(tmp_path / "broker", psk={"dev-1": key}) as broker,
+        PlainClient(broker.port, ["device/#"], name="watcher") as client,
+    ):
+        hub = Hub(broker, client)
+        config = config_of("keypad-5", broker.psk_port, tls="psk")
+        async with running(config, tmp_path / "kp", psk=key) as device:
+            await hub.events("boot")
+            print(f"keypad-5 with TLS: {await free_heap(device)} bytes of heap free")
