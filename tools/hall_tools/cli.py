@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from hall_tools.commands import demo, firmware, gateway, profile, sim
+from hall_tools.commands import demo, firmware, gateway, glyphs, profile, sim
 from hall_tools.errors import UserError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 app.add_typer(profile.app, name="profile")
 app.add_typer(firmware.app, name="firmware")
+app.add_typer(glyphs.app, name="glyphs")
 app.add_typer(sim.app, name="sim")
 app.add_typer(gateway.app, name="gateway")
 app.command("demo")(demo.demo)
