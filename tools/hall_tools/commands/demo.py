@@ -52,7 +52,8 @@ def demo(
         raise UserError(f"{report.parent}: no such folder for the report", os.EX_CANTCREAT)
     stopped, result = asyncio.run(_until_stopped(_run(headless, seconds, seed, picture)))
     if stopped:
-        sys.exit(128 + stopped)
+        as_meant = seconds is None and stopped == signal.SIGINT
+        sys.exit(os.EX_OK if as_meant else 128 + stopped)
     assert result is not None
     if report:
         text = json.dumps(result, ensure_ascii=False, indent=2) + "\n"
@@ -108,7 +109,7 @@ async def _run(
             facts=hall.ledger.facts(),
             reports=hall.inbox.reports,
             comparison=comparison,
-            failures=hall.world.failures,
+            failures=hall.failures,
             latencies=hall.latencies.figures(),
         )
 

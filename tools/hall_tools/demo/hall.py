@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from hall_tools.demo import plan
@@ -50,6 +51,12 @@ class Hall:
     opened: float
     ready_s: float = 0.0
     changes: Changes = field(default_factory=Changes)
+
+    @property
+    def failures(self) -> list[str]:
+        """What a customer had to complain about."""
+        complaints = (window.display.complaints for window in self.windows)
+        return [*self.world.failures, *chain.from_iterable(complaints)]
 
     @property
     def firmware(self) -> str:

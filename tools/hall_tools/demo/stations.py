@@ -92,7 +92,9 @@ class Display(Station):
         self.picture: Picture | None = None
         self._eyes = Eyes()
         self._latencies = latencies
+        self.complaints: list[str] = []
         self._ticket: str | None = None  # the one in the picture
+        self._called: deque[str] = deque(maxlen=2)  # the old number stands until the new one comes
         self._looking: tuple[str, asyncio.Future[float]] | None = None
 
     @asynccontextmanager
@@ -105,6 +107,7 @@ class Display(Station):
         since = time.monotonic()
         stood_there = self._ticket == ticket
         self._looking = ticket, sighting
+        self._called.append(ticket)
         try:
             yield
             async with asyncio.timeout(within_s):
@@ -123,6 +126,8 @@ class Display(Station):
         self._ticket = ticket_in(self._eyes.read(self.picture))
         if self._looking and self._looking[0] == self._ticket and not self._looking[1].done():
             self._looking[1].set_result(at)
+        if self._ticket and self._ticket not in self._called:
+            self.complaints.append(f"{self.place.device} shows {self._ticket}, which nobody called")
         self.changed()
 
 
