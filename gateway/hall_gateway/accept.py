@@ -14,7 +14,7 @@ from typing import Literal
 
 from hall_gateway.effects import POISON, BootTimes, Effects
 from hall_gateway.models import KINDS, DeviceEvent, EventData, GapData, Identity, JournalReport
-from hall_gateway.payload import PayloadError, parse, parse_data
+from hall_gateway.payload import MAX_POISON, PayloadError, parse, parse_data
 from hall_gateway.plan import PlannedDevice
 from hall_gateway.store import Store
 from hall_gateway.store_events import StoredEvent
@@ -201,7 +201,7 @@ class Accept:
         """A payload that cannot be taken. With a readable identity it counts as covered, so that
         the device can move on."""
         try:
-            identity = parse(Identity, payload)
+            identity = parse(Identity, payload, limit=MAX_POISON)
         except PayloadError:
             self._quarantine(device, None, fault, payload, now)
             self._counts["refused.unreadable"] += 1

@@ -14,6 +14,11 @@ from hall_gateway.models import CommandIdOnly
 
 MAX_PAYLOAD = 1024
 """Bytes of JSON in any one payload, as the device contract says."""
+MAX_POISON = 16 * 1024
+"""Bytes that are searched for the identity of an event that is too large to be taken."""
+
+MAX_REFUSED = 16 * 1024
+"""Bytes up to which a payload that is too long is still searched for whose it is."""
 
 _MOST_FAULTS = 3
 
@@ -24,13 +29,15 @@ class PayloadError(ValueError):
     """What is wrong with a payload and what would be right, in one line."""
 
 
-def parse(model: type[Model], payload: bytes, windows: Iterable[str] = ()) -> Model:
-    """`payload` (JSON, at most 1 KiB; more is refused unparsed) as `model`.
+def parse(
+    model: type[Model], payload: bytes, windows: Iterable[str] = (), limit: int = MAX_PAYLOAD
+) -> Model:
+    """`payload` (JSON, at most `limit` bytes; more is refused unparsed) as `model`.
 
     `windows` are the ids that an error about a window suggests. Raises PayloadError.
     """
-    if len(payload) > MAX_PAYLOAD:
-        raise PayloadError(f"{len(payload)} bytes; a payload has at most {MAX_PAYLOAD}")
+    if len(payload) > limit:
+        raise PayloadError(f"{len(payload)} bytes; a payload has at most {limit}")
     try:
         return model.model_validate_json(payload)
     except ValidationError as error:
