@@ -50,7 +50,7 @@ class Device:
         self._confirm = confirm
         self._confirmed = False
         self._reboot_at = None
-        self._journal = None
+        self._before_reset = lambda: None
         self._link = None
         self._waiting = []  # errors from before there is a link that reports them
         self.supervisor = Supervisor(
@@ -71,6 +71,7 @@ class Device:
             both = (who["device"], self._config["device"])
             raise ValueError("ident is of %s, config of %s" % both)
         self._journal = self._mount_journal()
+        self._before_reset = self._journal.flush_ack
         self.emit("boot", {"cause": self._cause})
         self._role = self._make_role(slot)
         self._link = self._make_link(who)
@@ -130,11 +131,10 @@ class Device:
 
     def _reset(self, why):
         self.log("reset: " + why)
-        if self._journal:
-            try:
-                self._journal.flush_ack()
-            except OSError as error:
-                self.log("error: " + str(error))
+        try:
+            self._before_reset()
+        except OSError as error:
+            self.log("error: " + str(error))
         hal.reset(why)
 
     def _mount_journal(self):
@@ -150,7 +150,8 @@ class Device:
         try:
             chip = hal.Hal(self._config["chip"])
             return build.make_role(self._config, chip, self, slot + "/hall/glyphs.bin")
-        except (ValueError, KeyError, ImportError, OSError, MemoryError) as error:
+        except Exception as error:
+            # Whatever a config can do to a driver: without its role the device still reports.
             why = _words(error)
         self.report(why)
         return NoRole(why)
@@ -196,12 +197,11 @@ class Device:
         if do == "reboot":
             self._reboot_at = hal.uptime_ms() + REBOOT_MS
             return {"in_ms": REBOOT_MS}
-        if do == "config":
-            if args:
-                raise ValueError("config can only be read, without args")
-            names = ("profile", "profile_version", "role", "settings")
-            return {name: self._config.get(name) for name in names}
-        raise ValueError("%s is not in this firmware" % do)
+        # What is left of downlink.COMMANDS: config.
+        if args:
+            raise ValueError("config can only be read, without args")
+        names = ("profile", "profile_version", "role", "settings")
+        return {name: self._config.get(name) for name in names}
 
     # Tasks
 
@@ -222,7 +222,7 @@ class Device:
             now = hal.uptime_ms()
             if self._reboot_at is not None and now >= self._reboot_at:
                 self._reset("command")
-            if not self._confirmed and (now > HEALTHY_MS or self._link.down_ms(now) == 0):
+            if not self._confirmed and (now > HEALTHY_MS or self.link_down_ms() == 0):
                 self._confirmed = True
                 self._confirm()
             self._journal.prepare()
@@ -264,4 +264,6 @@ def random_u32():
 def _words(error):
     if isinstance(error, KeyError):
         return "config: %s is missing" % error
-    return str(error)
+    if isinstance(error, (ValueError, OSError)):
+        return str(error)
+    return "%s: %s" % (type(error).__name__, error)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -165,3 +166,8 @@ def test_the_firmware_fits_its_budget():
     assert table.returncode == 0
     assert f"{told['total']:,}" in table.stdout
     assert all(name in table.stdout for name in sizes)
+
+
+def test_the_firmware_names_the_version_it_was_released_with():
+    app = (mpy.firmware_root() / "hall" / "app.py").read_text()
+    assert f'\nVERSION = "{metadata.version("hallkit")}"\n' in app

@@ -181,6 +181,48 @@ async def test_water_and_a_torn_cable_are_told_apart(hub: Hub, tmp_path: Path):
             assert codes[-1] == f"probe_{fault}"
 
 
+async def test_commands_are_done_and_answered(hub: Hub, tmp_path: Path):
+    async with running(config_of("keypad-5", hub.port), tmp_path / "kp") as device:
+        await hub.events("boot")
+        for number, (do, args) in enumerate(
+            [
+                ("identify", {}),
+                ("selftest", {}),
+                ("config", {}),
+                ("config", {"set": 1}),
+                ("update", {}),
+                ("reboot", {}),
+            ]
+        ):
+            hub.send("cmd", {"id": f"c{number}", "do": do, "args": args})
+        replies = {reply["id"]: reply for reply in await hub.bodies("reply", 6)}
+        assert replies["c0"] == {"id": "c0", "ok": True, "result": {}}
+        assert replies["c1"]["result"] == {"keys_released": True, "journal": True}
+        told = replies["c2"]["result"]
+        assert (told["profile"], told["role"]) == ("keypad-5", "keypad")
+        assert told["settings"]["debounce_ms"] == 20
+        assert replies["c3"]["error"] == "config can only be read, without args"
+        assert replies["c4"]["error"] == "update: not in this firmware"
+        assert replies["c5"]["result"] == {"in_ms": 1000}
+        await device.until(lambda line: line.get("reset") == "soft")
+        _, boot = await hub.events("boot", 2)
+        assert boot["data"] == {"cause": "soft"}
+        assert (boot["boot"], boot["seq"]) == (2, 2)
+
+
+async def test_a_scanned_display_costs_little_of_a_core(hub: Hub, tmp_path: Path):
+    """Many displays run on a developer's machine: the simulated panel has to be cheap."""
+    hub.send("desired", {"rev": 5, **CALL}, retain=True)
+    config = config_of("call-display-p10-64x16", hub.port)
+    async with running(config, tmp_path / "disp") as device:
+        await hub.events("boot")
+        before, began = device.cpu_s(), time.monotonic()
+        await asyncio.sleep(3)
+        share = (device.cpu_s() - before) / (time.monotonic() - began)
+        print(f"a 64 x 16 display at 25 Hz takes {share:.1%} of a core")
+        assert share < 0.2
+
+
 async def test_over_tls_with_its_own_key(tmp_path: Path):
     key = "00112233445566778899aabbccddeeff"
     with (

@@ -56,6 +56,11 @@ class SimDevice:
         """Whether the device has power (it may be starting again at this moment)."""
         return self._life is not None and not self._life.done()
 
+    @property
+    def pid(self) -> int | None:
+        """The interpreter's process id; None while the device is off or between two lives."""
+        return self._process.pid if self._process is not None else None
+
     async def start(self) -> None:
         """Writes the flash when the firmware, config or ident changed, then switches power on.
 
