@@ -41,7 +41,7 @@ class Plan:
         return [d for d in self.devices.values() if (d.role, d.window) == ("call_display", window)]
 
     def keypad(self, window: str) -> PlannedDevice | None:
-        """The keypad that rates a window's services: the first one in the settings."""
+        """The keypad that rates a window's services; the settings allow one."""
         for device in self.devices.values():
             if (device.role, device.window) == ("keypad", window):
                 return device

@@ -153,6 +153,7 @@ async def test_a_gap_that_ends_elsewhere_is_poison(tmp_path: Path) -> None:
         ("press", {"key": 1, "session": None}, "kind: press is not one of a people_counter's"),
         ("passage", {"dir": "up"}, "dir: input should be 'in' or 'out'; give in or out"),
         ("passage", {}, "dir: missing; give in or out"),
+        ("passage", {"dir": "in", "pad": "x" * 2048}, "bytes; a payload has at most 1024"),
     ],
 )
 async def test_poison_is_kept_covered_and_told(
@@ -172,7 +173,16 @@ async def test_poison_is_kept_covered_and_told(
 
 
 @pytest.mark.parametrize(
-    "payload", [b"", b"{", b"[]", b'{"epoch":1}', b'{"epoch":1,"seq":0}', b"{" + b" " * 2048]
+    "payload",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"epoch":1}',
+        b'{"epoch":1,"seq":0}',
+        b"{" + b" " * 2048,
+        b'{"epoch":1,"seq":1,"pad":"' + b"x" * 16384 + b'"}',
+    ],
 )
 async def test_what_has_no_identity_is_kept_and_counted(tmp_path: Path, payload: bytes) -> None:
     async with open_hall(tmp_path) as hall:
@@ -341,6 +351,7 @@ async def test_commands_that_cannot_be_read(tmp_path: Path) -> None:
             "window: 7 is not in this hall; give one of 1, 2, 3"
         )
         assert await hall.error("end") == "window: missing; give one of 1, 2, 3"
+        assert "a payload has at most 1024" in await hall.error("end", window="1" * 2048)
 
 
 async def test_a_device_command_is_handed_out_once_and_answered_once(tmp_path: Path) -> None:
@@ -418,6 +429,17 @@ async def test_everything_survives_a_restart(tmp_path: Path) -> None:
         assert await send(hall, keypad, close) == 1
         [none] = await hall.data("hall.rating.none")
         assert none["ticket"] == "B001"
+
+
+async def test_every_open_session_survives_a_restart(tmp_path: Path) -> None:
+    async with open_hall(tmp_path) as hall:
+        for number in range(20):
+            last = await hall.serve(f"A{number:03}")
+    async with open_hall(tmp_path) as hall:
+        keypad = Device("kp-1")
+        await send(hall, keypad, keypad.event("close", {"session": last, "why": "end"}))
+        tickets = [none["ticket"] for none in await hall.data("hall.rating.none")]
+        assert tickets == [f"A{number:03}" for number in range(20)]
 
 
 async def test_a_device_that_became_another_kind(tmp_path: Path) -> None:

@@ -371,6 +371,9 @@ async def test_a_disk_with_io_errors(tmp_path: Path) -> None:
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         assert hall.desired("disp-1")["view"] == "idle"
+        assert await hall.error("recall", window="1") == (
+            "window 1 is idle; call a ticket before a recall"
+        )
         await _goes_on(hall, counter, acked)
 
 
