@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeAlias
 
 import paho.mqtt.client as paho
@@ -46,7 +47,7 @@ class Message:
     payload: bytes
     retain: bool
     dup: bool
-    ack: Callable[[], None] = field(repr=False)
+    ack: Callable[[], object] = field(repr=False)
     """Sends the PUBACK; does nothing once the connection is gone, for then it comes again."""
 
 
@@ -236,10 +237,7 @@ class Connection:
         self._confirm(mid, error if refused else None)
 
     def _on_message(self, client: paho.Client, _user: Any, message: paho.MQTTMessage) -> None:
-        def ack() -> None:
-            if not self.lost.done():
-                client.ack(message.mid, message.qos)
-
+        ack = partial(client.ack, message.mid, message.qos)
         try:
             topic = message.topic
         except UnicodeDecodeError:

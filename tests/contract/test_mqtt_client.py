@@ -3,6 +3,7 @@
 import asyncio
 import datetime
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -229,6 +230,30 @@ async def test_a_tls_broker_is_verified(
             else:
                 await until(lambda: gateway.counters.failures > 0)
                 assert error in gateway.counters.last_error
+
+
+async def test_packets_that_share_a_tls_record_all_arrive(tmp_path: Path) -> None:
+    """Only the first makes the socket readable; the others wait inside the TLS layer."""
+    certificate, key = self_signed(tmp_path, "localhost")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+
+    async def broker(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1024)  # CONNECT
+        writer.write(b"\x20\x02\x00\x00")
+        subscribe = await reader.read(1024)
+        suback = b"\x90\x03" + subscribe[2:4] + b"\x01"
+        publishes = [b"\x30\x04\x00\x01a" + b"%d" % number for number in range(9)]
+        writer.write(suback + b"".join(publishes))
+        await reader.read(1024)  # until the client ends
+        writer.close()
+
+    listener = await asyncio.start_server(broker, "localhost", 0, ssl=context)
+    port = listener.sockets[0].getsockname()[1]
+    config = MqttConfig(host="localhost", port=port, tls=True, ca_file=certificate)
+    async with listener, MqttClient("b", config, "c", ["a"]) as gateway:
+        received = await take(gateway.messages(), 9)
+        assert [message.payload for message in received] == [b"%d" % n for n in range(9)]
 
 
 def self_signed(folder: Path, name: str) -> tuple[Path, Path]:

@@ -6,6 +6,7 @@ uses it checks the wire and not our own idea of it.
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -54,6 +55,9 @@ class PlainClient:
         self._paho.reconnect_delay_set(min_delay=1, max_delay=1)
         if will:
             self._paho.will_set(will[0], will[1], qos=1, retain=True)
+        self._paho.on_socket_open = lambda _client, _user, sock: sock.setsockopt(
+            socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+        )
         self._paho.on_connect = self._on_connect
         self._paho.on_subscribe = lambda *_: self._ready.set()
         self._paho.on_disconnect = lambda *_: self._ready.clear()
