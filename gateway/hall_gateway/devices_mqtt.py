@@ -90,7 +90,7 @@ class DevicesMqtt:
             ack = await self._core.state(device, message.payload)
         elif leaf == "reply":
             await self._core.reply(device, message.payload)
-            self._forget_answered(message.payload)
+            self._forget_answered(device, message.payload)
         elif message.payload in (b"0", b"1"):
             await self._set_online(device, message.payload == b"1")
         else:
@@ -156,10 +156,12 @@ class DevicesMqtt:
             pending.sent = not pending.repeatable
             raise
 
-    def _forget_answered(self, payload: bytes) -> None:
-        """A reply that the core could read ends the sending of its command."""
+    def _forget_answered(self, device: str, payload: bytes) -> None:
+        """A reply ends the sending of the device's command."""
         with suppress(ValueError, TypeError, KeyError):
-            self._orders.pop(json.loads(payload)["id"], None)
+            id = json.loads(payload)["id"]
+            if self._orders[id].order.device == device:
+                del self._orders[id]
 
 
 def _route(topic: str) -> tuple[str, str] | None:

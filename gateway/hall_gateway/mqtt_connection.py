@@ -105,7 +105,7 @@ class Connection:
             except asyncio.CancelledError:
                 await asyncio.wait((connecting,))  # a thread cannot be cancelled
                 raise
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # a host name that cannot be one
             raise DisconnectedError(f"cannot connect to {where}: {error}") from None
         await self._within_timeout(self._accepted, f"{where} does not answer CONNECT")
 

@@ -165,6 +165,29 @@ def test_a_device_command_waits_for_the_device_within_its_time(
     assert answer()["ok"] is True
 
 
+def test_a_device_that_comes_back_gets_its_command_again_but_never_two_reboots(
+    keypad: PlainDevice, hall: PlainHall
+) -> None:
+    def commands(do: str) -> list[dict[str, Any]]:
+        bodies = [m for m in list(keypad.client.received) if m.topic.endswith("/down/cmd")]
+        return [body for m in bodies if (body := json.loads(m.payload))["do"] == do]
+
+    keypad.online()
+    _ask(hall, "device", id="a", device="kp-1", do="reboot", ttl_s=20)
+    _ask(hall, "device", id="b", device="kp-1", do="identify", ttl_s=20)
+    assert keypad.client.until(lambda: commands("reboot") and commands("identify"))
+    keypad.online("0")
+    keypad.online()
+    assert keypad.client.until(lambda: len(commands("identify")) == 2)
+    reply = json.dumps({"id": commands("identify")[0]["id"], "ok": True})
+    keypad.client.publish("device/v1/kp-1/up/reply", reply)
+    hall.client.on_topic(f"{ROOT}/reply/b")
+    keypad.online()
+    _ask(hall, "device", id="c", device="kp-1", do="selftest", ttl_s=20)
+    assert keypad.client.until(lambda: commands("selftest"))
+    assert (len(commands("reboot")), len(commands("identify"))) == (1, 2)
+
+
 def test_a_device_command_that_nobody_answers_gets_an_error(
     keypad: PlainDevice, hall: PlainHall
 ) -> None:
@@ -303,8 +326,8 @@ def await_count(hall: PlainHall, name: str, least: int, key: str | None = None) 
     assert hall.client.until(counted), f"the gateway never counted {least} {name}"
 
 
-def _ask(hall: PlainHall, name: str, **fields: Any) -> Any:
+def _ask(hall: PlainHall, name: str, id: str = "late", **fields: Any) -> Any:
     """Send a command and return a function that waits for its reply."""
-    id = f"late-{name}"
+    assert hall.client.until(lambda: hall.gateway_online)
     hall.client.publish(f"{ROOT}/command/{name}", json.dumps({"id": id, **fields}))
     return lambda: json.loads(hall.client.on_topic(f"{ROOT}/reply/{id}")[0].payload)
