@@ -6,10 +6,12 @@ step, with the same bytes, and that is reported and bounded, not forbidden.
 """
 
 import random
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -94,6 +96,38 @@ def test_killed_at_random_moments_under_load(tmp_path: Path, broker: Mosquitto) 
         assert sum(repeats.values()) <= KILLS * WINDOW
         print(f"{sum(len(d.journal) for d in devices)} events, {KILLS} kills, {repeats=}")
     assert "Traceback" not in gateway.log
+
+
+def test_killed_between_receive_and_commit(tmp_path: Path, broker: Mosquitto) -> None:
+    """A lock on the store holds the gateway at its commit: no ack until then, nothing lost."""
+    gateway = Gateway(tmp_path / "gateway", broker.port, tables=COUNTERS)
+    with (
+        gateway,
+        PlainHall(broker.port) as hall,
+        PlainDevice(broker.port, "count-1") as device,
+    ):
+        passages(device, 1)
+        device.deliver()
+        with locked(gateway.store):
+            passages(device, 8)
+            for event in device.journal[1:]:
+                device.send(event)
+            assert not device.client.until(lambda: device.acked > 1, seconds=1)
+            gateway.kill()
+        gateway.start()
+        device.await_ack(9)  # by the broker's redelivery: the device did not send again
+        same_once(hall, [device])
+
+
+@contextmanager
+def locked(store: Path) -> Iterator[None]:
+    """Hold the store's write lock, so that nobody else can commit."""
+    connection = sqlite3.connect(store, isolation_level=None)
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+    finally:
+        connection.close()
 
 
 def test_an_orderly_end_under_load_doubles_nothing(tmp_path: Path, broker: Mosquitto) -> None:
