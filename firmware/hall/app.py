@@ -225,6 +225,7 @@ class Device:
             if not self._confirmed and (now > HEALTHY_MS or self.link_down_ms() == 0):
                 self._confirmed = True
                 self._confirm()
+                self.log("confirmed: this start counts as healthy")
             self._journal.prepare()
             await asyncio.sleep_ms(HOUSEKEEPING_MS)
 

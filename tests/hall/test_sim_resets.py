@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +185,22 @@ async def test_a_slot_that_keeps_failing_gives_way_to_the_other(
         else:
             await device.until_log("ValueError", after=before)
             await device.until(lambda line: line.get("reset") == "soft", after=before)
+
+
+async def test_a_device_that_keeps_failing_starts_more_slowly(tmp_path: Path):
+    config = config_of("keypad-5", free_port())
+    async with running(config, tmp_path) as device:
+        await device.until_log("wifi: joined")
+        await device.device.power_cut()
+        files = deploy.file_system(config)
+        files["slot.json"] = json.dumps({"slot": "a", "attempts": 6}).encode()
+        overwrite(tmp_path, files)
+        before = len(device.said)
+        await device.device.power_on()
+        on = time.monotonic()
+        await device.until_log("boot: 6 starts without a healthy one, waiting 2 s", after=before)
+        await started(device, before)
+        assert time.monotonic() - on >= 2
 
 
 async def test_a_folder_belongs_to_one_device(tmp_path: Path):

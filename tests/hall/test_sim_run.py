@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hall_tools import deploy
+from littlefs import LittleFS
 from support.mosquitto import Mosquitto
 from support.paho_client import PlainClient
 from support.sim import Watched, config_of, running
@@ -179,6 +181,27 @@ async def test_water_and_a_torn_cable_are_told_apart(hub: Hub, tmp_path: Path):
             await device.device.send({"probe": fault})
             codes = [event["data"]["code"] for event in await hub.events("fault", count)]
             assert codes[-1] == f"probe_{fault}"
+
+
+async def test_a_start_is_confirmed_when_the_gateway_answers(hub: Hub, tmp_path: Path):
+    config = config_of("keypad-5", hub.port)
+    async with running(config, tmp_path / "kp") as device:
+        (boot,) = await hub.events("boot")
+        assert attempts(tmp_path / "kp") == 1
+        await hub.acknowledge(boot)
+        await device.until_log("confirmed: ")
+        assert attempts(tmp_path / "kp") == 0
+
+
+def attempts(folder: Path) -> int:
+    """Starts that are counted in /slot.json on the device's flash, as it is at this moment."""
+    entry = deploy.partition("vfs")
+    content = (folder / "flash.bin").read_bytes()[entry.offset : entry.offset + entry.size]
+    disk = LittleFS(block_size=4096, block_count=entry.size // 4096, mount=False)
+    disk.context.buffer = bytearray(content)
+    disk.mount()
+    with disk.open("/slot.json", "r") as file:
+        return json.load(file)["attempts"]
 
 
 async def test_commands_are_done_and_answered(hub: Hub, tmp_path: Path):
