@@ -110,7 +110,8 @@ class Accept:
             return "stored"
         if mark is None:
             self._know(device, epoch, event.received)
-        if self._events.waiting(device.id, epoch) >= MAX_AHEAD and event.seq != (mark or 0) + 1:
+        ahead = event.seq > (mark or 0) + 1
+        if ahead and self._events.waiting(device.id, epoch) >= MAX_AHEAD:
             self._counts["refused.too_far_ahead"] += 1
             return "refused"
         self._events.add(device.id, epoch, event, hash)

@@ -110,11 +110,11 @@ class Core:
     async def take_device_commands(self) -> list[DeviceOrder]:
         """Device commands to publish on down/cmd now. Each is handed out once, so a crash cannot
         reboot a device twice; one that is never answered gets an error reply after its ttl."""
-        return await self._writer.run(self._heart.take_device_commands, urgent=True)
+        return await self._writer.run(self._heart.take_device_commands)
 
     async def replies(self, limit: int = 100) -> list[Reply]:
         """Late replies (to `device` commands) not yet marked by replied(), oldest first."""
-        return await self._writer.run(lambda: self._heart.replies(limit), urgent=True)
+        return await self._writer.run(lambda: self._heart.replies(limit))
 
     async def replied(self, command_id: str) -> None:
         """The hall's broker has the late reply to `command_id`."""
@@ -124,7 +124,7 @@ class Core:
         """Up to `limit` CloudEvents after the sink's cursor, in order. A new sink starts at the
         oldest row kept."""
         heart = self._heart
-        return await self._writer.run(lambda: heart.outbox(sink, limit), urgent=True)
+        return await self._writer.run(lambda: heart.outbox(sink, limit))
 
     async def advance(self, sink: str, position: int) -> None:
         """The sink acknowledged every row up to `position`. Never goes back."""

@@ -194,10 +194,9 @@ class HealthReport(_DevicePayload):
 
 
 class DeviceState(_DevicePayload):
-    """up/state: the reported state. Only `journal` is needed; the rest is passed on as it is."""
+    """up/state: what the gateway itself uses of it; the whole of it is passed on as it is."""
 
     journal: JournalReport
-    rev: Rev | None = None
     health: HealthReport = HealthReport()
 
 

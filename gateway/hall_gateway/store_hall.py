@@ -71,13 +71,6 @@ class Hall(Table):
                 row = (kept.device, kept.session, kept.opened, kept.closed, body)
                 self.run("REPLACE INTO ratings VALUES (?, ?, ?, ?, ?)", row)
 
-    def devices(self) -> dict[str, DeviceRow]:
-        rows = self.run("SELECT device, online, seen, state FROM devices")
-        return {
-            device: DeviceRow(None if online is None else bool(online), seen, state)
-            for device, online, seen, state in rows
-        }
-
     def device(self, device: str) -> DeviceRow:
         row = self.run(
             "SELECT online, seen, state FROM devices WHERE device = ?", (device,)

@@ -3,10 +3,8 @@
 Here: the thread, group commit, and what happens when a commit fails. Not here: SQL (store.py), and
 what is done in a transaction (core.py hands it in).
 
-Group commit: a job that finds the writer idle is committed at once, with all that came during the
-last commit. When that were several, more are likely on their way: the writer then collects until
-LINGER_S after that commit, at most MAX_BATCH jobs. So a lone press does not wait, nor does a device
-that sends one event after another's ack, and a backlog of many devices costs few commits.
+Group commit without a timer: what comes during one commit goes into the next, at most MAX_BATCH
+jobs. Measured in docs/decisions/2026-11-22-group-commit-without-a-timer.md.
 """
 
 import asyncio
@@ -14,15 +12,11 @@ import logging
 import queue
 import sqlite3
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from hall_gateway.values import StoreError, StoreFullError
-
-LINGER_S = 0.005
-"""How long the writer waits for company after a commit; the design allows 20 ms."""
 
 MAX_BATCH = 200
 
@@ -58,7 +52,6 @@ class Target(Protocol):
 class _Job:
     work: Callable[[], Any]
     grows: bool
-    urgent: bool
     future: asyncio.Future[Any]
     outcome: Any = None
     error: Exception | None = None
@@ -74,8 +67,6 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._opened: asyncio.Future[None] = self._loop.create_future()
         self._closed = False
-        self._committed = 0.0
-        self._company = False
         self._failing = False
 
     async def open(self) -> None:
@@ -87,15 +78,15 @@ class Writer:
             self._closed = True
             raise
 
-    async def run(self, work: Callable[[], T], *, grows: bool = False, urgent: bool = False) -> T:
+    async def run(self, work: Callable[[], T], *, grows: bool = False) -> T:
         """What `work` returns, after the commit of the transaction that it ran in.
 
-        `grows`: it adds to the store, so a full one refuses it (StoreFullError). `urgent`: it does
-        not wait for company. Raises StoreError when nothing was committed.
+        `grows`: it adds to the store, so a full one refuses it (StoreFullError). Raises StoreError
+        when nothing was committed.
         """
         if self._closed:
             raise StoreError("the store is closed")
-        job = _Job(work, grows, urgent, self._loop.create_future())
+        job = _Job(work, grows, self._loop.create_future())
         self._jobs.put(job)
         return await job.future
 
@@ -118,8 +109,6 @@ class Writer:
             batch, closing = self._collect()
             if batch:
                 self._transact(batch)
-                self._committed = time.monotonic()
-                self._company = len(batch) > 1
                 self._loop.call_soon_threadsafe(_answer, batch)
         self._target.close()
 
@@ -131,11 +120,8 @@ class Writer:
             batch.append(job)
             if len(batch) == MAX_BATCH:
                 return batch, False
-            wait = 0.0
-            if self._company and not any(job.urgent for job in batch):
-                wait = max(0.0, self._committed + LINGER_S - time.monotonic())
             try:
-                job = self._jobs.get(timeout=wait) if wait else self._jobs.get_nowait()
+                job = self._jobs.get_nowait()
             except queue.Empty:
                 return batch, False
         return batch, True

@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -129,7 +129,7 @@ def read(reply: Reply) -> dict[str, Any]:
 @asynccontextmanager
 async def open_hall(
     folder: Path, clock: Clock | None = None, plan: Plan = PLAN, max_mb: int = 64
-) -> AsyncIterator[Hall]:
+) -> AsyncGenerator[Hall]:
     """A core over `folder`/hall.db, closed afterwards."""
     clock = clock or Clock()
     core = Core(plan, folder / "hall.db", max_mb, clock)

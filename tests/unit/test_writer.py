@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -56,7 +56,7 @@ class Memory:
 
 
 @asynccontextmanager
-async def writing(target: Memory) -> AsyncIterator[Writer]:
+async def writing(target: Memory) -> AsyncGenerator[Writer]:
     writer = Writer(target)
     await writer.open()
     try:
