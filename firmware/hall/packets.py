@@ -44,9 +44,9 @@ def psk_context(identity, key):
 
 
 def reason(error):
-    """One line that names an exception; an OSError by its errno's name."""
-    if isinstance(error, OSError) and error.errno in errno.errorcode:
-        return errno.errorcode[error.errno]
+    """One line that names an exception; an OSError by its errno's or mbedTLS's own name."""
+    if isinstance(error, OSError) and error.args:
+        return errno.errorcode.get(error.errno) or str(error.args[-1])
     text = str(error)
     return type(error).__name__ + (": " + text if text else "")
 

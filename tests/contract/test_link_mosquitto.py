@@ -151,5 +151,7 @@ async def test_a_thousand_reconnects_cost_no_memory(
         print(f"\n{stats['connects']} connects; heap and files after each 100: {figures}")
     assert stats["connects"] >= RECONNECTS
     assert gateway.committed["kp-1"] == RECONNECTS
-    assert figures[-1][0] - figures[1][0] < 1024
-    assert figures[-1][1] <= figures[1][1]
+    # What is in use at one moment varies with what is on its way; the least of several does not.
+    early, late = figures[:5], figures[5:]
+    assert min(late)[0] - min(early)[0] < 512
+    assert min(files for _, files in late) <= min(files for _, files in early)
