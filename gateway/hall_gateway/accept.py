@@ -12,6 +12,8 @@ from collections.abc import Generator
 from hashlib import sha256
 from typing import Literal
 
+import hall_profiles
+
 from hall_gateway.effects import POISON, BootTimes, Effects
 from hall_gateway.models import KINDS, DeviceEvent, EventData, GapData, Identity, JournalReport
 from hall_gateway.payload import MAX_POISON, PayloadError, parse, parse_data
@@ -237,6 +239,10 @@ def _data(device: PlannedDevice, event: DeviceEvent) -> EventData:
             f"kind: {event.kind} is not one of a {device.role}'s: {', '.join(kinds)}"
         )
     data = parse_data(model, event.data)
+    try:
+        hall_profiles.validate_event(device.profile, event.kind, event.data)
+    except hall_profiles.PayloadError as error:
+        raise PayloadError(str(error)) from None
     if isinstance(data, GapData) and data.last != event.seq:
         raise PayloadError("data.to: a gap ends with the event's own seq")
     return data

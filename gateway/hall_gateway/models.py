@@ -36,7 +36,7 @@ def _text(length: int) -> FieldInfo:
 
 
 Printable = AfterValidator(_printable)
-Ticket = Annotated[str, _text(16), Printable]
+Ticket = Annotated[str, _text(8), Printable]
 Name = Annotated[str, _text(32), Printable]
 Text = Annotated[str, _text(64), Printable]
 U32 = Annotated[int, Field(ge=0, le=2**32 - 1, description="0 to 4294967295")]

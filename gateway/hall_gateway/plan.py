@@ -6,7 +6,7 @@ while the hall is open (sessions.py).
 
 from dataclasses import dataclass
 
-import hall_profiles
+from hall_profiles import Profile, load
 
 from hall_gateway.config import GatewayConfig
 from hall_gateway.models import Role
@@ -14,17 +14,21 @@ from hall_gateway.models import Role
 
 @dataclass(frozen=True)
 class PlannedDevice:
-    """A device of the registry. `marks` are a keypad's marks (5 best to 1), key 1 first."""
+    """A device of the registry, with the profile of its model."""
 
     id: str
-    role: Role
+    profile: Profile
     subject: str
     window: str | None = None
-    marks: tuple[int, ...] = ()
+
+    @property
+    def role(self) -> Role:
+        return self.profile.role
 
     def mark(self, key: int) -> int | None:
-        """The mark that `key` (from 1) gives; None when the keypad has no such key."""
-        return self.marks[key - 1] if key <= len(self.marks) else None
+        """The mark (5 best to 1) that `key` (from 1) gives; None when there is no such key."""
+        marks: list[int] = getattr(self.profile.driver, "marks", [])
+        return marks[key - 1] if key <= len(marks) else None
 
 
 @dataclass(frozen=True)
@@ -52,10 +56,7 @@ def plan_of(config: GatewayConfig) -> Plan:
     """The plan that the settings describe. Raises hall_profiles.ProfileError."""
     devices: dict[str, PlannedDevice] = {}
     for device in config.devices:
-        profile = hall_profiles.load(device.profile)
-        marks = getattr(profile.driver, "marks", ())
-        devices[device.id] = PlannedDevice(
-            device.id, profile.role, device.subject, device.window, tuple(marks)
-        )
+        profile = load(device.profile)
+        devices[device.id] = PlannedDevice(device.id, profile, device.subject, device.window)
     windows = {window.id: window.name for window in config.windows}
     return Plan(config.hall, windows, devices, config.rating.window_s)

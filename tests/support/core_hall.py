@@ -10,6 +10,7 @@ from typing import Any
 from hall_gateway.core import Core
 from hall_gateway.plan import Plan, PlannedDevice
 from hall_gateway.values import OutboxRow, Reply
+from hall_profiles import load
 
 NOON = 1_800_000_000_000
 """Unix ms at which every test begins."""
@@ -20,13 +21,13 @@ PLAN = Plan(
     {
         device.id: device
         for device in (
-            PlannedDevice("disp-1", "call_display", "window/1", "1"),
-            PlannedDevice("kp-1", "keypad", "window/1", "1", (5, 4, 3, 2, 1)),
-            PlannedDevice("disp-2", "call_display", "window/2", "2"),
-            PlannedDevice("kp-2", "keypad", "window/2", "2", (5, 3, 1)),
-            PlannedDevice("sign", "call_display", "zone/entrance"),
-            PlannedDevice("cnt", "people_counter", "zone/entrance"),
-            PlannedDevice("wet", "wet_floor", "zone/entrance"),
+            PlannedDevice("disp-1", load("call-display-p10-64x16"), "window/1", "1"),
+            PlannedDevice("kp-1", load("keypad-5"), "window/1", "1"),
+            PlannedDevice("disp-2", load("call-display-f375-64x32"), "window/2", "2"),
+            PlannedDevice("kp-2", load("keypad-3"), "window/2", "2"),
+            PlannedDevice("sign", load("call-display-p10-64x16"), "zone/entrance"),
+            PlannedDevice("cnt", load("people-counter-beams"), "zone/entrance"),
+            PlannedDevice("wet", load("wet-floor-mains"), "zone/entrance"),
         )
     },
 )

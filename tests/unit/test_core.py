@@ -10,6 +10,7 @@ import pytest
 from hall_gateway.accept import MAX_AHEAD, MAX_EPOCHS
 from hall_gateway.plan import Plan, PlannedDevice
 from hall_gateway.values import Ack, StoreError
+from hall_profiles import load
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.core_hall import NOON, PLAN, Clock, Device, Hall, open_hall, read
@@ -448,10 +449,22 @@ async def test_a_device_that_became_another_kind(tmp_path: Path) -> None:
         cnt = Device("cnt")
         first = passage(cnt)
         await send(hall, cnt, passage(cnt))
-    changed = dict(PLAN.devices) | {"cnt": PlannedDevice("cnt", "wet_floor", "zone/a")}
+    changed = dict(PLAN.devices) | {"cnt": PlannedDevice("cnt", load("wet-floor-mains"), "zone/a")}
     async with open_hall(tmp_path, plan=Plan("demo", PLAN.windows, changed)) as hall:
         assert await send(hall, cnt, first) == 2
         assert {alarm["seq"] for alarm in await hall.data("hall.device.fault")} == {1, 2}
+
+
+async def test_an_event_that_its_profile_does_not_have(tmp_path: Path) -> None:
+    """A keypad with five keys has no sixth: kept, visible, and the device can move on."""
+    async with open_hall(tmp_path) as hall:
+        keypad = Device("kp-1")
+        press = keypad.event("press", {"key": 6, "session": None})
+        assert await send(hall, keypad, press) == 1
+        (alarm,) = await hall.data("hall.device.fault")
+        assert alarm["code"] == "refused_event"
+        assert "keypad-5 event press: key" in alarm["reason"]
+        assert hall.core.health()["quarantined"] == 1
 
 
 async def test_a_sink_sees_every_row_once_and_in_order(tmp_path: Path) -> None:

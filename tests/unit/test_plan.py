@@ -7,6 +7,7 @@ from hall_gateway.config import load_config
 from hall_gateway.core import Core
 from hall_gateway.models import KINDS
 from hall_gateway.plan import Plan, PlannedDevice, plan_of
+from hall_profiles import load
 from support.core_hall import PLAN, Clock
 
 SETTINGS = """
@@ -52,10 +53,10 @@ def test_settings_and_profiles_make_a_plan(tmp_path: Path) -> None:
         "demo",
         {"1": "综合业务", "2": ""},
         {
-            "kp-1": PlannedDevice("kp-1", "keypad", "window/1", "1", (5, 4, 3, 2, 1)),
-            "kp-2": PlannedDevice("kp-2", "keypad", "window/2", "2", (4, 3, 2)),
-            "disp-1": PlannedDevice("disp-1", "call_display", "window/1", "1"),
-            "floor-1": PlannedDevice("floor-1", "wet_floor", "zone/entrance"),
+            "kp-1": PlannedDevice("kp-1", load("keypad-5"), "window/1", "1"),
+            "kp-2": PlannedDevice("kp-2", load("keypad-3"), "window/2", "2"),
+            "disp-1": PlannedDevice("disp-1", load("call-display-p10-64x16"), "window/1", "1"),
+            "floor-1": PlannedDevice("floor-1", load("wet-floor-mains"), "zone/entrance"),
         },
         window_s=20,
     )
@@ -82,4 +83,4 @@ def test_who_stands_where() -> None:
     assert keypad is not None
     assert keypad.id == "kp-2"
     assert PLAN.keypad("3") is None
-    assert [keypad.mark(key) for key in (1, 2, 3, 4)] == [5, 3, 1, None]
+    assert [keypad.mark(key) for key in (1, 2, 3, 4)] == [4, 3, 2, None]
