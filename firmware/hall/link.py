@@ -33,7 +33,9 @@ class Timings(mqtt.Timings):
     answer = 10000  # asked and not answered for so long, the gateway counts as down
     unanswered = 60000  # and after this the connection is given up
     state_check = 1000  # the reported state goes at most so often
-    state = 60000  # and at least so often
+    # And at least so often. It is what an idle device asks the gateway with: 20 s and `answer`
+    # make a silent gateway known within the 30 s after which a call on a display is stale.
+    state = 20000
     reconnect = 1000
     reconnect_last = 60000
     stable = 30000  # a connection that lived so long has the reconnect waits start anew
