@@ -35,10 +35,21 @@ class FakeProbe:
         return self.ohms, self.fault
 
 
-def sensor(**settings) -> tuple[WetFloor, FakeProbe, Context]:
+def started(**settings) -> tuple[WetFloor, FakeProbe, Context]:
+    """A sensor that was just switched on."""
     context = Context()
     probe = FakeProbe()
     return WetFloor({**SETTINGS, **settings}, probe, context), probe, context
+
+
+def sensor(**settings) -> tuple[WetFloor, FakeProbe, Context]:
+    """A sensor that has found its floor dry."""
+    role, probe, context = started(**settings)
+    while not context.events:
+        samples(role, probe, context, DRY)
+    assert context.kinds() == ["dry"]
+    context.events.clear()
+    return role, probe, context
 
 
 def samples(role, probe, context, *readings):
@@ -50,10 +61,35 @@ def samples(role, probe, context, *readings):
 
 
 def test_one_measurement_a_second():
-    role, probe, context = sensor()
+    role, probe, context = started()
     context.run(role, 60_000)
     assert probe.measured == 60
+    assert context.kinds() == ["dry"]
+
+
+def test_after_a_start_the_floor_is_neither_wet_nor_dry():
+    role, probe, context = started()
+    samples(role, probe, context, *[DRY] * 10)
     assert context.events == []
+    assert role.state() == {"ohms": DRY, "wet": None, "fault": None}
+    samples(role, probe, context, DRY)
+    assert context.events == [(10_000, "dry", {"ohms": DRY})]
+    assert role.state()["wet"] is False
+
+
+def test_a_floor_that_is_wet_at_the_start_is_said_to_be_wet():
+    role, probe, context = started()
+    samples(role, probe, context, 40_000, 40_000, 40_000)
+    assert context.kinds() == ["wet"]
+
+
+def test_a_fault_before_the_floor_is_known_ends_without_a_guess():
+    role, probe, context = started()
+    samples(role, probe, context, "open", "open", "open", DRY, DRY, DRY)
+    assert context.kinds() == ["fault"]
+    assert role.state() == {"ohms": DRY, "wet": None, "fault": None}
+    samples(role, probe, context, *[DRY] * 8)
+    assert context.kinds() == ["fault", "dry"]
 
 
 def test_three_wet_samples_of_five_make_it_wet():
@@ -61,7 +97,7 @@ def test_three_wet_samples_of_five_make_it_wet():
     samples(role, probe, context, 40_000, DRY, 40_000, 200_000)
     assert context.events == []
     samples(role, probe, context, 41_000)
-    assert context.events == [(4000, "wet", {"ohms": 41_000})]
+    assert context.events == [(context.now - 1000, "wet", {"ohms": 41_000})]
     assert role.state() == {"ohms": 41_000, "wet": True, "fault": None}
 
 
@@ -77,7 +113,7 @@ def test_dry_needs_every_sample_of_the_time():
     samples(role, probe, context, *[DRY] * 9, 240_000, *[DRY] * 10)
     assert context.kinds() == ["wet"]
     samples(role, probe, context, 300_000)
-    assert context.events[1] == (23_000, "dry", {"ohms": 300_000})
+    assert context.events[1] == (context.now - 1000, "dry", {"ohms": 300_000})
     assert role.state()["wet"] is False
 
 

@@ -13,7 +13,8 @@ class WetFloor:
     """Events: wet {"ohms"}, dry {"ohms"}, and fault probe_short, probe_open or probe_range (kohm).
 
     When a fault is over, the event of the floor's state is sent again: a fault is ended by it.
-    After a start the floor counts as dry until it is found wet.
+    After a start the floor is neither until it is found wet, or dry for as long as it takes: an
+    alert from before a restart is taken back by an event, never by silence.
     """
 
     PERIOD_MS = 100
@@ -29,7 +30,7 @@ class WetFloor:
         self._window = (1 << settings["of_samples"]) - 1
         self._recent = 0  # one bit a sample, newest lowest: set when it was wet
         self._ohms = None
-        self._wet = False
+        self._wet = None  # not known yet
         self._dry_since = None  # when the unbroken run of dry samples began
         self._fault = None
         self._suspect = None  # the kind of the last sample: a fault's name or None
@@ -77,23 +78,31 @@ class WetFloor:
         recovered = self._fault is not None and self._run >= FAULT_SAMPLES
         if changed or recovered:
             self._fault = None
-            self._ctx.emit("wet" if self._wet else "dry", {"ohms": ohms})
+            if self._wet is not None:
+                self._ctx.emit("wet" if self._wet else "dry", {"ohms": ohms})
 
     def _judge(self, now):
         """Whether the floor's state changed with this sample."""
-        if self._wet:
-            if self._dry_since is None or now - self._dry_since < self._dry_after_ms:
-                return False
-            self._recent = 0
-            self._wet = False
+        if self._wet is not True and self._wet_samples_seen() >= self._wet_samples:
+            self._wet = True
             return True
+        if (
+            self._wet is not False
+            and self._dry_since is not None
+            and now - self._dry_since >= self._dry_after_ms
+        ):
+            self._wet = False
+            self._recent = 0
+            return True
+        return False
+
+    def _wet_samples_seen(self):
         wet = 0
         bits = self._recent
         while bits:
             wet += bits & 1
             bits >>= 1
-        self._wet = wet >= self._wet_samples
-        return self._wet
+        return wet
 
     def _bad(self, ohms, fault):
         if self._run >= FAULT_SAMPLES and fault != self._fault:

@@ -235,6 +235,11 @@ class Floor(Station):
         self.ohms = self.DRY_OHMS
         self.wet = False
 
+    async def start(self, now: float) -> None:
+        """Switches the sensor on, over a dry floor; it says so once it is sure."""
+        self._is_dry(now, START_S)
+        await super().start(now)
+
     async def set_ohms(self, ohms: int, now: float) -> None:
         """The water changes; wet and dry become true when it crosses the profile's thresholds."""
         await self.act({"wet_ohms": ohms})
@@ -246,9 +251,12 @@ class Floor(Station):
             self.ledger.note("floor.wet", self.place.device, at=now, within_s=sampling_s)
         elif self.wet and ohms > settings["dry_ohms"]:
             self.wet = False
-            late = sampling_s + settings["dry_after_s"]
-            self.ledger.note("floor.dry", self.place.device, at=now, within_s=late)
+            self._is_dry(now, sampling_s)
         self.changed()
+
+    def _is_dry(self, now: float, late_s: float) -> None:
+        within_s = late_s + self.config["settings"]["dry_after_s"]
+        self.ledger.note("floor.dry", self.place.device, at=now, within_s=within_s)
 
 
 def make_station(
