@@ -127,7 +127,7 @@ def _key(rng: random.Random) -> int:
 def moppings(seed: int) -> Iterator[Mopping]:
     """Moppings without end."""
     rng = random.Random(f"moppings {seed}")
-    after_s = _seconds(rng, 1.5, 4.0)
+    after_s = _seconds(rng, 4.0, 6.0)
     while True:
         yield Mopping(
             after_s=after_s,
