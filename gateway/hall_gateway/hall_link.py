@@ -48,6 +48,7 @@ class HallLink:
         self._core = core
         self._health = health
         self._commands = OrderedWorker(self._command)
+        self._batch = asyncio.Lock()
         self.refused: dict[str, int] = {"retained_command": 0}
 
     @staticmethod
@@ -75,12 +76,11 @@ class HallLink:
             for work in (self._publish_states, self._drain_outbox, self._publish_replies):
                 group.create_task(self._mqtt.while_connected(work))
 
-    async def idle(self) -> None:
-        """Returns when every command received so far is committed and answered."""
+    async def finish(self) -> None:
+        """Answer the commands received so far, end the batch of events that is underway and begin
+        no other, and publish `online` 0: the broker sends no last will for an orderly end."""
         await self._commands.idle()
-
-    async def say_goodbye(self) -> None:
-        """Publish `online` 0: the broker sends no last will for an orderly end."""
+        await self._batch.acquire()
         with suppress(DisconnectedError):
             await self._mqtt.publish(f"{self._root}/online", b"0", retain=True)
 
@@ -97,27 +97,32 @@ class HallLink:
     async def _drain_outbox(self) -> None:
         while True:
             self._core.signals.outbox.clear()
-            rows = await self._core.outbox(SINK, WINDOW)
-            if not rows:
+            async with self._batch:
+                empty = not await self._publish_batch()
+            if empty:
                 await self._core.signals.outbox.wait()
-                continue
-            results = await asyncio.gather(
-                *(
-                    self._mqtt.publish(
-                        f"{self._root}/event/{row.topic_noun}/{row.topic_verb}", row.body
-                    )
-                    for row in rows
-                ),
-                return_exceptions=True,
-            )
-            confirmed = 0
-            while confirmed < len(rows) and results[confirmed] is None:
-                confirmed += 1
-            if confirmed:
-                await until_stored(partial(self._core.advance, SINK, rows[confirmed - 1].position))
-            for result in results:
-                if isinstance(result, BaseException):
-                    raise result
+
+    async def _publish_batch(self) -> bool:
+        """Publish what follows the cursor, and move it past what was confirmed; False for none."""
+        rows = await self._core.outbox(SINK, WINDOW)
+        results = await asyncio.gather(
+            *(
+                self._mqtt.publish(
+                    f"{self._root}/event/{row.topic_noun}/{row.topic_verb}", row.body
+                )
+                for row in rows
+            ),
+            return_exceptions=True,
+        )
+        confirmed = 0
+        while confirmed < len(rows) and results[confirmed] is None:
+            confirmed += 1
+        if confirmed:
+            await until_stored(partial(self._core.advance, SINK, rows[confirmed - 1].position))
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        return bool(rows)
 
     async def _publish_replies(self) -> None:
         while True:

@@ -67,8 +67,7 @@ class Gateway:
         try:
             async with asyncio.timeout(DRAIN_S):
                 await self._devices.idle()
-                await self._hall.idle()
-                await self._hall.say_goodbye()
+                await self._hall.finish()
         except TimeoutError:
             log.warning("ended after %.0f s with messages underway; they come again", DRAIN_S)
 
