@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from hall_gateway.broker import BrokerStartError, embedded_broker
-from support.mosquitto import free_port
+from hall_tools.ports import free_port
 from support.paho_client import PlainClient
 
 

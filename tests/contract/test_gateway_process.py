@@ -6,8 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from hall_tools.ports import free_port
 from support.gateway import Gateway
-from support.mosquitto import Mosquitto, free_port
+from support.mosquitto import Mosquitto
 from support.paho_client import PlainClient
 
 

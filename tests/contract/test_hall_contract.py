@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hall_tools.ports import free_port
 from support.gateway import Gateway
-from support.mosquitto import Mosquitto, free_port
+from support.mosquitto import Mosquitto
 from support.paho_client import PlainClient
 from support.plain_device import PlainDevice
 from support.plain_hall import ROOT, PlainHall
@@ -44,7 +45,7 @@ def test_events_are_cloud_events(hall: PlainHall, keypad: PlainDevice) -> None:
         ("floor-1", "wet", {"ohms": 40000}, "hall.floor.wet", "zone/entrance"),
         ("floor-1", "dry", {"ohms": 900000}, "hall.floor.dry", "zone/entrance"),
         ("floor-1", "fault", {"code": "probe_open", "value": 1}, "hall.floor.fault", "zone/entr"),
-        ("disp-1", "fault", {"code": "panel", "value": 1}, "hall.device.fault", "window/1"),
+        ("kp-1", "fault", {"code": "key_stuck", "value": 1}, "hall.device.fault", "window/1"),
     ],
 )
 def test_what_devices_report_has_its_type_and_topic(

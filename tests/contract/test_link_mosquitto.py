@@ -151,7 +151,8 @@ async def test_a_thousand_reconnects_cost_no_memory(
         print(f"\n{stats['connects']} connects; heap and files after each 100: {figures}")
     assert stats["connects"] >= RECONNECTS
     assert gateway.committed["kp-1"] == RECONNECTS
-    # What is in use at one moment varies with what is on its way; the least of several does not.
+    # What is in use at one moment varies by some 3 KB with what is on its way. The smallest leak,
+    # one 32-byte block of the heap at each reconnect, would be 16 KB between the halves.
     early, late = figures[:5], figures[5:]
-    assert min(late)[0] - min(early)[0] < 512
+    assert min(late)[0] - min(early)[0] < 4096
     assert min(files for _, files in late) <= min(files for _, files in early)

@@ -15,7 +15,8 @@ from hall_gateway import mqtt_connection
 from hall_gateway.config import MqttConfig
 from hall_gateway.mqtt import MqttClient, retry_delay
 from hall_gateway.mqtt_connection import DisconnectedError, Message
-from support.mosquitto import Mosquitto, free_port
+from hall_tools.ports import free_port
+from support.mosquitto import Mosquitto
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from hall_tools import mpy
-from support.mosquitto import free_port
+from hall_tools.ports import free_port
 
 HALL = str(Path(sys.executable).with_name("hall"))
 KEYPAD = ("keypad-5", "--device", "kp-1", "--broker", "127.0.0.1:1883")

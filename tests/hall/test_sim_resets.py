@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from hall_tools import deploy
 from hall_tools.errors import UserError
+from hall_tools.ports import free_port
 from hall_tools.sim import SimDevice
-from support.mosquitto import free_port
 from support.sim import Watched, config_of, running
 
 

@@ -18,16 +18,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
+from hall_tools.ports import free_port
+
 START_S = 10.0
 STOP_S = 5.0
 
 DEVICE_ACCESS = "pattern write device/v1/%u/up/#\npattern read device/v1/%u/down/#\n"
-
-
-def free_port() -> int:
-    """A TCP port on 127.0.0.1 that nothing listens on at this moment."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 class Mosquitto:

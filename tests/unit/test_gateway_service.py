@@ -12,8 +12,8 @@ from hall_gateway.mqtt import MqttClient
 from hall_gateway.service import Gateway, composed, serve
 from hall_tools.commands import gateway as command
 from hall_tools.errors import UserError
+from hall_tools.ports import free_port
 from prometheus_client import generate_latest
-from support.mosquitto import free_port
 
 
 def settings(tmp_path: Path) -> GatewayConfig:

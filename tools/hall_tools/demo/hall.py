@@ -5,7 +5,6 @@ Here: the order of things. Not here: what any of them does.
 
 import asyncio
 import os
-import socket
 import tempfile
 import time
 from collections.abc import AsyncGenerator, Callable
@@ -25,6 +24,7 @@ from hall_tools.demo.stations import Display, Door, Floor, Keypad, Station, make
 from hall_tools.demo.truth import Comparison, Ledger, compare
 from hall_tools.demo.world import Window, World
 from hall_tools.errors import UserError
+from hall_tools.ports import free_port
 
 READY_S = 60.0
 """A hall that is not ready by then never will be; on an idle machine it takes a few seconds."""
@@ -109,7 +109,7 @@ async def open_hall() -> AsyncGenerator[Hall]:
     opened = time.monotonic()
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hall-demo-")))
-        port = _free_port()
+        port = free_port()
         settings = folder / "gateway.toml"
         settings.write_text(gateway_settings(port, folder / "hall.db"), encoding="utf-8")
         gateway = await stack.enter_async_context(GatewayProcess(settings))
@@ -182,8 +182,3 @@ async def _watching() -> AsyncGenerator[asyncio.TaskGroup]:
 
 class _DoneError(Exception):
     """Ends a group of watchers from inside."""
-
-
-def _free_port() -> int:
-    with socket.create_server((HOST, 0)) as server:
-        return server.getsockname()[1]
