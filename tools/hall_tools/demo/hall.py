@@ -32,8 +32,9 @@ READY_S = 60.0
 STALLED_S = 15.0
 """When nothing arrived for so long, what is missing counts as lost."""
 
-QUIET_S = 1.0
-"""When everything has arrived, so long nothing else may come: a duplicate comes late."""
+QUIET_S = 6.0
+"""When everything has arrived, so long nothing else may come. A device that missed an ack sends its
+event again after 5 s: a duplicate would come that late."""
 
 
 @dataclass

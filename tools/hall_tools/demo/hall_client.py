@@ -1,7 +1,7 @@
 """The hall system's side of the wire: a plain MQTT client that knows only the published contract.
 
 Here: connecting, commands with their replies, and what arrives, with the moment of its arrival. Not
-here: what a queue system does with it (queue_system.py), and nothing of the gateway's own code.
+here: what a queue system does with it (world.py), and nothing of the gateway's own code.
 """
 
 import asyncio
