@@ -53,10 +53,6 @@ class Comparison:
     duplicated: list[Report] = field(default_factory=list[Report])
     unexpected: list[Report] = field(default_factory=list[Report])
 
-    @property
-    def perfect(self) -> bool:
-        return not (self.lost or self.duplicated or self.unexpected)
-
 
 def compare(facts: Iterable[Fact], reports: Iterable[Report]) -> Comparison:
     """Match every fact with the one report of the same kind and subject at the right time."""
