@@ -74,7 +74,8 @@ class Hal:
 
     def spi(self, clk, din, hz):
         """`.write(bytes)`: SPI mode 0 without a chip select, the most significant bit first."""
-        return machine.SPI(1, hz, sck=machine.Pin(clk), mosi=machine.Pin(din))
+        # By default the port takes GPIO 12 as MISO, the pin that sets the flash's voltage at reset.
+        return machine.SPI(1, hz, sck=machine.Pin(clk), mosi=machine.Pin(din), miso=None)
 
 
 class _Input:

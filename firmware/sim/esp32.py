@@ -10,7 +10,6 @@ class Partition:
     TYPE_DATA = 1
 
     def __init__(self, entry):
-        self._entry = entry
         self._offset = entry[2]
         self._size = entry[3]
 
@@ -22,10 +21,6 @@ class Partition:
             for entry in board.current.flash.partitions()
             if entry[0] == type and subtype in (0xFF, entry[1]) and label in (None, entry[4])
         ]
-
-    def info(self):
-        """(type, subtype, address, size, label, encrypted)"""
-        return self._entry + (False,)
 
     def readblocks(self, block_num, buf, offset=0):
         board.current.flash.read(self._address(block_num, offset, len(buf)), buf)

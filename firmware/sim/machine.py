@@ -63,9 +63,12 @@ class ADC:
 
 
 class SPI:
-    def __init__(self, id, baudrate=1_000_000, *, polarity=0, phase=0, sck=None, mosi=None):
+    def __init__(self, id, baudrate=1_000_000, *, polarity=0, phase=0, sck, mosi, miso):
+        """All pins must be told, as the port's default for one that is left out may be in use."""
         if id not in (1, 2):
             raise ValueError("SPI(%s) doesn't exist" % id)
+        if miso is not None:
+            raise ValueError("nothing here answers on MISO")
         pins = board.current.pins
         self._to_digits = (
             board.current.digits is not None
@@ -116,13 +119,5 @@ def reset():
     board.current.power.reset(HARD_RESET, {"reset": "soft"})
 
 
-def deepsleep(time_ms):
-    board.current.power.reset(DEEPSLEEP_RESET, {"reset": "deep_sleep", "ms": time_ms})
-
-
 def reset_cause():
     return board.current.power.cause
-
-
-def unique_id():
-    return b"\x24\x0a\xc4\x00\x00\x01"

@@ -47,9 +47,7 @@ class WLAN:
     def isconnected(self):
         return self.status() == STAT_GOT_IP
 
-    def status(self, param=None):
-        if param == "rssi":
-            return -52
+    def status(self):
         if self._started is None:
             return STAT_IDLE
         if time.ticks_diff(time.ticks_ms(), self._started) < _JOIN_MS:
