@@ -111,9 +111,8 @@ class Device:
             self._link.kick()
 
     def link_down_ms(self):
-        """0 while the gateway answers, else ms since it last did (since boot if it never did)."""
-        now = hal.uptime_ms()
-        return self._link.down_ms(now) if self._link else now
+        """0 while the gateway answers, else ms since it last did; above any ttl if it never has."""
+        return self._link.down_ms(hal.uptime_ms())
 
     def log(self, text):
         """One line of the serial log."""

@@ -19,6 +19,9 @@ from .packets import Buffers, MqttError, psk_context, reason
 from .reported import Reported
 from .window import Window
 
+# What down_ms() is before the gateway's first ack: more than any desired state is good for.
+NEVER_MS = 0x3FFFFFFF
+
 COUNTED = (
     "connects failures events resends acks acks_refused states stale repeated desired_refused "
     "malformed commands commands_failed duplicates replies_dropped"
@@ -93,7 +96,7 @@ class Link:
         )
         self._reconnect = Backoff(timings.reconnect, timings.reconnect_last, randint)
         self._answered = False  # the gateway has acked on this connection
-        self._heard = 0  # uptime of the last ack; before the first one, of boot
+        self._heard = None  # uptime of the last ack
         self._asked = None  # uptime of the oldest event or state that no ack came after
 
     @property
@@ -110,10 +113,13 @@ class Link:
         self._reported.report(text, self._uptime())
 
     def down_ms(self, now):
-        """0 while the gateway answers, else ms since it last did (since boot if it never did)."""
+        """0 while the gateway answers, else ms since it last did; NEVER_MS when it never has.
+
+        A device that has only started cannot know how old a retained desired state is.
+        """
         if self._answered and (self._asked is None or now - self._asked < self._timings.answer):
             return 0
-        return now - self._heard
+        return NEVER_MS if self._heard is None else now - self._heard
 
     async def run(self):
         """Connect, serve, and connect again, for ever."""

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,18 @@ class Hub:
         enough = await asyncio.to_thread(self.client.until, lambda: len(known()) >= count)
         assert enough, f"{len(known())} of {count} events {kind}"
         return [event for _, event in sorted(known().items())]
+
+    async def until_state(self, found: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """The first up/state for which `found` holds."""
+
+        def matching() -> dict[str, Any] | None:
+            heard = [m.payload for m in self.client.received if m.topic.endswith("up/state")]
+            return next(filter(found, map(json.loads, heard)), None)
+
+        assert await asyncio.to_thread(self.client.until, lambda: matching() is not None)
+        state = matching()
+        assert state is not None
+        return state
 
     async def acknowledge(self, event: dict[str, Any]) -> None:
         now = time.time_ns() // 1_000_000
@@ -153,6 +165,19 @@ async def test_segments_show_the_call_that_is_wanted(hub: Hub, tmp_path: Path):
         # A 0 1 5 from the left, as segments A B C D E F G from bit 6.
         lit = await device.until(lambda line: line.get("segments", [])[:1] == [0x77])
         assert lit["segments"][:4] == [0x77, 0x7E, 0x30, 0x5B]
+
+
+async def test_an_old_call_is_not_believed_before_the_gateway_answers(hub: Hub, tmp_path: Path):
+    """The broker keeps the last call while the gateway is away, and the display starts then."""
+    hub.send("desired", {"rev": 5, **CALL, "ttl_s": 30}, retain=True)
+    async with running(config_of("call-display-7seg-max7219", hub.port), tmp_path / "disp"):
+        state = await hub.until_state(lambda state: state["rev"] == 5)
+        assert state["shows"]["view"] == "wait"
+        (boot,) = await hub.events("boot")
+        await hub.acknowledge(boot)
+        (shown,) = await hub.events("shown")
+        await hub.until_state(lambda state: state["shows"]["view"] == "call")
+        assert shown["t"] is not None, "journalled before the gateway had answered"
 
 
 async def test_people_are_counted_by_direction(hub: Hub, tmp_path: Path):
