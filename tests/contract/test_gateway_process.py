@@ -70,7 +70,18 @@ def test_check_says_what_the_settings_describe(tmp_path: Path) -> None:
     assert (checked.returncode, checked.stderr) == (os.EX_OK, "")
     assert "good: hall demo, 2 windows, 5 devices, external broker" in checked.stdout
     as_json = hall_command("gateway", "check", "--json", "--config", str(gateway.config))
-    assert json.loads(as_json.stdout)["device"][0]["id"] == "disp-1"
+    told = json.loads(as_json.stdout)
+    assert told["ok"] is True
+    assert told["settings"]["device"][0]["id"] == "disp-1"
+
+
+def test_check_says_in_json_what_is_wrong(tmp_path: Path) -> None:
+    gateway = Gateway(tmp_path / "gateway", free_port(), tables='[[device]]\nid = "kp-1"\n')
+    result = hall_command("gateway", "check", "--json", "--config", str(gateway.config))
+    assert result.returncode == os.EX_CONFIG
+    told = json.loads(result.stdout)
+    assert told["ok"] is False
+    assert "device[1].profile: is missing" in " ".join(told["errors"])
 
 
 def test_a_store_that_cannot_be_opened(tmp_path: Path) -> None:

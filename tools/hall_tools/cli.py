@@ -5,6 +5,8 @@ does; each lives in `hall_tools.commands`.
 """
 
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -24,6 +26,21 @@ app.add_typer(glyphs.app, name="glyphs")
 app.add_typer(sim.app, name="sim")
 app.add_typer(gateway.app, name="gateway")
 app.command("demo")(demo.demo)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"hallkit {version('hallkit')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _hall(  # pyright: ignore[reportUnusedFunction] (typer: the options of `hall` itself)
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None: ...
 
 
 def main() -> None:

@@ -52,6 +52,9 @@ def demo(
         raise UserError(f"{report.parent}: no such folder for the report", os.EX_CANTCREAT)
     stopped, result = asyncio.run(_until_stopped(_run(headless, seconds, seed, picture)))
     if stopped:
+        _log(
+            "stopped before closing time: nothing was compared" + (", no report" if report else "")
+        )
         as_meant = seconds is None and stopped == signal.SIGINT
         sys.exit(os.EX_OK if as_meant else 128 + stopped)
     assert result is not None

@@ -57,9 +57,16 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Check the settings without starting anything."""
-    settings = _load(config)
+    try:
+        settings = _load(config)
+    except UserError as error:
+        if as_json:
+            print(json.dumps({"ok": False, "errors": str(error).splitlines()}, ensure_ascii=False))
+            raise typer.Exit(error.exit_code) from None
+        raise
     if as_json:
-        print(json.dumps(settings.model_dump(mode="json", by_alias=True), ensure_ascii=False))
+        told = settings.model_dump(mode="json", by_alias=True)
+        print(json.dumps({"ok": True, "settings": told}, ensure_ascii=False))
     else:
         print(
             f"{config}: good: hall {settings.hall}, {len(settings.windows)} windows, "

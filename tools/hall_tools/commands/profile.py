@@ -6,6 +6,7 @@ says (`hall_profiles`).
 
 import json
 import os
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Annotated
 
@@ -29,7 +30,7 @@ def list_profiles(as_json: Json = False) -> None:
         keys = ("name", "version", "title", "role", "transport")
         _print_json([_pick(profile, keys) for profile in profiles])
         return
-    rows = [(p.name, p.role, p.board.chip, f"{p.title.zh}\n{p.title.en}") for p in profiles]
+    rows = [(p.name, p.role, p.board.chip, f"{p.title.zh}  {p.title.en}") for p in profiles]
     _print_table(("profile", "role", "chip", "title"), rows)
 
 
@@ -109,9 +110,11 @@ def _show(profile: Profile) -> None:
 
 def _print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     table = Table(*head, box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    table.columns[0].no_wrap = True
     for row in rows:
         table.add_row(*row)
-    console = Console(highlight=False, markup=False)
+    # In a pipe a row is a line, for grep.
+    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 500)
     console.print(table)
     console.print()
 

@@ -43,7 +43,10 @@ def run(
     ] = None,
     state: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Where the flash chip is kept between runs."),
+        typer.Option(
+            metavar="DIR",
+            help="Where the flash chip is kept; without it in ~/.local/state/hallkit/sim.",
+        ),
     ] = None,
     settings: Annotated[
         list[str] | None,
@@ -52,9 +55,23 @@ def run(
 ) -> None:
     """Run the firmware of PROFILE as one process, hardware simulated below the drivers.
 
-    The world is told by JSON lines on stdin: {"press": 5}, {"cross": "in"}, {"wet_ohms": 40000},
-    {"power": "cut"}, {"power": "on"}. What the device shows and does comes as JSON lines on stdout,
-    between the lines of its serial log. Ctrl-C switches it off; the end of stdin does not.
+    The world is told by JSON lines on stdin:
+
+    {"press": 5}: a finger on key 5; "ms" and "bounce_ms" if you like.
+
+    {"cross": "in"}, {"cross": "out"}, {"turn_back": "in"}: a body in the doorway.
+
+    {"wet_ohms": 40000}: the water on the floor; also mends a broken probe.
+
+    {"probe": "open"}, {"probe": "short"}: a cut cable, a shorted one.
+
+    {"wifi": "off"}, {"wifi": "on"}, {"power": "cut"}, {"power": "on"}: the access point, the mains.
+
+    {"hang_ms": 20000}: the program hangs, and the watchdog bites.
+
+    What the device shows and does comes as JSON lines, between the lines of its serial log.
+
+    Ctrl-C switches it off; the end of stdin does not.
     """
     if psk is not None and not _PSK.fullmatch(psk):
         raise UserError("--psk: not 32 to 128 hex digits", os.EX_USAGE)
