@@ -1,6 +1,7 @@
 """The call display's role: views, templates, blinking, staleness. Simulated time only."""
 
 from itertools import pairwise
+from unittest.mock import Mock
 
 import pytest
 from hall_firmware.hall.roles.call_display import CallDisplay
@@ -101,6 +102,50 @@ def test_two_rows_take_a_text_as_two_lines_when_that_makes_it_fit(text, expected
     assert lines_of({"rev": 1, "view": "text", "text": text}, rows=2) == expected
 
 
+class FailingFace(FakeFace):
+    """A face that finds no memory the next time it is to show something."""
+
+    fails = False
+
+    def show(self, lines: list[str], now: int) -> None:
+        if self.fails:
+            self.fails = False
+            raise MemoryError
+        super().show(lines, now)
+
+
+def failing() -> tuple[CallDisplay, FailingFace, Context]:
+    context = Context()
+    face = FailingFace()
+    role = CallDisplay(SETTINGS, face, context)
+    role.desire(call(rev=5, ttl_s=10), 0)
+    context.run(role, 1000)
+    face.fails = True
+    return role, face, context
+
+
+def test_a_call_that_the_face_did_not_take_is_not_shown_and_is_tried_again():
+    role, face, context = failing()
+    role.desire(call(rev=6, ticket="A016"), context.now)
+    with pytest.raises(MemoryError):
+        role.step(context.now)
+    assert role.state()["view"] is None
+    assert context.of("shown") == [{"rev": 5}]
+    context.run(role, 2000)
+    assert face.lines == ["请A016号"]
+    assert context.of("shown") == [{"rev": 5}, {"rev": 6}]
+    assert face.frames[-1][2] == ("请A016号",)
+
+
+def test_a_stale_number_goes_though_the_face_failed_at_first():
+    role, face, context = failing()
+    context.link_down = 20_000
+    with pytest.raises(MemoryError):
+        role.step(context.now)
+    context.run(role, 2000)
+    assert face.lines == ["请稍候"]
+
+
 def test_shown_is_told_once_after_a_lit_frame():
     role, face, context = display()
     role.desire(call(rev=5), 0)
@@ -114,9 +159,12 @@ def test_shown_is_told_once_after_a_lit_frame():
 
 
 def test_a_frame_in_the_dark_half_of_a_blink_is_not_shown():
-    role, _, context = display()
+    role, face, context = display()
     role.desire(call(), 0)
-    # A stall: the first frame comes when the blinking number is dark.
+    # Its first frame failed, and the next one comes when the blinking number is dark.
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(OSError, match="stuck"):
+        patch.setattr(face, "frame", Mock(side_effect=OSError("stuck")))
+        role.step(0)
     context.now = 280
     context.run(role, 480)
     assert context.events == []

@@ -8,6 +8,7 @@ BLINK_MS = 250  # half a period: 2 Hz, below the 3 Hz that can trigger a seizure
 IDENTIFY_MS = 10_000
 # Where the gateway names no ttl_s: three keepalives of the link.
 TTL_S = 60
+TTL_MAX_S = 86400
 
 # What a view needs, beside rev.
 VIEWS = {
@@ -44,7 +45,7 @@ class CallDisplay:
         self._words = HANZI if face.hanzi else SEGMENTS
         self._blink_ms = int(settings["blink_s"] * 1000)
         self._desired = {"view": "wait"}
-        self._view = "wait"  # the view on the face
+        self._view = "wait"  # the view on the face; None: not the one that is wanted, or unknown
         self._phase = None  # of the test pattern on the face
         self._blink_since = 0
         self._blink_until = 0
@@ -68,7 +69,8 @@ class CallDisplay:
     def desire(self, desired, now):
         _check(desired)
         self._desired = desired
-        self._begin(self._wanted(), now)
+        # step() shows it: a face that fails there is the supervisor's, and is tried again.
+        self._view = None
 
     def state(self):
         stale = self._wanted() != self._desired["view"]
@@ -90,20 +92,20 @@ class CallDisplay:
         return desired["view"]
 
     def _begin(self, view, now):
-        self._view = view
-        self._phase = None
+        self._view = self._phase = None
         self._blink_until = 0
         if view == "call" and self._shown != self._desired["rev"]:
             self._blink_since = now
             self._blink_until = now + self._blink_ms
         if view != "test":
             self._face.show(self._lines(view), now)
+        self._view = view
 
     def _test(self, now):
         phase = now // 1000 & 1
         if phase != self._phase:
-            self._phase = phase
             self._face.pattern(phase)
+            self._phase = phase
 
     def _lines(self, view):
         desired = self._desired
@@ -154,5 +156,5 @@ def _check(desired):
         if value is not None and (not isinstance(value, str) or len(value) > limit):
             raise ValueError("%s must be a text of at most %d characters" % (name, limit))
     ttl_s = desired.get("ttl_s", TTL_S)
-    if type(ttl_s) is not int or ttl_s < 1:
-        raise ValueError("ttl_s must be a whole number of seconds, at least 1")
+    if type(ttl_s) is not int or not 1 <= ttl_s <= TTL_MAX_S:
+        raise ValueError("ttl_s must be a whole number of seconds, 1 to %d" % TTL_MAX_S)
