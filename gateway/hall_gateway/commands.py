@@ -50,19 +50,20 @@ class Commands:
         self._hall.add_command(id, name, now, body)
         return None if body is None else Reply(id, body)
 
-    def device_reply(self, device: str, payload: bytes) -> None:
-        """up/reply: the answer to a command that the device was given."""
+    def device_reply(self, device: str, payload: bytes) -> str | None:
+        """up/reply: the id of the command it answers; None when it is refused."""
         try:
             reply = parse(DeviceReply, payload)
         except PayloadError:
             self._counts["refused.reply"] += 1
-            return
+            return None
         if not self._hall.has_order(reply.id, device):
             self._counts["refused.stray_reply"] += 1
-            return
+            return None
         answer: Json = {"id": reply.id, "ok": reply.ok}
         answer |= {"result": reply.result} if reply.ok else {"error": reply.error or "no reason"}
         self._answer(reply.id, compact(answer))
+        return reply.id
 
     def tick(self, now: int) -> None:
         """Commands that a device did not answer in time get an error for a reply."""

@@ -86,9 +86,12 @@ class Core:
         now = self._clock()
         await self._writer.run(lambda: self._heart.online(device, online, now), grows=True)
 
-    async def reply(self, device: str, payload: bytes) -> None:
-        """up/reply: answers the device command with that id; see replies()."""
-        await self._writer.run(lambda: self._heart.reply(device, payload), grows=True)
+    async def reply(self, device: str, payload: bytes) -> str | None:
+        """up/reply: the id of the device command that it answers; see replies().
+
+        None: refused and counted (not a reply, or to no command that this device has to answer).
+        """
+        return await self._writer.run(lambda: self._heart.reply(device, payload), grows=True)
 
     async def command(self, name: str, payload: bytes) -> Reply | None:
         """command/{name}. None when the answer comes later (`device`), or there is no id to

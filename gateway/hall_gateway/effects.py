@@ -4,9 +4,13 @@ Here: carrying out what the state machine decides, with identity and time for ev
 here: deciding it (sessions.py), accepting events (accept.py), committing (writer.py).
 """
 
+import json
+import logging
+import sqlite3
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
+from hall_gateway.config import GATEWAY_ID
 from hall_gateway.events import Quality, cloud_event, event_id, reported, topic
 from hall_gateway.models import (
     KINDS,
@@ -16,18 +20,17 @@ from hall_gateway.models import (
     ShownData,
 )
 from hall_gateway.outcome import Emit, Outcome
-from hall_gateway.payload import PayloadError, parse
+from hall_gateway.payload import PayloadError, parse_data
 from hall_gateway.plan import Plan, PlannedDevice
-from hall_gateway.sessions import Sessions
+from hall_gateway.sessions import RefusedError, Sessions
 from hall_gateway.state import Desired, HallState, Json
 from hall_gateway.store import Store
 from hall_gateway.store_events import StoredEvent
 
-GATEWAY = "gateway"
-"""The reserved device id of the gateway itself."""
-
 POISON = ""
 """Stored in place of the kind of an event that is in quarantine: it has no effect."""
+
+_log = logging.getLogger(__name__)
 
 
 class BootTimes:
@@ -79,21 +82,61 @@ class Effects:
         self.touched = Touched()
         self.sessions = Sessions(plan, state)
         self._hall = plan.hall
+        self._state = state
         self._store = store
         self._times = times
         self._counts = counts
         self._own_epoch = store.own_epoch()
 
     def event(self, device: PlannedDevice, epoch: int, event: StoredEvent, now: int) -> None:
-        """The effect of a stored event whose turn it is."""
+        """The effect of a stored event whose turn it is: all of it, or that it is in quarantine.
+
+        No defect in one event may stop its device for ever. Raises only sqlite3.Error.
+        """
         if event.kind == POISON:
             return
+        counts = self._counts.copy()
+        self._store.run("SAVEPOINT effect")
         try:
-            data = parse(KINDS[device.role][event.kind], event.data.encode())
-        except (KeyError, PayloadError):
-            # It fitted when it was stored: the registry gave this id to another kind of device.
-            self.alarm(device, "refused_event", {"epoch": epoch, "seq": event.seq}, now)
-            return
+            self._act(device, epoch, event, now)
+        except sqlite3.Error:
+            raise
+        except (PayloadError, RefusedError) as error:
+            self._take_back(counts)
+            self.poison(device, epoch, event.seq, str(error), event.data.encode(), now)
+        except Exception as error:
+            _log.exception("%s, seq %d: no effect", device.id, event.seq)
+            self._take_back(counts)
+            fault = f"no effect: {type(error).__name__}"
+            self.poison(device, epoch, event.seq, fault, event.data.encode(), now)
+        self._store.run("RELEASE effect")
+
+    def poison(
+        self, device: PlannedDevice, epoch: int, seq: int, fault: str, body: bytes, now: int
+    ) -> None:
+        """An event that is covered without effect: kept, counted and told."""
+        self._counts["quarantined"] += 1
+        self._counts["refused.poison"] += 1
+        self._store.events.add_quarantine(device.id, (epoch, seq), now, fault, body)
+        details = {"epoch": epoch, "seq": seq, "reason": fault}
+        self.alarm(device, "refused_event", details, now)
+
+    def _take_back(self, counts: Counter[str]) -> None:
+        """Undo what an event has done so far, in memory too."""
+        self._store.run("ROLLBACK TO effect")
+        self._state.become(self._store.hall.load())
+        desired = self._state.desired
+        self.touched.desired = {
+            id: desired[id].body() for id in self.touched.desired if id in desired
+        }
+        self._counts.clear()
+        self._counts.update(counts)
+
+    def _act(self, device: PlannedDevice, epoch: int, event: StoredEvent, now: int) -> None:
+        model = KINDS[device.role].get(event.kind)
+        if model is None:  # the registry has given this id to another kind of device
+            raise PayloadError(f"kind: {event.kind} is not one of a {device.role}'s")
+        data = parse_data(model, json.loads(event.data))
         time, quality = self._times.time(device.id, epoch, event)
         outcome = self._meaning(device, event, data, time, now)
         self.carry_out(outcome, now)
@@ -110,7 +153,7 @@ class Effects:
         for emit in outcome.emits:
             if emit.own:
                 seq = self._store.next_own_seq()
-                self._publish(event_id(GATEWAY, self._own_epoch, seq), emit, now, "synced", now)
+                self._publish(event_id(GATEWAY_ID, self._own_epoch, seq), emit, now, "synced", now)
 
     def alarm(self, device: PlannedDevice, code: str, details: Json, now: int) -> None:
         """hall.device.fault about a device, from the gateway."""

@@ -163,9 +163,8 @@ class Heart:
         if planned := self._known(device):
             self._effects.online(planned, online, now)
 
-    def reply(self, device: str, payload: bytes) -> None:
-        if self._known(device):
-            self._commands.device_reply(device, payload)
+    def reply(self, device: str, payload: bytes) -> str | None:
+        return self._commands.device_reply(device, payload) if self._known(device) else None
 
     def command(self, name: str, payload: bytes, now: int) -> Reply | None:
         return self._commands.command(name, payload, now)

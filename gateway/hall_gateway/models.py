@@ -43,7 +43,11 @@ U32 = Annotated[int, Field(ge=0, le=2**32 - 1, description="0 to 4294967295")]
 Seq = Annotated[int, Field(ge=1, le=2**32 - 1, description="1 to 4294967295")]
 Boot = Annotated[int, Field(ge=0, le=2**16 - 1, description="0 to 65535")]
 UptimeMs = Annotated[int, Field(ge=0, le=2**40 - 1, description="ms since boot, below 2^40")]
-UnixMs = Annotated[int, Field(ge=0, le=2**48 - 1, description="unix ms, below 2^48, or null")]
+UnixMs = Annotated[
+    int,
+    Field(ge=0, le=253402300799999, description="unix ms, at most 253402300799999, or null"),
+]
+"""Up to 9999-12-31T23:59:59.999Z: RFC 3339 writes a year with four digits."""
 Rev = Annotated[int, Field(ge=0, le=10**10 - 1, description="0 to 9999999999")]
 Ohms = Annotated[int, Field(ge=0, le=10**9, description="0 to 1000000000 ohm")]
 Key = Annotated[int, Field(ge=1, le=16, description="1 to 16")]

@@ -3,22 +3,21 @@
 Here: the size limit, parsing, and the wording of errors. Not here: the models (models.py).
 """
 
+import json
+import math
 from collections.abc import Iterable, Mapping
-from typing import TypeVar, get_args
+from typing import NoReturn, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from hall_gateway.models import CommandIdOnly
+from hall_gateway.models import CommandIdOnly, Identity
 
 MAX_PAYLOAD = 1024
 """Bytes of JSON in any one payload, as the device contract says."""
 MAX_POISON = 16 * 1024
 """Bytes that are searched for the identity of an event that is too large to be taken."""
-
-MAX_REFUSED = 16 * 1024
-"""Bytes up to which a payload that is too long is still searched for whose it is."""
 
 _MOST_FAULTS = 3
 
@@ -29,13 +28,18 @@ class PayloadError(ValueError):
     """What is wrong with a payload and what would be right, in one line."""
 
 
-def parse(
-    model: type[Model], payload: bytes, windows: Iterable[str] = (), limit: int = MAX_PAYLOAD
-) -> Model:
-    """`payload` (JSON, at most `limit` bytes; more is refused unparsed) as `model`.
+def parse(model: type[Model], payload: bytes, windows: Iterable[str] = ()) -> Model:
+    """`payload` (JSON, at most MAX_PAYLOAD bytes; more is refused unparsed) as `model`.
 
-    `windows` are the ids that an error about a window suggests. Raises PayloadError.
+    `windows` are the ids that an error about a window suggests. Raises PayloadError, also for a
+    number that JSON cannot write again, in whatever field: NaN, Infinity, 1e999.
     """
+    parsed = _read(model, payload, MAX_PAYLOAD, windows)
+    json.loads(payload.decode(), parse_constant=_not_finite, parse_float=_finite)
+    return parsed
+
+
+def _read(model: type[Model], payload: bytes, limit: int, windows: Iterable[str] = ()) -> Model:
     if len(payload) > limit:
         raise PayloadError(f"{len(payload)} bytes; a payload has at most {limit}")
     try:
@@ -52,12 +56,29 @@ def parse_data(model: type[Model], data: Mapping[str, object]) -> Model:
         raise PayloadError(_explain(error, model, ())) from None
 
 
+def identity(payload: bytes) -> Identity | None:
+    """Which event it is whose other fields may be wrong; None when it cannot be read."""
+    try:
+        return _read(Identity, payload, MAX_POISON)
+    except PayloadError:
+        return None
+
+
 def command_id(payload: bytes) -> str | None:
     """The id of a hall command whose other fields may be wrong; None when it cannot be read."""
     try:
-        return parse(CommandIdOnly, payload).id
+        return _read(CommandIdOnly, payload, MAX_PAYLOAD).id
     except PayloadError:
         return None
+
+
+def _not_finite(number: str) -> NoReturn:
+    raise PayloadError(f"not JSON: {number:.32} is no finite number")
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    return value if math.isfinite(value) else _not_finite(number)
 
 
 def _explain(error: ValidationError, model: type[BaseModel], windows: Iterable[str]) -> str:

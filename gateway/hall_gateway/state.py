@@ -107,6 +107,11 @@ class HallState:
     displays: dict[str, Display] = field(default_factory=dict[str, Display])
     desired: dict[str, Desired] = field(default_factory=dict[str, Desired])
 
+    def become(self, other: "HallState") -> None:
+        """Take everything from `other` in place of what is here."""
+        self.windows, self.ratings = other.windows, other.ratings
+        self.displays, self.desired = other.displays, other.desired
+
     def put(self, kept: Kept) -> None:
         """Take `kept` as the current one of its kind."""
         match kept:

@@ -14,5 +14,5 @@ def compact(value: object) -> bytes:
 
 def rfc3339(unix_ms: int) -> str:
     """`unix_ms` as UTC with milliseconds, e.g. 2026-11-21T08:00:00.000Z (RFC 3339)."""
-    time = datetime.fromtimestamp(unix_ms / 1000, UTC)
-    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    time = datetime.fromtimestamp(unix_ms // 1000, UTC)
+    return f"{time:%Y-%m-%dT%H:%M:%S}.{unix_ms % 1000:03}Z"

@@ -149,7 +149,8 @@ class Writer:
                 _log.exception("a job failed; nothing of it was stored")
                 batch[0].error = error
         else:
-            if self._failing:
+            # A tick commits nothing on a full disk, so that says nothing about the disk.
+            if self._failing and any(job.grows and job.error is None for job in batch):
                 self._failing = False
                 _log.warning("the store takes events again")
 

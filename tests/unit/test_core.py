@@ -3,11 +3,17 @@
 import asyncio
 import json
 import random
+import sqlite3
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from hall_gateway import effects
 from hall_gateway.accept import MAX_AHEAD, MAX_EPOCHS
+from hall_gateway.events import cloud_event
+from hall_gateway.models import DeviceEvent
+from hall_gateway.outcome import Emit
 from hall_gateway.plan import Plan, PlannedDevice
 from hall_gateway.values import Ack, StoreError
 from hall_profiles import load
@@ -194,6 +200,91 @@ async def test_what_has_no_identity_is_kept_and_counted(tmp_path: Path, payload:
         assert await hall.rows() == []
 
 
+async def test_a_time_that_no_calendar_has_is_poison(tmp_path: Path) -> None:
+    """RFC 3339 ends with the year 9999: the last ms of it passes, the next one is refused."""
+    last = 253402300799999
+    async with open_hall(tmp_path) as hall:
+        cnt = Device("cnt")
+        assert await send(hall, cnt, cnt.event("passage", {"dir": "in"}, t=last)) == 1
+        assert await send(hall, cnt, cnt.event("passage", {"dir": "in"}, t=last + 1)) == 2
+        [event] = await hall.events("hall.count.passage")
+        assert event["time"] == "9999-12-31T23:59:59.999Z"
+        [alarm] = await hall.data("hall.device.fault")
+        assert alarm["reason"].startswith("t: ")
+
+
+@pytest.mark.parametrize("value", ["NaN", "-Infinity", "1e999", '[1,{"a":-1e999}]'])
+async def test_a_number_that_json_cannot_write_is_poison(tmp_path: Path, value: str) -> None:
+    async with open_hall(tmp_path) as hall:
+        cnt = Device("cnt")
+        payload = cnt.event("passage", {"dir": "in", "x": 0}).replace(b"0}", value.encode() + b"}")
+        assert await send(hall, cnt, payload) == 1
+        [alarm] = await hall.data("hall.device.fault")
+        assert "is no finite number" in alarm["reason"]
+        assert hall.core.health()["quarantined"] == 1
+
+
+async def test_a_defect_in_reading_an_event_ends_with_that_event(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_hall(tmp_path) as hall:
+        cnt = Device("cnt")
+
+        def broken(event: DeviceEvent) -> bytes:
+            raise RecursionError
+
+        with monkeypatch.context() as patch:
+            patch.setattr(DeviceEvent, "digest", broken)
+            assert await send(hall, cnt, passage(cnt)) == 1
+        assert await send(hall, cnt, passage(cnt)) == 2
+        [alarm] = await hall.data("hall.device.fault")
+        assert (alarm["seq"], alarm["reason"]) == (1, "not read: RecursionError")
+        assert len(await hall.data("hall.count.passage")) == 1
+
+
+async def test_a_defect_in_the_effect_of_an_event_ends_with_that_event(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waited for the event before it, which has its effect all the same; nothing of the effect
+    is left, in memory, in the store or in what devices are told."""
+    async with open_hall(tmp_path) as hall:
+        await hall.serve("A001")
+        keypad = Device("kp-1")
+        prompt = hall.desired("kp-1")
+        boot = keypad.event("boot", {"cause": "power_on"})
+        close = keypad.event("close", {"session": prompt["rev"], "why": "end"})
+        assert await send(hall, keypad, close) is None
+
+        def broken(hall: str, id: str, emit: Emit, *rest: Any) -> bytes:
+            if emit.type == "hall.rating.none":
+                raise ValueError("year 10889 is out of range")
+            return cloud_event(hall, id, emit, *rest)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(effects, "cloud_event", broken)
+            assert await send(hall, keypad, boot) == 2
+        assert hall.desired("kp-1") == prompt
+        assert len(await hall.events("hall.device.started")) == 1
+        [alarm] = await hall.data("hall.device.fault")
+        assert (alarm["seq"], alarm["reason"]) == (2, "no effect: ValueError")
+        health = hall.core.health()
+        assert (health["quarantined"], health["refused"]) == (1, {"poison": 1})
+        assert "hall.rating.none" not in cast(dict[str, int], health["published"])
+        again = keypad.event("close", {"session": prompt["rev"], "why": "end"})
+        assert await send(hall, keypad, again) == 3
+        assert len(await hall.events("hall.rating.none")) == 1
+
+
+async def test_events_keep_their_length_limit_as_they_came(tmp_path: Path) -> None:
+    """1e9 is written 1000000000.0 in the store: longer, but not again too long."""
+    async with open_hall(tmp_path) as hall:
+        cnt = Device("cnt")
+        payload = cnt.event("passage", {"dir": "in", "x": 0})
+        payload = payload.replace(b"0}", b"[" + b",".join([b"1e9"] * 200) + b"]}")
+        assert await send(hall, cnt, payload) == 1
+        assert len(await hall.events("hall.count.passage")) == 1
+
+
 async def test_the_same_identity_with_another_body_raises_an_alarm(tmp_path: Path) -> None:
     async with open_hall(tmp_path) as hall:
         cnt = Device("cnt")
@@ -212,7 +303,7 @@ async def test_an_unknown_device_keeps_its_events(tmp_path: Path) -> None:
         assert await hall.core.event("ghost", passage(ghost)) is None
         assert await hall.core.state("ghost", ghost.state(acked=0)) is None
         await hall.core.online("ghost", True)
-        await hall.core.reply("ghost", b'{"id":"c-1","ok":true}')
+        assert await hall.core.reply("ghost", b'{"id":"c-1","ok":true}') is None
         assert hall.core.health()["refused"] == {"unknown_device": 4}
         assert await hall.rows() == []
         assert "ghost" not in hall.core.device_states()
@@ -240,6 +331,15 @@ async def test_a_device_has_a_bounded_number_of_epochs(tmp_path: Path) -> None:
         assert len(await hall.rows()) == 3 * MAX_EPOCHS
 
 
+async def test_a_gap_may_not_add_an_epoch_too_many(tmp_path: Path) -> None:
+    async with open_hall(tmp_path) as hall:
+        for epoch in range(MAX_EPOCHS + 1):
+            cnt = Device("cnt", epoch=epoch)
+            assert await send(hall, cnt, cnt.gap(1, 3)) == 3
+    with closing(sqlite3.connect(tmp_path / "hall.db")) as connection:
+        assert connection.execute("SELECT count(*) FROM marks").fetchone() == (MAX_EPOCHS,)
+
+
 async def test_events_far_ahead_are_refused(tmp_path: Path) -> None:
     async with open_hall(tmp_path) as hall:
         cnt = Device("cnt")
@@ -253,7 +353,14 @@ async def test_events_far_ahead_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "payload",
-    [b"", b"{}", b'{"journal":{"epoch":1,"acked":5,"next":5}}', b'{"journal":{"epoch":"x"}}'],
+    [
+        b"",
+        b"{}",
+        b'{"journal":{"epoch":1,"acked":5,"next":5}}',
+        b'{"journal":{"epoch":"x"}}',
+        b'{"journal":{"epoch":1,"acked":0,"next":1},"shows":{"c":NaN}}',
+        b'{"journal":{"epoch":1,"acked":0,"next":1},"shows":{"c":1e999}}',
+    ],
 )
 async def test_a_bad_state_is_counted(tmp_path: Path, payload: bytes) -> None:
     async with open_hall(tmp_path) as hall:
@@ -366,11 +473,19 @@ async def test_a_device_command_is_handed_out_once_and_answered_once(tmp_path: P
     async with open_hall(tmp_path) as hall:  # a restart does not send it again
         assert await hall.core.take_device_commands() == []
         assert await hall.core.command("device", order) is None
-        await hall.core.reply("disp-1", b'{"id":"d-1","ok":true,"result":"not mine"}')
-        await hall.core.reply("kp-1", b'{"id":"d-1","ok":true,"result":{"blink":true}}')
-        await hall.core.reply("kp-1", b'{"id":"d-1","ok":false,"error":"twice"}')
-        await hall.core.reply("kp-1", b"nonsense")
-        assert hall.core.health()["refused"] == {"stray_reply": 2, "reply": 1}
+        for refused in (
+            b"nonsense",
+            b"[" * 1000,
+            b'{"id":["d-1"],"ok":true}',
+            b'{"id":"d-1","ok":true,"result":NaN}',
+            b'{"id":"d-1","ok":true,"result":"' + b"x" * 1024 + b'"}',
+        ):
+            assert await hall.core.reply("kp-1", refused) is None
+        answer = b'{"id":"d-1","ok":true,"result":{"blink":true}}'
+        assert await hall.core.reply("disp-1", answer) is None
+        assert await hall.core.reply("kp-1", answer) == "d-1"
+        assert await hall.core.reply("kp-1", answer) is None
+        assert hall.core.health()["refused"] == {"stray_reply": 2, "reply": 5}
         assert hall.core.signals.replies.is_set()
         [reply] = await hall.core.replies()
         assert read(reply) == {"id": "d-1", "ok": True, "result": {"blink": True}}

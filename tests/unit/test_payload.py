@@ -60,7 +60,7 @@ def _error(model: type[BaseModel], fields: object) -> str:
         (DeviceEvent, EVENT | {"boot": 65536}, "give 0 to 65535"),
         (DeviceEvent, EVENT | {"up": 2**40}, "give ms since boot, below 2^40"),
         (DeviceEvent, EVENT | {"up": -1}, "give ms since boot, below 2^40"),
-        (DeviceEvent, EVENT | {"t": 2**48}, "give unix ms, below 2^48, or null"),
+        (DeviceEvent, EVENT | {"t": 2**48}, "give unix ms, at most 253402300799999, or null"),
         (DeviceEvent, EVENT | {"t": "now"}, "t: input should be a valid integer"),
         (DeviceEvent, EVENT | {"seq": True}, "seq: input should be a valid integer"),
         (DeviceEvent, EVENT | {"kind": "Press!"}, "kind: string should match"),

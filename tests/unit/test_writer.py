@@ -148,6 +148,28 @@ async def test_a_broken_job_harms_no_other() -> None:
     assert target.committed == [1, 2, 2, 2]
 
 
+async def test_a_disk_is_well_again_only_when_something_was_written(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Ticks commit nothing, so on a full disk they pass: one line in the log, not two a second."""
+    target = Memory()
+
+    async def fails() -> None:
+        with pytest.raises(StoreError):
+            await writer.run(lambda: target.add(1), grows=True)
+
+    async with writing(target) as writer:
+        for _ in range(3):
+            target.fault = sqlite3.OperationalError("disk I/O error")
+            await fails()
+            target.fault = None
+            await writer.run(lambda: None)
+        assert len(caplog.records) == 1
+        await writer.run(lambda: target.add(2), grows=True)
+    assert caplog.messages[-1] == "the store takes events again"
+    assert len(caplog.records) == 2
+
+
 async def test_a_full_store_refuses_only_what_grows() -> None:
     target = Memory()
     async with writing(target) as writer:
