@@ -1,7 +1,7 @@
 """Chooses the application slot, counts the attempt, and starts it. Never updated over the air.
 
-/slot.json holds {"slot", "attempts"}: starts of that slot since the application last confirmed that
-it works. After ATTEMPTS of them the other slot is tried, when there is one.
+/slot.json holds {"slot", "attempts"}: starts since an application last confirmed that it works.
+After every ATTEMPTS of them the other slot is tried, when there is one; boot.py slows them down.
 """
 
 import json
@@ -27,9 +27,13 @@ def load():
 
 def save(state):
     # By rename: a cut leaves the old state or the new one, never half of it.
-    with open(STATE + ".new", "w") as file:
-        json.dump(state, file)
-    os.rename(STATE + ".new", STATE)
+    try:
+        with open(STATE + ".new", "w") as file:
+            json.dump(state, file)
+        os.rename(STATE + ".new", STATE)
+    except OSError as error:
+        # A file system that is full: to start matters more than to count.
+        print("main: the attempt is not counted:", error)
 
 
 def confirm():
@@ -39,16 +43,22 @@ def confirm():
         save(state)
 
 
-state = load()
-slots = [name for name in ("a", "b") if name in os.listdir("/")]
-if state["slot"] not in slots or (state["attempts"] and state["attempts"] % ATTEMPTS == 0):
-    others = [name for name in slots if name != state["slot"]]
-    if others:
-        state = {"slot": others[0], "attempts": 0}
-state["attempts"] += 1
-save(state)
-sys.path.insert(0, "/" + state["slot"])
+def choose():
+    """The next attempt's state: the slot that has its turn, and one attempt more."""
+    state = load()
+    slots = [name for name in ("a", "b") if name in os.listdir("/")]
+    if state["slot"] not in slots or (state["attempts"] and state["attempts"] % ATTEMPTS == 0):
+        others = [name for name in slots if name != state["slot"]]
+        if others:
+            state["slot"] = others[0]
+    state["attempts"] += 1
+    save(state)
+    return state
+
+
 try:
+    state = choose()
+    sys.path.insert(0, "/" + state["slot"])
     from hall import app
 
     app.run("/" + state["slot"], confirm)
