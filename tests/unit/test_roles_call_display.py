@@ -1,7 +1,7 @@
 """The call display's role: views, templates, blinking, staleness. Simulated time only."""
 
 from itertools import pairwise
-from unittest.mock import Mock
+from unittest.mock import patch
 
 import pytest
 from hall_firmware.hall.roles.call_display import CallDisplay
@@ -162,8 +162,10 @@ def test_a_frame_in_the_dark_half_of_a_blink_is_not_shown():
     role, face, context = display()
     role.desire(call(), 0)
     # Its first frame failed, and the next one comes when the blinking number is dark.
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(OSError, match="stuck"):
-        patch.setattr(face, "frame", Mock(side_effect=OSError("stuck")))
+    with (
+        patch.object(face, "frame", side_effect=OSError("stuck")),
+        pytest.raises(OSError, match="stuck"),
+    ):
         role.step(0)
     context.now = 280
     context.run(role, 480)
