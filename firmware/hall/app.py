@@ -83,7 +83,7 @@ class Device:
         add("house", self._keep_house, ROLE_PATIENCE_MS, FAILURES_ALLOWED)
         if who["wifi"]:
             wifi = hal.Wifi(who["wifi"], self.log, lambda: self.supervisor.check_in("wifi"))
-            add("wifi", wifi.run, WIFI_PATIENCE_MS, 0)
+            add("wifi", wifi.run, WIFI_PATIENCE_MS, FAILURES_ALLOWED)
         else:
             self.report("ident: no Wi-Fi network, enrol this device again")
 

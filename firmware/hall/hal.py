@@ -25,9 +25,7 @@ _JOIN_MS = 15_000
 _CHECK_MS = 500
 # The driver of the radio needs a moment between a disconnect and the next connect.
 _REST_MS = 1000
-# Failed joins until the radio is switched off and on, and until the chip is reset.
-_RADIO_FAILURES = 5
-_RESET_FAILURES = 40
+_RADIO_FAILURES = 5  # failed joins until the radio is switched off and on
 
 _ticks = time.ticks_ms()
 _uptime = 0
@@ -151,31 +149,35 @@ class Wifi:
         self._station = network.WLAN(network.WLAN.IF_STA)
 
     async def run(self):
-        """Never returns. OSError: nothing has helped for ten minutes, the chip should be reset."""
+        """Never returns. An access point may be gone for days: no reset would bring it back, and
+        each would fill the journal by a boot."""
         failures = 0
+        joined = False
         while True:
             self._check_in()
             if self._station.isconnected():
+                joined = True
                 failures = 0
                 await asyncio.sleep_ms(_CHECK_MS)
                 continue
-            if failures == _RESET_FAILURES:
-                raise OSError("no Wi-Fi network could be joined")
+            if joined:
+                joined = False
+                self._log("wifi: lost")
             ssid, password = self._networks[failures % len(self._networks)]
             if not await self._join(ssid, password, failures % _RADIO_FAILURES == 0):
                 failures += 1
                 self._log("wifi: %s not joined, status %s" % (ssid, self._station.status()))
 
     async def _join(self, ssid, password, switch_radio):
-        if switch_radio:
-            self._station.active(False)
-            self._station.active(True)
-            # One task joins, this one; and no power saving, which delays what comes down.
-            self._station.config(reconnects=0, pm=network.WLAN.PM_NONE)
-        else:
-            self._station.disconnect()
-            await asyncio.sleep_ms(_REST_MS)
         try:
+            if switch_radio:
+                self._station.active(False)
+                self._station.active(True)
+                # One task joins, this one; and no power saving, which delays what comes down.
+                self._station.config(reconnects=0, pm=network.WLAN.PM_NONE)
+            else:
+                self._station.disconnect()
+                await asyncio.sleep_ms(_REST_MS)
             self._station.connect(ssid, password)
         except OSError as error:
             self._log("wifi: %s: %s" % (ssid, error))

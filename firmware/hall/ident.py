@@ -33,6 +33,9 @@ def read(block):
         raise ValueError("ident: no device id")
     if not isinstance(ident.get("wifi"), list):
         raise ValueError("ident: no list of Wi-Fi networks")
+    for network in ident["wifi"]:
+        if not isinstance(network, list) or [type(part) for part in network] != [str, str]:
+            raise ValueError("ident: a Wi-Fi network is not [ssid, password]")
     return ident
 
 

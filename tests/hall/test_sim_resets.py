@@ -1,6 +1,5 @@
 """A device through power cuts, resets, hangs and bad deployments, in its simulated hardware."""
 
-import asyncio
 import json
 import time
 from pathlib import Path
@@ -114,8 +113,7 @@ async def test_wifi_that_goes_is_joined_again(tmp_path: Path):
         await device.until_log("wifi: joined")
         before = len(device.said)
         await device.device.send({"wifi": "off"})
-        # The station notices, rests, and tries: nothing that is said before it fails.
-        await asyncio.sleep(1.5)
+        await device.until_log("wifi: lost", after=before)
         await device.device.send({"wifi": "on"})
         await device.until_log("wifi: joined", after=before)
 

@@ -1,5 +1,6 @@
 """The real hal on the simulated board. Arguments: flash file, RTC file, what to do."""
 
+import asyncio
 import sys
 import time
 
@@ -89,6 +90,57 @@ def watchdog():
         pass
 
 
-{"uptime": uptime, "pins": pins, "wrong": wrong, "cause": cause, "reset": reset, "dog": watchdog}[
-    sys.argv[3]
-]()
+class NoAccessPoint:
+    """A station out of reach of every network, whose driver fails now and then."""
+
+    def __init__(self):
+        self.calls = 0
+        self.joins = 0
+
+    def active(self, on):
+        self._call()
+
+    def config(self, **settings):
+        self._call()
+
+    def disconnect(self):
+        self._call()
+
+    def connect(self, ssid, password):
+        self.joins += 1
+        self._call()
+        if self.joins == 500:
+            raise asyncio.CancelledError
+
+    def isconnected(self):
+        return False
+
+    def status(self):
+        return 201
+
+    def _call(self):
+        self.calls += 1
+        if self.calls % 3 == 0:
+            raise OSError("Wifi Unknown Error 0x0101")
+
+
+def wifi():
+    async def no_wait(ms):
+        pass
+
+    def uptime_ms():
+        hal._uptime += 10_000
+        return hal._uptime
+
+    hal.uptime_ms = uptime_ms
+    hal.asyncio.sleep_ms = no_wait
+    radio = hal.Wifi([["a", "key"], ["b", "key"]], lambda text: None, lambda: None)
+    radio._station = NoAccessPoint()
+    try:
+        asyncio.run(radio.run())
+    except asyncio.CancelledError:
+        print("still trying after", radio._station.joins)
+
+
+deeds = (uptime, pins, wrong, cause, reset, watchdog, wifi)
+{deed.__name__: deed for deed in deeds}[sys.argv[3]]()

@@ -84,8 +84,12 @@ def test_a_power_on_with_intact_rtc_memory_is_a_suspect(chip: Any, tmp_path: Pat
     assert chip("cause").output.startswith("('power_on', 'RTC memory was intact: brown-out?')")
 
 
+def test_no_access_point_and_no_error_of_the_radio_end_the_joining(chip: Any):
+    assert chip("wifi").output == "still trying after 500\n"
+
+
 def test_a_watchdog_that_is_not_fed_ends_a_busy_loop(chip: Any):
-    bitten = chip("dog", check=False)
+    bitten = chip("watchdog", check=False)
     fed, line = bitten.output.splitlines()
     assert fed == "fed"
     assert json.loads(line)["reset"] == "watchdog"

@@ -11,6 +11,7 @@ from support import micropython
 SCRIPT = Path(__file__).with_name("mp_ident.py")
 IDENT = {"device": "kp-1", "psk": "00ff" * 8, "wifi": [["营业厅", "secret"], ["spare", ""]]}
 OTHER = {**IDENT, "device": "kp-2"}
+NO_PAIR = "refused ident: a Wi-Fi network is not [ssid, password]"
 NO_COPY = "refused ident: no valid copy, enrol this device again"
 
 
@@ -56,6 +57,9 @@ def test_without_a_valid_copy_it_says_what_to_do(tmp_path: Path):
     [
         ({"psk": None, "wifi": []}, "refused ident: no device id"),
         ({"device": "kp-1", "psk": None}, "refused ident: no list of Wi-Fi networks"),
+        ({**IDENT, "wifi": [["ssid", "key"], ["ssid"]]}, NO_PAIR),
+        ({**IDENT, "wifi": [["ssid", None]]}, NO_PAIR),
+        ({**IDENT, "wifi": ["ss"]}, NO_PAIR),
     ],
 )
 def test_a_copy_without_its_fields_is_refused(tmp_path: Path, ident: Any, refusal: str):
