@@ -86,7 +86,7 @@ class Effects:
         self._store = store
         self._times = times
         self._counts = counts
-        self._own_epoch = store.own_epoch()
+        self._own_epoch = store.own_epoch
 
     def event(self, device: PlannedDevice, epoch: int, event: StoredEvent, now: int) -> None:
         """The effect of a stored event whose turn it is: all of it, or that it is in quarantine.

@@ -157,6 +157,9 @@ class Heart:
         row = replace(self._store.hall.device(device), seen=now, state=payload.decode())
         self._store.hall.put_device(device, row)
         self._effects.touched.devices.add(device)
+        if report.rev is not None:
+            applied = self._effects.sessions.applied(planned, report.rev, now)
+            self._effects.carry_out(applied, now)
         return self._accept.state(planned, journal, now)
 
     def online(self, device: str, online: bool, now: int) -> None:

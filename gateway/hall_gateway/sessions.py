@@ -90,8 +90,17 @@ class Sessions:
         self._views.unprompt(device, outcome, now, data.session)
         return outcome
 
+    def applied(self, device: PlannedDevice, rev: int, now: int) -> Outcome:
+        """A device says which rev it is at."""
+        outcome = Outcome()
+        self._views.applied(device, rev, outcome, now)
+        return outcome
+
     def shown(self, device: PlannedDevice, data: ShownData) -> Outcome:
-        """A display shows a call."""
+        """A display shows a call. Raises RefusedError for one that it was never told."""
+        newest = self._views.newest(device)
+        if data.rev > newest:
+            raise RefusedError(f"rev: {data.rev} is above {newest}, the newest of this display")
         return self._views.shown(device, data.rev)
 
     def tick(self, now: int) -> Outcome:
@@ -144,7 +153,7 @@ class Sessions:
                 f"window {window.id} is {_doing(window)}; call a ticket before a start"
             )
         window = replace(window, state="serving", started=now, served_by=window.staff)
-        data = _service(window) | {"waited_ms": now - (window.called or now)}
+        data = _service(window) | {"waited_ms": max(0, now - window.called)}
         outcome.emits.append(Emit("hall.service.started", f"window/{window.id}", data))
         self._becomes(window, outcome, now)
 
@@ -198,8 +207,10 @@ class Sessions:
 
     def _finish(self, window: Window, reason: str, outcome: Outcome, now: int) -> None:
         """The ticket of `window` is done with there; a service that took place is rated."""
-        served = None if window.started is None else now - window.started
-        waited = None if window.called is None else (window.started or now) - window.called
+        # Never negative: the clock may have been set back in between.
+        served = None if window.started is None else max(0, now - window.started)
+        called = window.called
+        waited = None if called is None else max(0, (window.started or now) - called)
         data = _service(window) | {"waited_ms": waited, "served_ms": served, "reason": reason}
         outcome.emits.append(Emit("hall.service.ended", f"window/{window.id}", data))
         if window.started is None or reason == "transfer" or window.ticket is None:

@@ -62,12 +62,16 @@ class Rating:
 
 @dataclass(frozen=True)
 class Call:
-    """A call as one display was told to show it, with the rev that told it."""
+    """A call as one display was told to show it, with the rev that told it.
+
+    `first` is the rev that announced it: a lower one when it only came back, after a text.
+    """
 
     rev: int
     ticket: str
     window: str
     at: int
+    first: int = 0
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ this module and in its two tables' modules (store_events.py, store_hall.py), now
 when to commit (writer.py), what a row means (ingest.py), how a store is opened (schema.py).
 """
 
-import random
+import secrets
 import sqlite3
 from pathlib import Path
 
@@ -43,6 +43,9 @@ class Store(Table):
         self.events = Events(connection)
         self.hall = Hall(connection)
         self._path = path
+        self.own_epoch = 1 + secrets.randbelow(2**32 - 1)
+        """Of the gateway's own events: new at every open, so that a store restored from a backup,
+        whose counter is behind, cannot give an id again."""
 
     @classmethod
     def open(cls, path: Path, max_mb: int) -> "Store":
@@ -62,13 +65,6 @@ class Store(Table):
 
     def close(self) -> None:
         self._db.close()
-
-    def own_epoch(self) -> int:
-        """This store's random epoch, made when it is first asked for."""
-        self.run(
-            "INSERT INTO meta VALUES ('epoch', ?) ON CONFLICT DO NOTHING", (random.getrandbits(32),)
-        )
-        return self.value("SELECT value FROM meta WHERE key = 'epoch'")
 
     def next_own_seq(self) -> int:
         """The next seq of the gateway's own events, from 1."""

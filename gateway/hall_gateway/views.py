@@ -37,7 +37,9 @@ class Views:
                 self._refresh(device, outcome, now)
             elif device.role == "keypad" and device.window is not None:
                 desired = self._state.desired.get(device.id)
-                if desired is None or desired.view["window"] != device.window:
+                # Without a session it was a display's: the id went to another kind of device.
+                view = desired.view if desired and "session" in desired.view else {}
+                if view.get("window") != device.window:
                     self.prompt(device, None, outcome, now)
 
     def window(self, window: Window, outcome: Outcome, now: int, announce: bool = False) -> None:
@@ -79,17 +81,39 @@ class Views:
     def unprompt(self, keypad: PlannedDevice, outcome: Outcome, now: int, session: int = 0) -> None:
         """The keypad asks for nothing any more, if it did (for `session`, when given)."""
         desired = self._state.desired.get(keypad.id)
-        if desired and desired.view["session"] and session in (0, desired.rev):
+        if desired and desired.view.get("session") and session in (0, desired.rev):
             self.prompt(keypad, None, outcome, now)
 
+    def applied(self, device: PlannedDevice, rev: int, outcome: Outcome, now: int) -> None:
+        """The device says that it is at `rev`; it takes only a newer one. A lost store on a clock
+        that is behind may have wanted less: what it wants is wanted again, above `rev`."""
+        desired = self._state.desired.get(device.id)
+        if desired is None or rev <= desired.rev:
+            return
+        newer = self._want(device, desired.view, outcome, now, above=rev)
+        if device.role == "call_display":
+            self._told(device, desired.view, newer, outcome, now)
+        rating = self._state.ratings.get((device.id, desired.rev))
+        if rating and rating.closed is None:
+            # The session goes on under its new rev; the keypad never took the old one.
+            outcome.keep(self._state, replace(rating, closed="moved"))
+            outcome.keep(self._state, replace(rating, session=newer))
+
+    def newest(self, device: PlannedDevice) -> int:
+        """The newest rev that the device was told; 0 when there is none."""
+        desired = self._state.desired.get(device.id)
+        return desired.rev if desired else 0
+
     def shown(self, device: PlannedDevice, rev: int) -> Outcome:
-        """A display scanned out the call of `rev`: hall.call.shown, once a rev."""
+        """A display scanned out the call of `rev`: hall.call.shown, once for each announcement."""
         outcome = Outcome()
         display = self._state.displays.get(device.id, Display(device.id))
         if rev <= display.shown:
             return outcome
         outcome.keep(self._state, replace(display, shown=rev))
         call = next((call for call in display.calls if call.rev == rev), None)
+        if call and call.first and call.first <= display.shown:
+            return outcome
         data: Json = {
             "rev": rev,
             "ticket": call.ticket if call else None,
@@ -107,11 +131,28 @@ class Views:
         if desired and desired.view == view and not announce:
             return
         rev = self._want(device, view, outcome, now)
-        if view["view"] == "call":
-            display = self._state.displays.get(device.id, Display(device.id))
-            call = Call(rev, str(view["ticket"]), str(view["window"]), now)
-            calls = (*display.calls, call)[-KEPT_CALLS:]
-            outcome.keep(self._state, replace(display, calls=calls))
+        self._told(device, view, rev, outcome, now, announce)
+
+    def _told(
+        self,
+        device: PlannedDevice,
+        view: Json,
+        rev: int,
+        outcome: Outcome,
+        now: int,
+        announce: bool = False,
+    ) -> None:
+        """Remember which call `rev` is about, and whether it is one that only came back."""
+        if view["view"] != "call":
+            return
+        display = self._state.displays.get(device.id, Display(device.id))
+        call = Call(rev, str(view["ticket"]), str(view["window"]), now)
+        if display.calls and not announce:
+            last = display.calls[-1]
+            if (last.ticket, last.window) == (call.ticket, call.window):
+                call = replace(call, at=last.at, first=last.first or last.rev)
+        calls = (*display.calls, call)[-KEPT_CALLS:]
+        outcome.keep(self._state, replace(display, calls=calls))
 
     def _view(self, device: PlannedDevice) -> Json:
         display = self._state.displays.get(device.id)
@@ -126,8 +167,9 @@ class Views:
             return {"view": "call", "ticket": window.ticket, "window": window.id, "ttl_s": TTL_S}
         return {"view": "idle", "name": self._plan.windows[window.id] or f"{window.id}号窗口"}
 
-    def _want(self, device: PlannedDevice, view: Json, outcome: Outcome, now: int) -> int:
-        desired = self._state.desired.get(device.id)
-        rev = max(desired.rev + 1 if desired else 0, now // 1000)
+    def _want(
+        self, device: PlannedDevice, view: Json, outcome: Outcome, now: int, above: int = 0
+    ) -> int:
+        rev = max(self.newest(device) + 1, above + 1, now // 1000)
         outcome.keep(self._state, Desired(device.id, rev, view))
         return rev

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -401,9 +402,23 @@ async def test_the_gateways_own_events_have_its_own_identity(tmp_path: Path) -> 
         prefix, _, seq = first["id"].rpartition("/")
         assert (seq, second["id"]) == ("1", f"{prefix}/2")
         assert first["source"] == "/hall/demo/gateway"
+
+
+async def test_a_restored_backup_gives_no_id_again(tmp_path: Path) -> None:
+    """A backup brings back the counter of the gateway's own events, never their epoch."""
+    store, backup = tmp_path / "hall.db", tmp_path / "backup.db"
+    ids: list[str] = []
     async with open_hall(tmp_path) as hall:
         await hall.core.online("cnt", True)
-        assert (await hall.events())[-1]["id"] == f"{prefix}/3"
+        ids += [event["id"] for event in await hall.events()]
+    shutil.copy(store, backup)
+    for _ in range(3):
+        shutil.copy(backup, store)
+        async with open_hall(tmp_path) as hall:
+            before = await hall.events()
+            await hall.core.online("cnt", False)
+            ids += [event["id"] for event in (await hall.events())[len(before) :]]
+    assert len(ids) == len(set(ids)) == 4
 
 
 async def test_from_call_to_rating(tmp_path: Path) -> None:
@@ -568,6 +583,51 @@ async def test_a_device_that_became_another_kind(tmp_path: Path) -> None:
     async with open_hall(tmp_path, plan=Plan("demo", PLAN.windows, changed)) as hall:
         assert await send(hall, cnt, first) == 2
         assert {alarm["seq"] for alarm in await hall.data("hall.device.fault")} == {1, 2}
+
+
+@pytest.mark.parametrize("called", [True, False])
+async def test_a_display_and_a_keypad_change_places(tmp_path: Path, called: bool) -> None:
+    """After a swap an id may be another kind of device; what it was told before is not for it."""
+    swapped = dict(PLAN.devices)
+    for id, profile in (("disp-1", "keypad-5"), ("kp-1", "call-display-p10-64x16")):
+        swapped[id] = PlannedDevice(id, load(profile), "window/1", "1")
+    for plan, display, keypad in (
+        (PLAN, "disp-1", "kp-1"),
+        (Plan("demo", PLAN.windows, swapped), "kp-1", "disp-1"),
+        (PLAN, "disp-1", "kp-1"),
+    ):
+        async with open_hall(tmp_path, plan=plan) as hall:
+            assert hall.desired(keypad)["session"] is None
+            assert "view" in hall.desired(display)
+            if called:
+                await hall.do("call", window="1", ticket="A001")
+                assert hall.desired(display)["ticket"] == "A001"
+
+
+async def test_a_lost_store_on_a_clock_behind_reaches_its_displays(tmp_path: Path) -> None:
+    async with open_hall(tmp_path, Clock(NOON - 7 * 86_400_000)) as hall:
+        await hall.do("call", window="1", ticket="A001")
+        display = Device("disp-1")
+        assert await hall.core.state("disp-1", display.state(acked=0, rev=NOON // 1000))
+        desired = hall.desired("disp-1")
+        assert (desired["rev"], desired["ticket"]) == (NOON // 1000 + 1, "A001")
+        await send(hall, display, display.event("shown", {"rev": desired["rev"]}))
+        [shown] = await hall.data("hall.call.shown")
+        assert shown["ticket"] == "A001"
+
+
+async def test_a_shown_of_the_future_blinds_nobody(tmp_path: Path) -> None:
+    async with open_hall(tmp_path) as hall:
+        display = Device("disp-1")
+        assert await send(hall, display, display.event("shown", {"rev": 9999999999})) == 1
+        assert hall.core.health()["refused"] == {"poison": 1}
+        [alarm] = await hall.data("hall.device.fault")
+        assert alarm["reason"].startswith("rev: 9999999999 is above ")
+        await hall.do("call", window="1", ticket="A001")
+        rev = hall.desired("disp-1")["rev"]
+        await send(hall, display, display.event("shown", {"rev": rev}))
+        [shown] = await hall.data("hall.call.shown")
+        assert shown["ticket"] == "A001"
 
 
 async def test_an_event_that_its_profile_does_not_have(tmp_path: Path) -> None:

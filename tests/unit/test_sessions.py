@@ -475,8 +475,74 @@ def test_shown_is_told_once_a_rev(run: Run) -> None:
 
 
 def test_a_shown_from_before_this_store_has_no_ticket(run: Run) -> None:
-    [shown] = run.sessions.shown(DISP1, ShownData(rev=NOON // 1000 + 50)).emits
+    [shown] = run.sessions.shown(DISP1, ShownData(rev=NOON // 1000 - 50)).emits
     assert (shown.data["ticket"], shown.data["window"]) == (None, "1")
+
+
+def test_a_shown_that_nobody_asked_for_is_refused(run: Run) -> None:
+    with pytest.raises(RefusedError, match=r"^rev: 9999999999 is above \d+, the newest"):
+        run.sessions.shown(DISP1, ShownData(rev=9999999999))
+    run.do("call", window="1", ticket="A001")
+    rev = run.state.desired["disp-1"].rev
+    [shown] = run.sessions.shown(DISP1, ShownData(rev=rev)).emits
+    assert shown.data["ticket"] == "A001"
+
+
+def _shown(run: Run) -> list[Any]:
+    rev = run.state.desired["disp-1"].rev
+    return [emit.data["called_at"] for emit in run.sessions.shown(DISP1, ShownData(rev=rev)).emits]
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_call_that_comes_back_after_a_text_is_not_shown_again(run: Run, before: bool) -> None:
+    """Its first real showing is told, before the text or after it, and each recall's."""
+    told: list[Any] = []
+    run.do("call", window="1", ticket="A001")
+    if before:
+        told += _shown(run)
+    for _ in range(2):
+        run.now += 1000
+        run.do("show", window="1", text="请稍等", seconds=1)
+        run.now += 1000
+        run.sessions.tick(run.now)
+        assert run.view("disp-1") == CALL
+        told += _shown(run)
+    assert told == ["2027-01-15T08:00:00.000Z"]
+    run.do("recall", window="1")
+    assert _shown(run) == ["2027-01-15T08:00:04.000Z"]
+
+
+def test_a_display_ahead_of_a_lost_store_is_overtaken(run: Run) -> None:
+    run.do("call", window="1", ticket="A001")
+    rev = run.state.desired["disp-1"].rev
+    assert run.sessions.applied(DISP1, rev, run.now).kept == []
+    run.sessions.applied(DISP1, rev + 1000, run.now)
+    assert run.state.desired["disp-1"].rev == rev + 1001
+    assert run.view("disp-1") == CALL
+    assert _shown(run) == ["2027-01-15T08:00:00.000Z"]
+
+
+def test_a_keypad_ahead_of_a_lost_store_is_overtaken(run: Run) -> None:
+    """Its open session goes on under the new rev, and has one verdict."""
+    session = run.serve("A001")
+    run.sessions.applied(KP1, session + 1000, run.now)
+    newer = run.state.desired["kp-1"]
+    assert (newer.rev, newer.view["session"]["ticket"]) == (session + 1001, "A001")
+    assert run.press(newer.rev).type == "hall.rating.pressed"
+    assert [emit.type for emit in run.close(newer.rev, "lock")] == ["hall.rating.given"]
+    run.now += 2 * PENDING_MS
+    assert run.sessions.tick(run.now).emits == []
+
+
+def test_a_clock_that_is_set_back_makes_no_negative_time(run: Run) -> None:
+    run.do("call", window="1", ticket="A001")
+    run.now -= 3_600_000
+    run.do("start", window="1")
+    assert run.last("service.started")["waited_ms"] == 0
+    run.now -= 3_600_000
+    run.do("end", window="1")
+    ended = run.last("service.ended")
+    assert (ended["waited_ms"], ended["served_ms"]) == (0, 0)
 
 
 def test_a_rev_is_newer_than_what_a_lost_store_sent(run: Run) -> None:
