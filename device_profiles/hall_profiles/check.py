@@ -6,7 +6,7 @@ with what is right around it, so that one mistake does not hide the others.
 
 from hall_profiles.check_fields import check_data, check_desired, check_events
 from hall_profiles.check_pins import check_pins
-from hall_profiles.drivers import DRIVERS, Hub12, Keys, Panel
+from hall_profiles.drivers import DRIVERS, Driver, Hub12, Keys, Panel, Probe
 from hall_profiles.errors import ProfileError
 from hall_profiles.model import Board, Header, Profile, Setting
 from hall_profiles.roles import DRIVER_SETTINGS, ROLES, Role, order_faults
@@ -50,11 +50,15 @@ def _check_sections(source: Source, data: dict[str, Value], stem: str) -> None:
     role = ROLES.get(str(data.get("role")))
     if "board" in data:
         checked(source, Board, data["board"], ("board",))
-    driver = _check_driver(source, data["driver"], role) if "driver" in data else None
+    name, driver = None, None
+    if "driver" in data:
+        name, driver = _check_driver(source, data["driver"], role)
     if "pins" in data:
-        check_pins(source, data["pins"], data.get("board"), data["driver"] if driver else None)
+        check_pins(source, data["pins"], data.get("board"), data["driver"] if name else None)
     if "settings" in data:
-        _check_settings(source, data["settings"], role, driver)
+        settings = _check_settings(source, data["settings"], role, name)
+        if isinstance(driver, Probe):
+            _check_reach(source, driver, settings)
     if "events" in data:
         check_events(source, data["events"], role)
     if "desired" in data:
@@ -68,26 +72,28 @@ def _right_section(name: str) -> str:
     return (field.description or "") if field else _RIGHT_SECTIONS[name]
 
 
-def _check_driver(source: Source, data: Value, role: Role | None) -> str | None:
-    """Notes what is wrong with the driver; its name when that one is right."""
+def _check_driver(
+    source: Source, data: Value, role: Role | None
+) -> tuple[str | None, Driver | None]:
+    """Notes what is wrong with the driver; its name when that is right, and itself when all is."""
     names = role.drivers if role else tuple(DRIVERS)
     spec = mapping(source, data, ("driver",), ("name", "..."))
     if spec is None:
-        return None
+        return None, None
     name = spec.get("name")
     if not isinstance(name, str) or name not in names:
         what = "is missing" if "name" not in spec else f"is {show(name)}"
         if isinstance(name, str) and name in DRIVERS:
             what += ", no driver for this role"
         source.add(("driver", "name"), what, suggest(str(name), names))
-        return None
+        return None, None
     driver = checked(source, DRIVERS[name], data, ("driver",))
     if isinstance(driver, Panel):
         _check_panel(source, driver)
     if isinstance(driver, Keys) and len(driver.marks) != driver.keys:
         what = f"has {len(driver.marks)} marks for {driver.keys} keys"
         source.add(("driver", "marks"), what, "one mark a key, key 1 first")
-    return name
+    return name, driver
 
 
 def _check_panel(source: Source, panel: Panel) -> None:
@@ -104,26 +110,48 @@ def _check_panel(source: Source, panel: Panel) -> None:
         source.add(("driver", "chain"), what, f"{modules}, of modules {columns}×{rows}")
 
 
-def _check_settings(source: Source, data: Value, role: Role | None, driver: str | None) -> None:
+def _check_settings(
+    source: Source, data: Value, role: Role | None, driver: str | None
+) -> dict[str, Setting]:
+    """Notes what is wrong with the settings; those that are right by themselves."""
     known = dict(role.settings) if role else {}
     if driver:
         known |= DRIVER_SETTINGS.get(driver, {})
     settings = mapping(source, data, ("settings",), known)
     if settings is None:
-        return
+        return {}
     if role and driver:
         compare_names(
             source, ("settings",), settings, known, "is no setting of this role",
             lambda name: f"a setting in {known[name]} with value, unit, min, max, title",
         )  # fmt: skip
-    values: dict[str, int] = {}
+    right_ones: dict[str, Setting] = {}
     for name, spec in settings.items():
         path = ("settings", name)
         if setting := checked(source, Setting, spec, path):
             _check_setting(source, setting, name, known.get(name))
-            values[name] = setting.value
+            right_ones[name] = setting
+    values = {name: setting.value for name, setting in right_ones.items()}
     for name, what, right in order_faults(role, values) if role else ():
         source.add(("settings", name, "value"), what, right)
+    return right_ones
+
+
+def _check_reach(source: Source, probe: Probe, settings: dict[str, Setting]) -> None:
+    """Notes thresholds that a hall could set where this probe's readings never cross them."""
+    short, cut = probe.reach()
+    for name, end, state, ohms in (
+        ("short_ohms", "min", "a short circuit", short),
+        ("dry_ohms", "max", "a dry floor", probe.end_ohms),
+        ("open_ohms", "min", "a dry floor", probe.end_ohms),
+        ("open_ohms", "max", "a cut cable", cut),
+    ):
+        if name not in settings:
+            continue
+        value = settings[name].min if end == "min" else settings[name].max
+        if (value <= ohms) if end == "min" else (value >= ohms):
+            right = f"{'above' if end == 'min' else 'below'} {ohms}"
+            source.add(("settings", name, end), f"is {value}, but {state} reads {ohms} ohm", right)
 
 
 def _check_setting(source: Source, setting: Setting, name: str, unit: str | None) -> None:

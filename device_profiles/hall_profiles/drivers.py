@@ -54,12 +54,32 @@ class Vl53l1x(Strict):
 
 
 class Probe(Strict):
-    """Two electrodes, driven with alternating polarity through a series resistor."""
+    """Two electrodes, driven with alternating polarity through a series resistor.
+
+    The end resistor is in the probe's head, across the electrodes: without it the cable is cut.
+    """
+
+    #: The supply, and the ends of what the ADC reads of it at 11 dB, in mV. From memory; to be
+    #: measured on the bench (tests/hardware, row 14).
+    SUPPLY_MV: ClassVar[int] = 3300
+    ADC_MV: ClassVar[tuple[int, int]] = (142, 3130)
 
     name: Literal["probe"]
     series_ohms: int = Field(
         ge=10_000, le=1_000_000, description="series resistor, 10000 to 1000000 ohm"
     )
+    end_ohms: int = Field(
+        ge=10_000, le=10_000_000, description="end resistor, 10000 to 10000000 ohm"
+    )
+
+    def reach(self) -> tuple[int, int]:
+        """The ohms that a dead short and a cut cable read as: more than 0, and not infinite.
+
+        Either polarity meets the other end of the ADC, and half the difference is what is taken.
+        """
+        low, high = self.ADC_MV
+        near, far = self.SUPPLY_MV + low - high, self.SUPPLY_MV + high - low
+        return self.series_ohms * near // far, self.series_ohms * far // near
 
 
 class Panel(Strict):

@@ -48,7 +48,7 @@ class Board:
         elif driver["name"] == "probe":
             from floor import Floor
 
-            self.floor = Floor(driver["series_ohms"], self.pads, pins["drive_a"], pins["drive_b"])
+            self.floor = Floor(driver, self.pads, pins["drive_a"], pins["drive_b"])
 
     def _wire_contacts(self, driver, pins):
         from contact import Contact

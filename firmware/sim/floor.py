@@ -1,6 +1,7 @@
 """The wet-floor probe's circuit: two electrodes on a floor that is dry, wet, cut off or bridged.
 
-    drive_a --- series resistor ---+--- electrode a ~ floor ~ electrode b --- drive_b
+                                         +--- end resistor ---+
+    drive_a --- series resistor ---+-----+------ floor -------+--- drive_b
                                    |
                                  sense (ADC)
 
@@ -8,17 +9,20 @@ Here: the voltage at `sense`. Not here: what the voltage means, and the converte
 """
 
 SUPPLY_UV = 3_300_000
-# A dry floor conducts nothing, but a resistor across the far end tells it from a cut cable.
-_DRY_OHMS = 10_000_000
+_DRY_OHMS = 10_000_000  # a dry floor conducts next to nothing
 # The sense pin's own leakage to ground, 3.3 V at 50 nA (ESP32 data sheet, table 15).
 _LEAKAGE_OHMS = 66_000_000
 
 
 class Floor:
-    """The floor between the electrodes; `ohms` changes with the weather."""
+    """The floor between the electrodes; its `ohms` change with the weather.
 
-    def __init__(self, series_ohms, pads, drive_a, drive_b):
-        self._series = series_ohms
+    A cut cable takes the end resistor in the probe's head with it, until `ohms` is set again.
+    """
+
+    def __init__(self, driver, pads, drive_a, drive_b):
+        self._series = driver["series_ohms"]
+        self._end = driver["end_ohms"]
         self._pads = pads
         self._drive_a = drive_a
         self._drive_b = drive_b
@@ -42,6 +46,7 @@ class Floor:
         current = a / self._series
         conductance = 1 / self._series + 1 / _LEAKAGE_OHMS
         if self.ohms is not None:
-            current += b / self.ohms
-            conductance += 1 / self.ohms
+            over = 1 / self.ohms + 1 / self._end
+            current += b * over
+            conductance += over
         return int(current / conductance)

@@ -5,7 +5,7 @@ One JSON object a line:
 - {"cross": "in" | "out", "ms": 700}: somebody walks through both beams; when they have passed,
   {"crossed": "in" | "out"};
 - {"turn_back": "in" | "out", "ms": 700}: somebody breaks both beams and walks back;
-- {"wet_ohms": n}: the floor's resistance between the electrodes; {"probe": "open" | "short"};
+- {"wet_ohms": n}: the water's resistance between the electrodes; {"probe": "open" | "short"};
 - {"wifi": "off" | "on"}: the access point goes and comes;
 - {"hang_ms": n}: the interpreter is stuck that long, as in a driver that waits for dead hardware.
 

@@ -60,14 +60,15 @@ class Output:
 
 
 class Adc:
-    """The divider of the probe: 100 kohm in series, driven from one end or the other."""
+    """The divider of the probe, driven from one end or the other; `ohms` are those it measures."""
 
     def read_uv(self):
         ohms = latest(job["ohms"], None)
         forward = World.drive == job["config"]["pins"]["drive_a"]
         if ohms is None:
             return 3300000 if forward else 0
-        return 3300000 * (ohms if forward else 100000) // (ohms + 100000)
+        series = job["config"]["driver"]["series_ohms"]
+        return 3300000 * (ohms if forward else series) // (ohms + series)
 
 
 class Registers:

@@ -134,10 +134,13 @@ def test_a_wrong_config_says_what_would_be_right(changes: dict[str, object], mes
 def test_settings_that_contradict_each_other_are_refused() -> None:
     wet_floor = load("wet-floor-mains")
     with pytest.raises(ConfigError) as caught:
-        config(wet_floor, settings={"wet_ohms": 300_000, "of_samples": 2, "dry_after_s": 0})
+        config(
+            wet_floor,
+            settings={"wet_ohms": 200_000, "dry_ohms": 150_000, "of_samples": 2, "dry_after_s": 0},
+        )
     assert str(caught.value).splitlines() == [
         "setting dry_after_s is 0; right: an integer from 1 to 7200 s",
-        "setting wet_ohms is 300000, but dry_ohms is 240000; right: below dry_ohms",
+        "setting wet_ohms is 200000, but dry_ohms is 150000; right: below dry_ohms",
         "setting wet_samples is 3, but of_samples is 2; right: at most of_samples",
     ]
 

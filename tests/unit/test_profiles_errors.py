@@ -262,12 +262,29 @@ SLIPS |= {
         "settings.debonce_ms: is no setting of this role; did you mean debounce_ms?",
     ),
     "thresholds that contradict each other": Slip(
-        "wet-floor-mains", "value: 80000", "value: 300000",
-        "settings.wet_ohms.value: is 300000, but dry_ohms is 240000; below dry_ohms",
+        "wet-floor-mains", "value: 240000", "value: 70000",
+        "settings.wet_ohms.value: is 80000, but dry_ohms is 70000; below dry_ohms",
+        "    {value: 80000",
     ),
     "more wet samples than samples": Slip(
         "wet-floor-mains", "value: 3, unit: samples", "value: 6, unit: samples",
         "settings.wet_samples.value: is 6, but of_samples is 5; at most of_samples",
+    ),
+    "a short circuit that the converter never reads": Slip(
+        "wet-floor-mains", "min: 2500,", "min: 2332,",
+        "settings.short_ohms.min: is 2332, but a short circuit reads 2332 ohm; above 2332",
+    ),
+    "a cut cable that the converter never reads": Slip(
+        "wet-floor-mains", "max: 900000,", "max: 20000000,",
+        "settings.open_ohms.max: is 20000000, but a cut cable reads 947230 ohm; below 947230",
+    ),
+    "a dry floor that is a cut cable": Slip(
+        "wet-floor-mains", "min: 600000,", "min: 470000,",
+        "settings.open_ohms.min: is 470000, but a dry floor reads 470000 ohm; above 470000",
+    ),
+    "a dry floor that the end resistor hides": Slip(
+        "wet-floor-mains", "max: 400000,", "max: 500000,",
+        "settings.dry_ohms.max: is 500000, but a dry floor reads 470000 ohm; below 470000",
     ),
 }  # fmt: skip
 

@@ -94,8 +94,8 @@ class Floor:
         if minute < 2:
             return 40_000, None
         if minute < 20:
-            return 9_900_000, None
-        return (330_000_000_000, "open") if minute < 25 else (0, "short")
+            return 460_000, None
+        return (947_231, "open") if minute < 25 else (2332, "short")
 
 
 @pytest.mark.parametrize("name", FLOORS)

@@ -100,12 +100,12 @@ def test_probe_measures_both_ways_and_says_wet_and_dry():
         "wet-floor-mains",
         30_000,
         config=config,
-        ohms=[[0, 5_000_000], [5000, 40_000], [12_000, 5_000_000], [24_000, None]],
+        ohms=[[0, 430_000], [5000, 40_000], [12_000, 430_000], [24_000, None]],
     )
     kinds = [(kind, data.get("code")) for _, kind, data in done["events"]]
     assert kinds == [("wet", None), ("dry", None), ("fault", "probe_open")]
     assert done["events"][0][2]["ohms"] == pytest.approx(40_000, rel=0.001)
-    assert done["events"][1][2]["ohms"] == pytest.approx(5_000_000, rel=0.001)
+    assert done["events"][1][2]["ohms"] == pytest.approx(430_000, rel=0.001)
     assert done["state"]["fault"] == "open"
     # Alternating: every pulse one way is followed by one the other way, and then rest.
     pulses = [pin for _, pin, on in done["outputs"] if on]
@@ -149,7 +149,7 @@ def test_seven_segments_show_a_call():
 def test_steps_hardly_allocate(profile: str, limit: int):
     """A second of steps on the unix port, in bytes of 64-bit words; a device has half of it. What
     is left is a frame's own: the pair of beams, the text that the digits are compared with."""
-    job: dict[str, Any] = {"quiet": True, "ohms": [[0, 5_000_000]]}
+    job: dict[str, Any] = {"quiet": True, "ohms": [[0, 430_000]]}
     if profile.startswith("call"):
         job["desired"] = [[0, {"rev": 9, "view": "call", "ticket": "A015", "window": "3"}]]
     assert run(profile, 4000, **job)["heap"] <= limit

@@ -16,10 +16,10 @@ SETTINGS = {
     "wet_samples": 3,
     "of_samples": 5,
     "dry_after_s": 10,
-    "short_ohms": 1000,
-    "open_ohms": 20_000_000,
+    "short_ohms": 3000,
+    "open_ohms": 800_000,
 }
-DRY = 5_000_000
+DRY = 430_000
 
 
 @dataclass
@@ -187,7 +187,7 @@ def test_another_fault_is_another_event():
 
 def test_a_faults_value_is_kilohms_and_fits_the_journal():
     role, probe, context = sensor()
-    for fault, ohms, value in (("open", 330_000_000_000, 99_999), ("range", 25_400, 25)):
+    for fault, ohms, value in (("open", 947_000_000, 99_999), ("range", 25_400, 25)):
         probe.fault, probe.ohms = fault, ohms
         context.run(role, context.now + 5000)
         assert context.of("fault")[-1]["value"] == value

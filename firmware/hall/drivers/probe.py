@@ -1,6 +1,7 @@
 """A resistive water probe: two electrodes on the floor, measured with alternating polarity.
 
-    drive_a --- series resistor ---+--- electrode ~ water ~ electrode --- drive_b
+                                         +--- end resistor ---+
+    drive_a --- series resistor ---+-----+------ water -------+--- drive_b
                                    |
                                  sense (ADC)
 
@@ -13,14 +14,16 @@ from time import sleep_us
 SETTLE_US = 200  # the series resistor with some 100 pF of cable, five time constants and room
 SUPPLY_UV = 3_300_000
 # Forward and backward reading add up to the supply. Further off than this, something else
-# than the probe drives the line. A tenth covers the ADC's error at the ends of its range.
+# than the probe drives the line. A tenth covers the ends that the ADC does not reach.
 IMBALANCE_UV = SUPPLY_UV // 10
 
 
 class Probe:
     """`driver["series_ohms"]` in series; below `short_ohms` a short, above `open_ohms` a break.
 
-    A dry floor is told from a cut cable by the 10 Mohm resistor across the probe's far end.
+    A dry floor is told from a cut cable by the end resistor in the probe's head. The ohms are those
+    of water and end resistor in parallel. The ADC does not reach the ends of the supply, so a short
+    does not read as 0 and a break not as infinite: the profile states what they read as.
     """
 
     def __init__(self, driver, pins, settings, hal):

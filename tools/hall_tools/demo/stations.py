@@ -226,7 +226,7 @@ class Door(Station):
 
 
 class Floor(Station):
-    """The floor at the probe. `ohms` is the resistance between its electrodes."""
+    """The floor at the probe. `ohms` is the water's resistance between its electrodes."""
 
     DRY_OHMS = 5_000_000
 
@@ -241,15 +241,18 @@ class Floor(Station):
         await super().start(now)
 
     async def set_ohms(self, ohms: int, now: float) -> None:
-        """The water changes; wet and dry become true when it crosses the profile's thresholds."""
+        """The water changes; wet and dry become true when what it measures, in parallel with the
+        end resistor, crosses the profile's thresholds."""
         await self.act({"wet_ohms": ohms})
         self.ohms = ohms
         settings = self.config["settings"]
+        end_ohms = self.config["driver"]["end_ohms"]
+        measured = ohms * end_ohms / (ohms + end_ohms)
         sampling_s = settings["of_samples"] * settings["sample_ms"] / 1000 + 0.5
-        if not self.wet and ohms < settings["wet_ohms"]:
+        if not self.wet and measured < settings["wet_ohms"]:
             self.wet = True
             self.ledger.note("floor.wet", self.place.device, at=now, within_s=sampling_s)
-        elif self.wet and ohms > settings["dry_ohms"]:
+        elif self.wet and measured > settings["dry_ohms"]:
             self.wet = False
             self._is_dry(now, sampling_s)
         self.changed()
