@@ -4,6 +4,8 @@ Here: reading a command, remembering its reply by its id, and the commands that 
 Not here: what a command means at a window (sessions.py).
 """
 
+import hashlib
+import json
 from collections import Counter
 
 from hall_gateway.effects import Effects
@@ -35,9 +37,14 @@ class Commands:
         if id is None:
             self._counts["refused.command_without_id"] += 1
             return None
-        if self._hall.has_command(id):
+        digest = _digest(name, payload)
+        if (before := self._hall.command(id)) is not None:
+            known, body = before
+            if known not in (None, digest):
+                self._counts["commands.reused_id"] += 1
+                error = f"id {id} was used for another command; give each command its own id"
+                return Reply(id, _failed(id, error))
             self._counts["commands.repeated"] += 1
-            body = self._hall.command_reply(id)
             return None if body is None else Reply(id, body)
         try:
             result = self._do(name, payload, now)
@@ -47,7 +54,7 @@ class Commands:
         else:
             self._counts["commands.done"] += 1
             body = None if result is None else compact({"id": id, "ok": True, "result": result})
-        self._hall.add_command(id, name, now, body)
+        self._hall.add_command(id, name, now, body, digest)
         return None if body is None else Reply(id, body)
 
     def device_reply(self, device: str, payload: bytes) -> str | None:
@@ -101,6 +108,12 @@ class Commands:
     def _answer(self, id: str, body: bytes) -> None:
         self._hall.answer_order(id, body)
         self._effects.touched.replies = True
+
+
+def _digest(name: str, payload: bytes) -> bytes:
+    """SHA-256 of a readable command: equal for a repetition, whatever its key order."""
+    text = json.dumps([name, json.loads(payload)], sort_keys=True)
+    return hashlib.sha256(text.encode()).digest()
 
 
 def _failed(id: str, error: str) -> bytes:

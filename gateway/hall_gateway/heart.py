@@ -83,6 +83,7 @@ class Heart:
         """What devices should be may have changed with the plan."""
         self.begin()
         now = self._clock()
+        self._store.events.release(self._plan.devices)
         self._effects.carry_out(self._effects.sessions.settle(now), now)
         self._store.commit()
         for device in self._plan.devices.keys() & self._state.desired.keys():

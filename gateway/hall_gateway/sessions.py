@@ -152,8 +152,9 @@ class Sessions:
             raise RefusedError(
                 f"window {window.id} is {_doing(window)}; call a ticket before a start"
             )
+        waited = max(0, now - window.called)
         window = replace(window, state="serving", started=now, served_by=window.staff)
-        data = _service(window) | {"waited_ms": max(0, now - window.called)}
+        data = _service(window) | {"waited_ms": waited}
         outcome.emits.append(Emit("hall.service.started", f"window/{window.id}", data))
         self._becomes(window, outcome, now)
 

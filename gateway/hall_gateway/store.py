@@ -30,6 +30,9 @@ CROWDED = 0.8
 
 _CHUNK = 500
 
+_NEVER = 2**63 - 1
+"""Unix ms after every time, also one of a clock that was once far ahead."""
+
 
 class Store(Table):
     """Rows in and out. Every method but the first three runs inside a transaction.
@@ -132,7 +135,7 @@ class Store(Table):
         A few hundred rows at a time, so that nothing waits for it. Never an outbox row that a sink
         does not have, nor an event that has had no effect yet. Returns how many rows went.
         """
-        before = now + 1 if self.used() >= CROWDED else now - KEEP_MS
+        before = _NEVER if self.used() >= CROWDED else now - KEEP_MS
         gone = self._delete(
             "outbox WHERE created < ? AND position <= (SELECT min(position) FROM sinks) "
             "AND position < (SELECT min(position) FROM outbox) + ?",
@@ -140,9 +143,9 @@ class Store(Table):
             _CHUNK,
         )
         gone += self._delete(
-            "events WHERE received < ? AND arrival < (SELECT min(arrival) FROM events) + ? AND seq "
+            "events WHERE arrival IN (SELECT arrival FROM events e WHERE received < ? AND seq "
             "<= coalesce((SELECT coalesce(mark, 0) FROM marks m "
-            "WHERE (m.device, m.epoch) = (events.device, events.epoch)), seq)",
+            "WHERE (m.device, m.epoch) = (e.device, e.epoch)), seq) ORDER BY received LIMIT ?)",
             before,
             _CHUNK,
         )

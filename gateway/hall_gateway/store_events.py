@@ -3,6 +3,7 @@
 Here: SQL over events, marks, holes and quarantine. Not here: what an event means (ingest.py).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -94,6 +95,16 @@ class Events(Table):
     def forget_epoch(self, device: str, epoch: int) -> None:
         """An epoch that will not come back."""
         self.run("DELETE FROM marks WHERE (device, epoch) = (?, ?)", (device, epoch))
+
+    def release(self, listed: Iterable[str]) -> None:
+        """Drop what waits of devices that are not `listed` any more. Nothing of it was acked, so
+        a device that is listed again sends it again."""
+        for device in {row[0] for row in self.run("SELECT device FROM marks")}.difference(listed):
+            self.run(
+                "DELETE FROM events WHERE device = ? AND seq > (SELECT coalesce(mark, 0) "
+                "FROM marks m WHERE (m.device, m.epoch) = (events.device, events.epoch))",
+                (device,),
+            )
 
     def add_hole(
         self, device: str, epoch: int, first: int, last: int, reason: str, now: int

@@ -83,16 +83,14 @@ class Hall(Table):
         values = (device, row.online, row.seen, row.state)
         self.run("REPLACE INTO devices VALUES (?, ?, ?, ?)", values)
 
-    def has_command(self, id: str) -> bool:
-        """Whether the command was taken before, answered or not."""
-        return self.maybe("SELECT 1 FROM commands WHERE id = ?", id) is not None
+    def command(self, id: str) -> tuple[bytes | None, bytes | None] | None:
+        """(digest, reply) of a command that was taken before; the reply is None while there is
+        none, the digest when an older hallkit took it."""
+        return self.run("SELECT digest, reply FROM commands WHERE id = ?", (id,)).fetchone()
 
-    def command_reply(self, id: str) -> bytes | None:
-        """The reply to a command; None while there is none."""
-        return self.maybe("SELECT reply FROM commands WHERE id = ?", id)
-
-    def add_command(self, id: str, name: str, now: int, reply: bytes | None) -> None:
-        self.run("INSERT INTO commands VALUES (NULL, ?, ?, ?, ?, 0)", (id, name, now, reply))
+    def add_command(self, id: str, name: str, now: int, reply: bytes | None, digest: bytes) -> None:
+        row = (id, name, now, reply, digest)
+        self.run("INSERT INTO commands VALUES (NULL, ?, ?, ?, ?, 0, ?)", row)
 
     def add_order(self, order: DeviceOrder, expires: int) -> None:
         """A command that a device has to carry out until unix ms `expires`."""

@@ -33,6 +33,10 @@ PLAN = Plan(
 )
 
 
+_IDS = itertools.count(1)
+"""Ids of commands: never one twice, also when a store is opened again."""
+
+
 class Clock:
     """Unix ms that only a test moves."""
 
@@ -77,11 +81,10 @@ class Hall:
     def __init__(self, core: Core, clock: Clock) -> None:
         self.core = core
         self.clock = clock
-        self._ids = itertools.count(1)
 
     async def send(self, name: str, **fields: Any) -> dict[str, Any] | None:
         """The reply, None when it comes later."""
-        payload = json.dumps({"id": f"c-{next(self._ids)}"} | fields).encode()
+        payload = json.dumps({"id": f"c-{next(_IDS)}"} | fields).encode()
         reply = await self.core.command(name, payload)
         return None if reply is None else read(reply)
 

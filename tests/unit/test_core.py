@@ -461,6 +461,29 @@ async def test_a_repeated_command_is_answered_from_memory(tmp_path: Path) -> Non
         assert hall.core.health()["commands"] == {"repeated": 1}
 
 
+async def test_an_id_used_for_another_command_does_nothing(tmp_path: Path) -> None:
+    async with open_hall(tmp_path) as hall:
+
+        async def command(name: str, payload: bytes) -> dict[str, Any]:
+            reply = await hall.core.command(name, payload)
+            assert reply is not None
+            return read(reply)
+
+        first = await command("call", b'{"id":"c-1","ticket":"A001","window":"1"}')
+        assert first["ok"]
+        other = "id c-1 was used for another command; give each command its own id"
+        for name, payload in (
+            ("call", b'{"id":"c-1","ticket":"A002","window":"2"}'),
+            ("recall", b'{"id":"c-1","ticket":"A001","window":"1"}'),
+            ("start", b'{"id":"c-1","window":"1"}'),
+        ):
+            assert await command(name, payload) == {"id": "c-1", "ok": False, "error": other}
+        assert hall.desired("disp-2")["view"] == "idle"
+        assert await hall.rows() == []
+        same = b'{"window": "1", "ticket": "A001", "id": "c-1"}'
+        assert await command("call", same) == first
+
+
 async def test_commands_that_cannot_be_read(tmp_path: Path) -> None:
     async with open_hall(tmp_path) as hall:
         for payload in (b"", b"{", b'{"window":"1"}', b'{"id":"a/b"}', b"x" * 2048):

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 from hall_gateway import heart, schema, store
 from hall_gateway.core import Core
+from hall_gateway.plan import Plan
 from hall_gateway.schema import StoreOpenError, open_store, owned
 from hall_gateway.store import Store
 from hall_gateway.values import StoreError, StoreFullError
-from support.core_hall import NOON, Device, Hall, open_hall
+from support.core_hall import NOON, PLAN, Device, Hall, open_hall
 from support.killed import killed_at
 
 Step = tuple[str, str, bytes]
@@ -404,6 +405,39 @@ async def test_rows_that_have_done_their_duty_go_with_age(tmp_path: Path) -> Non
         assert await hall.rows() == rows
         assert await _count(hall, "outbox") == len(rows)
         assert await _count(hall, "events") == len(waiting)
+
+
+async def test_an_event_that_waits_holds_up_no_other(tmp_path: Path) -> None:
+    async with open_hall(tmp_path) as hall:
+        await hall.core.event("wet", Device("wet").event("wet", {"ohms": 1}, seq=6))
+        counter = Device("cnt")
+        for _ in range(600):
+            await hall.core.event("cnt", _passage(counter))
+        await hall.core.advance("test", (await hall.rows())[-1].position)
+        hall.clock.now += store.KEEP_MS + 1
+        for _ in range(2):
+            await hall.core.tick()
+            hall.clock.now += 60_000
+        assert await _count(hall, "events") == 1
+
+
+async def test_what_waits_of_a_device_no_longer_listed_goes_unacked(tmp_path: Path) -> None:
+    """It never was acked, so the device sends it again when it is listed again."""
+    gone, stays = Device("wet"), Device("cnt")
+    late = gone.event("wet", {"ohms": 1}, seq=2)
+    fewer = {id: device for id, device in PLAN.devices.items() if id != "wet"}
+    async with open_hall(tmp_path) as hall:
+        await hall.core.event("wet", late)
+        await hall.core.event("cnt", stays.event("passage", {"dir": "in"}, seq=2))
+    async with open_hall(tmp_path, plan=Plan("demo", PLAN.windows, fewer)) as hall:
+        assert await _count(hall, "events") == 1
+    async with open_hall(tmp_path) as hall:
+        first = gone.event("boot", {"cause": "power_on"}, seq=1)
+        for payload, acked in ((first, 1), (late, 2)):
+            ack = await hall.core.event("wet", payload)
+            assert ack is not None
+            assert ack.seq == acked
+        assert len(await hall.events("hall.floor.wet")) == 1
 
 
 async def test_without_a_sink_nothing_goes(tmp_path: Path) -> None:
