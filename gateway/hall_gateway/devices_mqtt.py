@@ -96,10 +96,12 @@ class DevicesMqtt:
         else:
             self._refuse("online", message)
             return
-        with suppress(DisconnectedError):  # then it is delivered again, and acked again
+        try:
             if ack is not None:
-                await self._mqtt.publish(f"{ROOT}/{device}/down/ack", ack.body())
+                self._mqtt.send(f"{ROOT}/{device}/down/ack", ack.body())
             message.ack()
+        except DisconnectedError:
+            message.abandon()
 
     def _refuse(self, reason: str, message: Message) -> None:
         self.refused[reason] += 1

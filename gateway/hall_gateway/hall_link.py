@@ -86,13 +86,15 @@ class HallLink:
 
     async def _command(self, message: Message) -> None:
         reply = await self._core.command(message.topic.rpartition("/")[2], message.payload)
-        with suppress(DisconnectedError):  # then it is delivered again, and answered again
+        try:
             if reply is not None:
-                await self._reply(reply)
+                self._mqtt.send(self._reply_topic(reply), reply.body)
             message.ack()
+        except DisconnectedError:
+            message.abandon()
 
-    async def _reply(self, reply: Reply) -> None:
-        await self._mqtt.publish(f"{self._root}/reply/{reply.id}", reply.body)
+    def _reply_topic(self, reply: Reply) -> str:
+        return f"{self._root}/reply/{reply.id}"
 
     async def _drain_outbox(self) -> None:
         while True:
@@ -128,7 +130,7 @@ class HallLink:
         while True:
             self._core.signals.replies.clear()
             for reply in await self._core.replies():
-                await self._reply(reply)
+                await self._mqtt.publish(self._reply_topic(reply), reply.body)
                 await until_stored(partial(self._core.replied, reply.id))
             await self._core.signals.replies.wait()
 

@@ -49,13 +49,16 @@ class MqttClient:
         self._will = will
         self._inbound: asyncio.Queue[tuple[Connection, Message]] = asyncio.Queue()
         self._connection: Connection | None = None
+        """Publishes, from CONNACK on: a broker delivers what waited before it sends SUBACK."""
+        self._ready: Connection | None = None
+        """The same, once every subscription is accepted."""
         self._changed = asyncio.Condition()
         self._runner: asyncio.Task[None] | None = None
 
     @property
     def connected(self) -> bool:
         """Whether the broker has accepted the connection and every subscription."""
-        return self._connection is not None
+        return self._ready is not None
 
     @property
     def waiting(self) -> int:
@@ -99,10 +102,16 @@ class MqttClient:
 
     async def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         """Publish at QoS 1; returns on the broker's PUBACK, raises DisconnectedError without it."""
-        if self._connection is None:
-            raise DisconnectedError(f"no connection to the {self.name}")
-        await self._connection.publish(topic, payload, retain)
-        self.counters.published += 1
+        await self._publishing().publish(topic, payload, retain)
+
+    def send(self, topic: str, payload: bytes) -> None:
+        """Publish at QoS 1 without waiting for the PUBACK; raises DisconnectedError.
+
+        For answers to messages: their handlers must not wait for a PUBACK that may stand behind
+        hundreds of messages, unread until handlers are done. A message's PUBACK, sent after its
+        answer, arrives after it.
+        """
+        self._publishing().send(topic, payload)
 
     async def while_connected(self, work: Callable[[], Awaitable[None]]) -> None:
         """Run `work` once on every connection, from its start; cancel it when that ends.
@@ -122,13 +131,18 @@ class MqttClient:
                     working.result()
             await asyncio.wait((connection.lost,))
 
+    def _publishing(self) -> Connection:
+        if self._connection is None:
+            raise DisconnectedError(f"no connection to the {self.name}")
+        return self._connection
+
     async def _next_connection(self) -> Connection:
         async with self._changed:
             await self._changed.wait_for(
-                lambda: self._connection is not None and not self._connection.lost.done()
+                lambda: self._ready is not None and not self._ready.lost.done()
             )
-            assert self._connection is not None
-            return self._connection
+            assert self._ready is not None
+            return self._ready
 
     async def _run(self) -> None:
         attempt = 0
@@ -136,8 +150,10 @@ class MqttClient:
             connection = Connection(self._inbound, self.counters)
             try:
                 await connection.open(self._config, self._client_id, self._will)
+                self._connection = connection
                 await connection.subscribe(self._subscribe)
             except DisconnectedError as error:
+                self._connection = None
                 connection.close()
                 self.counters.failures += 1
                 self._report(str(error))
@@ -145,26 +161,28 @@ class MqttClient:
                 attempt += 1
                 continue
             except BaseException:
+                self._connection = None
                 connection.close()
                 raise
             started = time.monotonic()
             self.counters.connects += 1
             self.counters.last_error = ""
             log.info("connected to the %s", self.name)
-            await self._set(connection)
+            await self._set_ready(connection)
             try:
                 await connection.watch()
             except DisconnectedError as error:
                 self._report(str(error))
             finally:
+                self._connection = None
                 connection.close()
-                await self._set(None)
+                await self._set_ready(None)
             attempt = 0 if time.monotonic() - started > STABLE_S else attempt + 1
             await asyncio.sleep(retry_delay(attempt))
 
-    async def _set(self, connection: Connection | None) -> None:
+    async def _set_ready(self, connection: Connection | None) -> None:
         async with self._changed:
-            self._connection = connection
+            self._ready = connection
             self._changed.notify_all()
 
     def _report(self, error: str) -> None:

@@ -46,9 +46,11 @@ class Message:
     topic: str
     payload: bytes
     retain: bool
-    dup: bool
     ack: Callable[[], object] = field(repr=False)
     """Sends the PUBACK; does nothing once the connection is gone, for then it comes again."""
+    abandon: Callable[[], object] = field(repr=False)
+    """Ends the connection that brought it, so that it comes again: a broker does not redeliver on
+    a connection that lives, and stops when too many PUBACKs are missing."""
 
 
 @dataclass
@@ -57,8 +59,6 @@ class Counters:
 
     connects: int = 0
     failures: int = 0
-    received: int = 0
-    published: int = 0
     bad_topics: int = 0
     last_error: str = ""
 
@@ -119,11 +119,15 @@ class Connection:
         await self._within_timeout(self._confirmation(mid), "no SUBACK")
 
     async def publish(self, topic: str, payload: bytes, retain: bool) -> None:
+        await self.send(topic, payload, retain)
+
+    def send(self, topic: str, payload: bytes, retain: bool = False) -> asyncio.Future[None]:
+        """Publish now; the future is done at the PUBACK, with DisconnectedError without it."""
         assert self._client is not None
         if self.lost.done():
             raise DisconnectedError(self._why)
         info = self._client.publish(topic, payload, qos=1, retain=retain)
-        await self._confirmation(info.mid)
+        return self._confirmation(info.mid)
 
     async def watch(self) -> None:
         """Keep the connection alive until it ends; raises DisconnectedError saying why it did."""
@@ -137,14 +141,15 @@ class Connection:
         raise DisconnectedError(f"connection lost: {self._why}")
 
     def close(self) -> None:
-        """End the connection, with a DISCONNECT when it was accepted (so without the will)."""
+        """End the connection without a DISCONNECT, which would keep the will from being published:
+        whoever ends in order has said so in a message, and a crash must not look like that."""
+        sock = self._socket
         if self._client is not None and not self.lost.done():
-            self._client.disconnect()
-            self._client.loop_write()
-        if self._socket is not None:
-            self._forget_socket(self._socket)
-            self._socket.close()
+            self._client.loop_write()  # PUBACKs that wait to be written
         self._end("closed")
+        if sock is not None:
+            self._forget_socket(sock)
+            sock.close()
 
     def resume(self, waiting: int) -> None:
         """Read the socket again when few messages wait."""
@@ -237,16 +242,23 @@ class Connection:
         self._confirm(mid, error if refused else None)
 
     def _on_message(self, client: paho.Client, _user: Any, message: paho.MQTTMessage) -> None:
-        ack = partial(client.ack, message.mid, message.qos)
+        ack = partial(self._ack, client, message)
         try:
             topic = message.topic
         except UnicodeDecodeError:
             self._counters.bad_topics += 1
             ack()
             return
-        self._counters.received += 1
-        arrived = Message(topic, bytes(message.payload), message.retain, message.dup, ack)
+        arrived = Message(topic, bytes(message.payload), message.retain, ack, self._abandon)
         self._inbound.put_nowait((self, arrived))
+
+    def _ack(self, client: paho.Client, message: paho.MQTTMessage) -> None:
+        if not self.lost.done():
+            client.ack(message.mid, message.qos)
+
+    def _abandon(self) -> None:
+        self._end("a message could not be answered")
+        self.close()
 
     def _confirm(self, mid: int, error: DisconnectedError | None) -> None:
         _, future = self._unconfirmed.pop(mid, (0.0, None))
@@ -256,6 +268,7 @@ class Connection:
             future.set_result(None)
         else:
             future.set_exception(error)
+            future.exception()  # nobody waits for what was only sent
 
     def _end(self, why: str) -> None:
         if self.lost.done():

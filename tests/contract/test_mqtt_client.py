@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hall_gateway import mqtt_connection
 from hall_gateway.config import MqttConfig
 from hall_gateway.mqtt import MqttClient, retry_delay
-from hall_gateway.mqtt_connection import DisconnectedError, Message
+from hall_gateway.mqtt_connection import Connection, Counters, DisconnectedError, Message
 from hall_tools.ports import free_port
 from support.mosquitto import Mosquitto
 
@@ -54,7 +54,7 @@ async def test_what_is_not_acked_is_delivered_again(broker: Mosquitto) -> None:
             third.ack()
         async with client(broker, "gateway", "a/#") as gateway:
             again = (await take(gateway.messages()))[0]
-            assert (again.payload, again.dup) == (b"2", True)
+            assert again.payload == b"2"
             second.ack()  # its connection is gone: this must not reach the new one
             again.ack()
         async with client(broker, "gateway", "a/#") as gateway:
@@ -142,16 +142,72 @@ async def test_a_defect_in_work_is_raised(broker: Mosquitto) -> None:
             await gateway.while_connected(work)
 
 
-async def test_the_will_is_for_a_lost_connection_only(broker: Mosquitto) -> None:
+async def test_every_end_publishes_the_will_for_a_crash_must_not_look_orderly(
+    broker: Mosquitto,
+) -> None:
     async with client(broker, "watch", "gateway/online") as watch:
         await watch.wait_connected()
         async with client(broker, "gateway") as gateway:
             await gateway.wait_connected()
             await gateway.publish("gateway/online", b"1")
-        async with client(broker, "other") as other:
-            await other.wait_connected()
-            await other.publish("gateway/online", b"end")
-        assert [m.payload for m in await take(watch.messages(), 2)] == [b"1", b"end"]
+        assert [m.payload for m in await take(watch.messages(), 2)] == [b"1", b"0"]
+
+
+async def test_an_answer_can_be_sent_before_the_subscription_is_confirmed() -> None:
+    """A broker delivers what waited for a session right after CONNACK."""
+    answered: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    async def broker(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1024)  # CONNECT
+        writer.write(b"\x20\x02\x01\x00" + b"\x32\x06\x00\x01a\x00\x01x")
+        await reader.readuntil(b"\x00\x01a\x01")  # SUBSCRIBE, never answered
+        answered.set_result(await reader.readuntil(b"answer"))
+        writer.close()
+
+    listener = await asyncio.start_server(broker, "127.0.0.1", 0)
+    port = listener.sockets[0].getsockname()[1]
+    async with listener, MqttClient("b", MqttConfig(port=port), "c", ["a"]) as gateway:
+        await take(gateway.messages())
+        assert not gateway.connected
+        gateway.send("b", b"answer")
+        assert (await answered).startswith(b"\x32\x0b\x00\x01b")
+
+
+async def test_an_abandoned_message_comes_again(broker: Mosquitto) -> None:
+    async with client(broker, "gateway", "a/#") as gateway, client(broker, "sender") as sender:
+        await gateway.wait_connected()
+        await sender.wait_connected()
+        await sender.publish("a/b", b"1")
+        messages = gateway.messages()
+        first = (await take(messages))[0]
+        first.abandon()
+        again = (await take(messages))[0]
+        assert again.payload == b"1"
+        first.abandon()  # its connection is gone: the new one is left alone
+        again.ack()
+        await sender.publish("a/b", b"2")
+        assert (await take(messages))[0].payload == b"2"
+        assert gateway.counters.connects == 2
+
+
+async def test_a_connection_whose_socket_is_full_can_be_closed() -> None:
+    async def stall(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(100)  # CONNECT
+        writer.write(b"\x20\x02\x00\x00")
+        await released.wait()
+        writer.close()
+
+    released = asyncio.Event()
+    listener = await asyncio.start_server(stall, "127.0.0.1", 0, limit=1024)
+    port = listener.sockets[0].getsockname()[1]
+    async with listener:
+        connection = Connection(asyncio.Queue(), Counters())
+        await connection.open(MqttConfig(port=port), "c", None)
+        sent = [connection.send("t", b"x" * 60_000) for _ in range(200)]
+        connection.close()
+        with pytest.raises(DisconnectedError):
+            await sent[-1]
+        released.set()
 
 
 async def test_memory_is_bounded_when_nobody_takes_messages(

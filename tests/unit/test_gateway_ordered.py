@@ -17,7 +17,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def message(number: int) -> Message:
-    return Message(str(number), b"", retain=False, dup=False, ack=lambda: None)
+    return Message(str(number), b"", retain=False, ack=lambda: None, abandon=lambda: None)
 
 
 @asynccontextmanager
