@@ -1,5 +1,6 @@
 """A device through power cuts, resets, hangs and bad deployments, in its simulated hardware."""
 
+import asyncio
 import json
 import time
 from pathlib import Path
@@ -199,6 +200,28 @@ async def test_a_device_that_keeps_failing_starts_more_slowly(tmp_path: Path):
         await device.until_log("boot: 6 starts without a healthy one, waiting 2 s", after=before)
         await started(device, before)
         assert time.monotonic() - on >= 2
+
+
+class Sleeper(SimDevice):
+    """A device that sleeps deeply as soon as it is started; no process behind it."""
+
+    spawned = 0
+
+    async def _spawn(self) -> None:
+        self.spawned += 1
+        self.asleep = asyncio.Event()
+
+    async def _read_to_end(self) -> tuple[dict[str, Any] | None, int]:
+        self.asleep.set()
+        return {"reset": "deep_sleep", "ms": 60_000}, 0
+
+
+async def test_a_device_that_is_switched_off_asleep_is_not_started_again(tmp_path: Path):
+    device = Sleeper({}, {}, tmp_path)
+    await device.power_on()
+    await device.asleep.wait()
+    await device.power_cut()
+    assert (device.spawned, device.is_on) == (1, False)
 
 
 async def test_a_folder_belongs_to_one_device(tmp_path: Path):

@@ -184,12 +184,13 @@ class SimDevice:
         """Reads what this life of the device says, and begins the next one after a reset."""
         while True:
             reset, exit_code = await self._read_to_end()
+            if reset is not None:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(reset.get("ms", 0) / 1000):
+                        await self._switched_off.wait()
             if reset is None or self._switched_off.is_set():
                 self._say({"off": exit_code})
                 return
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(reset.get("ms", 0) / 1000):
-                    await self._switched_off.wait()
             await self._spawn()
             if self._switched_off.is_set() and self._process is not None:
                 self._process.kill()
