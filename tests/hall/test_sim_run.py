@@ -171,7 +171,7 @@ async def test_an_old_call_is_not_believed_before_the_gateway_answers(hub: Hub, 
     """The broker keeps the last call while the gateway is away, and the display starts then."""
     hub.send("desired", {"rev": 5, **CALL, "ttl_s": 30}, retain=True)
     async with running(config_of("call-display-7seg-max7219", hub.port), tmp_path / "disp"):
-        state = await hub.until_state(lambda state: state["rev"] == 5)
+        state = await hub.until_state(lambda state: state["rev"] == 5 and state["shows"]["view"])
         assert state["shows"]["view"] == "wait"
         (boot,) = await hub.events("boot")
         await hub.acknowledge(boot)
