@@ -12,6 +12,7 @@ import random
 
 from . import build, config, hal, ident, journal
 from .clock import Clock
+from .errors import Errors
 from .supervisor import Supervisor
 
 VERSION = "0.1.0"
@@ -51,8 +52,9 @@ class Device:
         self._confirmed = False
         self._reboot_at = None
         self._before_reset = lambda: None
-        self._link = None
-        self._waiting = []  # errors from before there is a link that reports them
+        self._kick = lambda: None  # until there is a link
+        self._errors = Errors(hal.uptime_ms, self.log)
+        self.report = self._errors.report
         self.supervisor = Supervisor(
             hal.watchdog(WATCHDOG_MS), hal.uptime_ms, self.report, self._reset
         )
@@ -75,8 +77,7 @@ class Device:
         self.emit("boot", {"cause": self._cause})
         self._role = self._make_role(slot)
         self._link = self._make_link(who)
-        for text in self._waiting:
-            self._link.report(text)
+        self._kick = self._link.kick
         add = self.supervisor.add
         add("role", self._run_role, ROLE_PATIENCE_MS, FAILURES_ALLOWED)
         add("link", self._link.run, LINK_PATIENCE_MS, FAILURES_ALLOWED)
@@ -105,10 +106,9 @@ class Device:
         """Journals an event now; one that cannot be journalled is reported, never raised."""
         try:
             self._journal.append(kind, data)
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, MemoryError) as error:
             self.report("%s lost: %s" % (kind, _words(error)))
-        if self._link:
-            self._link.kick()
+        self._kick()
 
     def link_down_ms(self):
         """0 while the gateway answers, else ms since it last did; above any ttl if it never has."""
@@ -119,14 +119,6 @@ class Device:
         print("[%d] %s" % (hal.uptime_ms(), text))
 
     # Parts
-
-    def report(self, text):
-        """An error for the log and for the reported state."""
-        self.log("error: " + text)
-        if self._link:
-            self._link.report(text)
-        else:
-            self._waiting.append(text)
 
     def _reset(self, why):
         self.log("reset: " + why)
@@ -166,23 +158,20 @@ class Device:
         # After the role, whose large buffers want the heap in one piece.
         from .link import Link
 
-        def uptime():
-            # The link looks at the time whenever it has done or awaited something.
-            self.supervisor.check_in("link")
-            return hal.uptime_ms()
-
         return Link(
             who["device"],
             (broker["host"], broker["port"]),
             psk,
             self._journal,
             self._clock,
-            uptime,
+            hal.uptime_ms,
             lambda desired: self._role.desire(desired, hal.uptime_ms()),
             self._command,
             self._role.state,
             {"fw": VERSION, "profile": self._config["profile"], "cause": self._cause},
+            self._errors,
             random.randint,
+            lambda: self.supervisor.check_in("link"),
         )
 
     def _command(self, do, args):
@@ -225,7 +214,8 @@ class Device:
                 self._confirmed = True
                 self._confirm()
                 self.log("confirmed: this start counts as healthy")
-            self._journal.prepare()
+            if self._role.quiet():
+                self._journal.prepare()  # may stop the chip for longer than a press lasts
             await asyncio.sleep_ms(HOUSEKEEPING_MS)
 
 
@@ -242,6 +232,9 @@ class NoRole:
 
     def desire(self, desired, now):
         raise ValueError(self._why)
+
+    def quiet(self):
+        return True
 
     def state(self):
         return {"fault": self._why}

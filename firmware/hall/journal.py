@@ -27,8 +27,8 @@ class Journal:
 
     `epoch` names the journal and `boot` this mount of it; `next` is the seq of the next event and
     `acked` the last acknowledged one. `dropped` counts the events overwritten unacked since the
-    format; `torn` the slots that took no record since the mount; `ignored` the acknowledgements
-    that said nothing new.
+    format; `torn` the slots that took no record since the mount; `lost` the events that append()
+    could not take since the mount.
     """
 
     def __init__(self, block, uptime, unix_ms=lambda: None):
@@ -48,7 +48,7 @@ class Journal:
         self.acked = header.acked
         self.next = header.next
         self.dropped = header.dropped
-        self.torn = self.ignored = 0
+        self.torn = self.lost = 0
         self._active = header.sector
         self._generation = header.generation
         self._slot = 1  # of the active sector, the next to write
@@ -83,8 +83,16 @@ class Journal:
         """Journal an event now; its seq. It is on flash, and was read back, when this returns.
 
         `kind` is a word, `data` a dict that becomes JSON. ValueError: they are not, or are together
-        longer than TEXT_MAX bytes. OSError: no sector takes it any more; the event is lost.
+        longer than TEXT_MAX bytes. OSError: no sector takes it any more. Whatever it raises, the
+        event is lost, and counted.
         """
+        try:
+            return self._append(kind, data)
+        except Exception:
+            self.lost += 1
+            raise
+
+    def _append(self, kind, data):
         if not kind or "{" in kind or not isinstance(data, dict):
             raise ValueError("journal: an event is a kind and a dict, not %r %r" % (kind, data))
         text = (kind + json.dumps(data, separators=(",", ":"))).encode()
@@ -169,10 +177,9 @@ class Journal:
     def ack(self, epoch, seq):
         """Every event up to `seq` has reached its place; False when that says nothing new.
 
-        Another journal's epoch, an old seq and one never given out are ignored, and counted.
+        Another journal's epoch, an old seq and one never given out are ignored.
         """
         if epoch != self.epoch or not self.acked < seq < self.next:
-            self.ignored += 1
             return False
         self.acked = seq
         if seq - self._durable >= _ACK_EVERY and self._slot < self._flash.slots:

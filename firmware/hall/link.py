@@ -34,7 +34,6 @@ class Timings(mqtt.Timings):
     resend = 5000  # patience with an ack before the window goes again ...
     resend_last = 30000  # ... plus full jitter that doubles up to this
     answer = 10000  # asked and not answered for so long, the gateway counts as down
-    unanswered = 60000  # and after this the connection is given up
     state_check = 1000  # the reported state goes at most so often
     # And at least so often. It is what an idle device asks the gateway with: 20 s and `answer`
     # make a silent gateway known within the 30 s after which a call on a display is stale.
@@ -52,9 +51,10 @@ class Link:
     clock: set(unix_ms) and unix_ms() -> int or None. uptime() -> ms since boot.
     on_desired(dict) takes a newer desired state; on_command(do, args) -> a result for JSON; a
     ValueError of either says why not. state() -> dict of what is shown or sensed, below 300 bytes
-    of JSON. about: {"fw", "profile", "cause"}. randint(a, b) -> a..b.
+    of JSON. about: {"fw", "profile", "cause"}. errors: hall.errors.Errors. randint(a, b) -> a..b.
+    check_in() is called whenever the link's task made progress.
 
-    `stats` counts what happened and what was refused; `errors` are the last three.
+    `stats` counts what happened and what was refused.
     """
 
     def __init__(
@@ -69,7 +69,9 @@ class Link:
         on_command,
         state,
         about,
+        errors,
         randint,
+        check_in,
         timings=None,
     ):
         if not all(char in "0123456789.:" for char in address[0]):
@@ -86,11 +88,15 @@ class Link:
         self._journal = journal
         self._clock = clock
         self._uptime = uptime
+        self._check_in = check_in
         self._on_desired = on_desired
         self._buffers = Buffers()
         self._wake = asyncio.Event()
         self._commands = Commands(on_command, stats)
-        self._reported = Reported(journal, state, about, stats, timings.state_check, timings.state)
+        self._report = errors.report
+        self._reported = Reported(
+            journal, state, about, stats, errors, timings.state_check, timings.state
+        )
         self._window = Window(
             journal, uptime, clock.unix_ms, timings.resend, timings.resend_last, randint
         )
@@ -99,18 +105,9 @@ class Link:
         self._heard = None  # uptime of the last ack
         self._asked = None  # uptime of the oldest event or state that no ack came after
 
-    @property
-    def errors(self):
-        """The last errors: [uptime in s, how often, text], newest last."""
-        return self._reported.errors
-
     def kick(self):
         """An event was journalled: send it now."""
         self._wake.set()
-
-    def report(self, text):
-        """Keep an error among the last ones, for the reported state."""
-        self._reported.report(text, self._uptime())
 
     def down_ms(self, now):
         """0 while the gateway answers, else ms since it last did; NEVER_MS when it never has.
@@ -130,12 +127,14 @@ class Link:
                 await self._serve()
             except MqttError as error:
                 self.stats["failures"] += 1
-                self.report(str(error))
+                self._report(str(error))
             finally:
                 answered, self._answered = self._answered, False
             if answered or self._uptime() - began >= self._timings.stable:
                 self._reconnect.reset()
+            self._check_in()
             await asyncio.sleep_ms(self._reconnect.wait_ms())
+            self._check_in()
 
     def _connection(self):
         return mqtt.Connection(
@@ -171,9 +170,9 @@ class Link:
     async def _send_state(self, connection):
         payload = self._reported.due(self.rev, self._uptime())
         if payload is not None:
+            self._ask()  # before it goes: the ack can be here before publish() returns
             await connection.publish(self._topic("up/state"), payload, True)
             self.stats["states"] += 1
-            self._ask()
 
     async def _send_events(self, connection):
         window = self._window
@@ -188,8 +187,8 @@ class Link:
         for seq, payload in window.due():
             await connection.publish(self._topic("up/event"), payload)
             self.stats["events"] += 1
-            window.sent(seq, self._uptime())
-            self._ask()
+            if window.sent(seq, self._uptime()):
+                self._ask()
 
     async def _send_replies(self, connection):
         entry = self._commands.next_reply()
@@ -203,12 +202,10 @@ class Link:
 
     async def _wait(self):
         """Until something happened or is due."""
-        now = self._uptime()
-        if self._asked is not None and now - self._asked >= self._timings.unanswered:
-            raise MqttError("no ack from the gateway in %d ms" % self._timings.unanswered)
+        self._check_in()
         wait = self._timings.state_check
         if self._window.resend_at is not None:
-            wait = max(0, min(wait, self._window.resend_at - now))
+            wait = max(0, min(wait, self._window.resend_at - self._uptime()))
         try:
             await asyncio.wait_for_ms(self._wake.wait(), wait)
         except asyncio.TimeoutError:
@@ -236,13 +233,13 @@ class Link:
                 raise ValueError("not subscribed to")
         except ValueError as error:
             self.stats["malformed"] += 1
-            self.report("%s: %s" % (topic[len(self._root) :], error))
+            self._report("%s: %s" % (topic[len(self._root) :], error))
         self._wake.set()
 
     def _take_ack(self, epoch, seq, unix_ms):
         if epoch != self._journal.epoch or seq >= self._journal.next:
             self.stats["acks_refused"] += 1
-            self.report("down/ack: not for this journal: %d/%d" % (epoch, seq))
+            self._report("down/ack: not for this journal: %d/%d" % (epoch, seq))
             return
         self.stats["acks"] += 1
         self._clock.set(unix_ms)
@@ -260,6 +257,6 @@ class Link:
             self._on_desired(desired)
         except Exception as error:
             self.stats["desired_refused"] += 1
-            self.report("down/desired %d: %s" % (rev, reason(error)))
+            self._report("down/desired %d: %s" % (rev, reason(error)))
         else:
             self.rev = rev

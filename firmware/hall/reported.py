@@ -8,36 +8,24 @@ import json
 
 from .downlink import PAYLOAD_MAX
 
-ERRORS = 3  # last errors kept
-ERROR_MAX = 80  # characters of one
-
 
 class Reported:
     """shows() -> dict of what the role shows or senses. about: {"fw", "profile", "cause"}.
 
-    stats: the link's counters. Due at connect, when shows() or rev changed (at most once in
-    check_ms), and every repeat_ms.
+    stats: the link's counters. errors: hall.errors.Errors. Due at connect, when shows() or rev
+    changed (at most once in check_ms), and every repeat_ms.
     """
 
-    def __init__(self, journal, shows, about, stats, check_ms, repeat_ms):
-        self.errors = []  # [uptime in s, how often, text], newest last
+    def __init__(self, journal, shows, about, stats, errors, check_ms, repeat_ms):
         self._journal = journal
         self._shows = shows
         self._about = about
         self._stats = stats
+        self._errors = errors
         self._check = check_ms
         self._repeat = repeat_ms
         self._last = None  # rev and shows as last sent, as JSON; None: send in any case
         self._at = 0
-
-    def report(self, text, now):
-        """Keep an error; one that repeats takes one place."""
-        entry = [now // 1000, 1, text[:ERROR_MAX]]
-        if self.errors and self.errors[-1][2] == entry[2]:
-            entry[1] += self.errors.pop()[1]
-        self.errors.append(entry)
-        if len(self.errors) > ERRORS:
-            self.errors.pop(0)
 
     def renew(self):
         """A new connection: the state is due."""
@@ -67,7 +55,7 @@ class Reported:
             "connects": stats["connects"],
             "stale": stats["stale"],
             "refused": stats["malformed"] + stats["desired_refused"] + stats["acks_refused"],
-            "errors": ["%d s, x%d: %s" % tuple(error) for error in self.errors],
+            "errors": ["%d s, x%d: %s" % tuple(error) for error in self._errors.last],
         }
         state = {
             "rev": rev,
@@ -77,6 +65,7 @@ class Reported:
                 "acked": journal.acked,
                 "next": journal.next,
                 "dropped": journal.dropped,
+                "lost": journal.lost,
                 "torn": journal.torn,
             },
             "health": health,

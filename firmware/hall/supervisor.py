@@ -36,7 +36,6 @@ class Supervisor:
         self._reset = reset
         self._tasks = []
         self._seen = {}  # name of a task -> uptime of its last check-in
-        self.failures = 0
 
     def add(self, name, run, patience_ms, failures_allowed):
         """A task that is to run for ever: the coroutine `run()`, started again when it ends.
@@ -86,7 +85,6 @@ class Supervisor:
                 task.failures = 0
                 backoff = BACKOFF_MS
             task.failures += 1
-            self.failures += 1
             text = "%s: %s" % (task.name, text)
             self._report(text)
             if task.failures > task.failures_allowed:

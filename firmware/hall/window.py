@@ -61,10 +61,13 @@ class Window:
         return due
 
     def sent(self, seq, now):
-        """The event went out."""
+        """The event went out. Returns whether it waits for its ack, which may have come already."""
+        if seq <= self._journal.acked:
+            return False
         self._sent = max(self._sent, seq)
         if self.resend_at is None:
             self.postpone(now)
+        return True
 
     def acked(self, epoch, seq, now):
         """The gateway has everything up to seq. Returns whether some that went out are unacked."""

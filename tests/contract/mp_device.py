@@ -14,6 +14,7 @@ import random
 import sys
 import time
 
+from hall.errors import Errors
 from hall.journal import Journal
 from hall.link import Link, Timings
 
@@ -88,6 +89,8 @@ class Device:
             Journal.format(flash, random.randint(1, 0xFFFFFFFF))
             self.journal = Journal(flash, uptime, self.clock.unix_ms)
         self.shows = None
+        self.checked_in = 0
+        self.errors = Errors(uptime, lambda text: None)
         self.done = {}  # command -> how often it was done
         psk = config["psk"]
         self.link = Link(
@@ -101,9 +104,14 @@ class Device:
             self.on_command,
             lambda: {"text": self.shows},
             {"fw": "0.1.0", "profile": "keypad-5", "cause": "power_on"},
+            self.errors,
             random.randint if config["jitter"] else lambda a, b: b,
+            self.check_in,
             Timings(**config["timings"]),
         )
+
+    def check_in(self):
+        self.checked_in += 1
 
     def on_desired(self, desired):
         if "text" not in desired:
@@ -132,8 +140,9 @@ class Device:
         link = self.link
         gc.collect()
         return {
+            "checked_in": self.checked_in,
             "stats": link.stats,
-            "errors": link.errors,
+            "errors": self.errors.last,
             "rev": link.rev,
             "down_ms": link.down_ms(uptime()),
             "unix_ms": self.clock.unix_ms(),

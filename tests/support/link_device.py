@@ -26,7 +26,6 @@ TIMINGS = {
     "resend": 200,
     "resend_last": 400,
     "answer": 400,
-    "unanswered": 1500,
     "state_check": 50,
     "state": 1000,
     "reconnect": 50,

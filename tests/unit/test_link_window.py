@@ -201,6 +201,17 @@ def test_a_window_waits_longer_each_time_until_an_ack_comes() -> None:
     assert window.resend_at is None
 
 
+def test_an_ack_that_came_before_the_event_was_told_as_sent_leaves_nothing_to_wait_for() -> None:
+    journal = RamJournal()
+    journal.append(0)
+    window = Window(journal, lambda: 0, lambda: None, PATIENCE, LAST, lambda _low, high: high)
+    window.restart()
+    ((seq, _payload),) = window.due()
+    window.acked(EPOCH, seq, 0)
+    assert window.sent(seq, 0) is False
+    assert window.resend_at is None
+
+
 def test_backoff_doubles_up_to_its_limit_and_starts_anew() -> None:
     asked: list[tuple[int, int]] = []
 

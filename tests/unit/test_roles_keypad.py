@@ -56,6 +56,31 @@ def test_one_press_is_one_event_however_the_release_bounces(bounce, held):
     assert context.of("press") == [{"key": 1, "session": None}]
 
 
+def test_it_is_quiet_only_while_nobody_is_at_it():
+    role, keys, context = keypad()
+    assert role.quiet()
+    keys.press(1, 100, 300)
+    context.run(role, 200)
+    assert not role.quiet(), "a key is down"
+    context.run(role, 400)
+    assert role.quiet()
+    role.desire(session(7, 60_000), 400)
+    context.run(role, 500)
+    assert not role.quiet(), "a session is open"
+    role.desire({"rev": 8, "session": None}, 500)
+    assert role.quiet()
+    keys.press(2, 600, 1e9)
+    context.run(role, 7000)
+    assert role.quiet(), "a key that is stuck is nobody"
+
+
+def test_it_is_not_quiet_while_a_session_waits_for_the_clock():
+    role, _, context = keypad(unix_offset=None)
+    role.desire(session(7, 60_000), 0)
+    context.run(role, 100)
+    assert not role.quiet()
+
+
 @given(length=st.floats(0, 19), start=st.floats(0, 10))
 def test_a_touch_shorter_than_the_debounce_time_is_no_press(length, start):
     role, keys, context = keypad()

@@ -133,6 +133,11 @@ def test_a_beam_that_stays_broken_is_one_fault(broken, value):
     assert len(context.events) == 1
 
 
+def test_it_is_quiet_only_while_nobody_is_in_the_doorway():
+    assert walk([A, BOTH, B, NONE])[0].quiet()
+    assert not walk([A, BOTH])[0].quiet()
+
+
 def test_what_it_cannot_do_is_refused():
     role = PeopleCounter(SETTINGS, FakeBeams(Context()), Context())
     with pytest.raises(ValueError, match="no desired state"):

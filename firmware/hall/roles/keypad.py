@@ -68,6 +68,11 @@ class Keypad:
         if wanted:
             self._open(wanted, now)
 
+    def quiet(self):
+        """Whether nobody would notice if the chip stood still for a moment."""
+        asked = self._session is not None or self._pending
+        return not asked and not self._debounce.stable & ~self._stuck
+
     def state(self):
         stuck = [n + 1 for n in range(self._keys.count) if self._stuck >> n & 1]
         return {"session": self._session, "stuck": stuck}

@@ -57,6 +57,10 @@ class PeopleCounter:
     def desire(self, desired, now):
         raise ValueError("a people counter has no desired state")
 
+    def quiet(self):
+        """Whether nobody would notice if the chip stood still for a moment."""
+        return not self._where
+
     def state(self):
         return {"in": self._in, "out": self._out, "stuck": self._stuck}
 
