@@ -31,7 +31,9 @@ def list_profiles(as_json: Json = False) -> None:
         _print_json([_pick(profile, keys) for profile in profiles])
         return
     rows = [(p.name, p.role, p.board.chip, f"{p.title.zh}  {p.title.en}") for p in profiles]
-    _print_table(("profile", "role", "chip", "title"), rows)
+    # In a pipe a row is a line, for grep.
+    width = None if sys.stdout.isatty() else 200
+    _print_table(("profile", "role", "chip", "title"), rows, width)
 
 
 @app.command()
@@ -108,13 +110,14 @@ def _show(profile: Profile) -> None:
     _print_table(("shows", "value"), reference.field_rows(profile.shows))
 
 
-def _print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+def _print_table(
+    head: Sequence[str], rows: Iterable[Sequence[str]], width: int | None = None
+) -> None:
     table = Table(*head, box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     table.columns[0].no_wrap = True
     for row in rows:
         table.add_row(*row)
-    # In a pipe a row is a line, for grep.
-    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 500)
+    console = Console(highlight=False, markup=False, width=width)
     console.print(table)
     console.print()
 
