@@ -19,11 +19,10 @@ from hall_gateway.models import (
     PressData,
     ShownData,
 )
-from hall_gateway.outcome import Emit, Outcome
 from hall_gateway.payload import PayloadError, parse_data
 from hall_gateway.plan import Plan, PlannedDevice
 from hall_gateway.sessions import RefusedError, Sessions
-from hall_gateway.state import Desired, HallState, Json
+from hall_gateway.state import Desired, Emit, HallState, Json, Outcome
 from hall_gateway.store import Store
 from hall_gateway.store_events import StoredEvent
 

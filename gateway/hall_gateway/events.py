@@ -13,8 +13,7 @@ from typing import Literal
 from cloudevents.core.v1.event import CloudEvent
 
 from hall_gateway.models import BootData, EventData, FaultData, FloorData, PassageData, Role
-from hall_gateway.outcome import Emit
-from hall_gateway.state import Json
+from hall_gateway.state import Emit, Json
 from hall_gateway.wire import compact, rfc3339
 
 Quality = Literal["synced", "estimated"]

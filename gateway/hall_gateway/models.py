@@ -1,11 +1,10 @@
 """The payloads that devices and the hall system send to the gateway.
 
 Here: strict models with a bound on every string and number. Not here: reading JSON and wording what
-is wrong with it (payload.py), what a payload means (sessions.py, ingest.py), how it travels.
+is wrong with it (payload.py), what a payload means (accept.py, sessions.py), how it travels.
 
-Devices may send fields that are not known
-here (newer firmware): they are ignored. A hall command with an unknown field is refused, because
-it is a typing mistake.
+Devices may send fields that are not known here (newer firmware): they are ignored. A hall command
+with an unknown field is refused, because it is a typing mistake.
 """
 
 import hashlib

@@ -6,9 +6,9 @@ while the hall is open (sessions.py).
 
 from dataclasses import dataclass
 
-from hall_profiles import Profile, load
+from hall_profiles import Profile
 
-from hall_gateway.config import GatewayConfig
+from hall_gateway.config import GatewayConfig, load_profile
 from hall_gateway.models import Role
 
 
@@ -56,7 +56,7 @@ def plan_of(config: GatewayConfig) -> Plan:
     """The plan that the settings describe. Raises hall_profiles.ProfileError."""
     devices: dict[str, PlannedDevice] = {}
     for device in config.devices:
-        profile = load(device.profile)
+        profile = load_profile(device.profile)
         devices[device.id] = PlannedDevice(device.id, profile, device.subject, device.window)
     windows = {window.id: window.name for window in config.windows}
     return Plan(config.hall, windows, devices, config.rating.window_s)

@@ -13,9 +13,8 @@ from dataclasses import replace
 from hall_profiles import MARKS
 
 from hall_gateway.models import CloseData, PressData
-from hall_gateway.outcome import Emit, Outcome
 from hall_gateway.plan import PlannedDevice
-from hall_gateway.state import HallState, Json, Press, Rating
+from hall_gateway.state import Emit, HallState, Json, Outcome, Press, Rating
 from hall_gateway.wire import rfc3339
 
 LOCK_MS = 3_000

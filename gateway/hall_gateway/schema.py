@@ -60,22 +60,24 @@ def owned(path: Path) -> Generator[None]:
     Raises StoreOpenError.
     """
     try:
-        lock = open(f"{path}.lock", "a+")  # noqa: SIM115 (closed below)
+        # Unbuffered: closing it writes nothing, so a full disk is met here and nowhere else.
+        lock = open(f"{path}.lock", "a+b", buffering=0)  # noqa: SIM115 (closed below)
     except OSError as error:
-        raise StoreOpenError(f"{path}: {error.strerror}; check the folder and its rights") from None
+        raise _unusable(path, error.strerror) from None
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             lock.seek(0)
-            owner = lock.read().strip() or "unknown"
+            owner = lock.read().decode().strip() or "unknown"
             raise StoreOpenError(
                 f"{path}: another gateway (process {owner}) has this store open; stop it first"
             ) from None
-        lock.seek(0)
-        lock.truncate()
-        lock.write(str(os.getpid()))
-        lock.flush()
+        try:
+            lock.truncate(0)
+            lock.write(str(os.getpid()).encode())
+        except OSError as error:
+            raise _unusable(path, error.strerror) from None
         yield
 
 
@@ -92,16 +94,15 @@ def open_store(path: Path, max_mb: int, migrations: str = MIGRATIONS) -> sqlite3
         for pragma in (
             "journal_mode = WAL",
             "synchronous = FULL",
-            "foreign_keys = ON",
             f"wal_autocheckpoint = {wal_pages}",
             f"journal_size_limit = {wal_pages * PAGE_BYTES}",
             f"max_page_count = {pages - wal_pages}",
         ):
             connection.execute(f"PRAGMA {pragma}")
     except sqlite3.OperationalError as error:
-        raise StoreOpenError(
-            f"{path}: {error}; check the disk, the folder and its rights"
-        ) from None
+        raise _unusable(path, error) from None
+    except OSError as error:
+        raise _unusable(path, error.strerror) from None
     except sqlite3.DatabaseError as error:
         raise _damaged(path, str(error)) from None
     return connection
@@ -174,6 +175,10 @@ def _sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _unusable(path: Path, found: object) -> StoreOpenError:
+    return StoreOpenError(f"{path}: {found}; check the disk, the folder and its rights")
 
 
 def _damaged(path: Path, found: str) -> StoreOpenError:

@@ -2,7 +2,7 @@
 
 Here: what each command means at a window, when a rating session opens, and what displays and
 keypads should be. Pure: no I/O, no clock, no randomness; `now` is unix ms. Not here: the rules of
-a rating (ratings.py), storing and publishing an Outcome (ingest.py).
+a rating (ratings.py), storing and publishing an Outcome (effects.py).
 
 A window is idle, called (a ticket is asked to come), serving, or paused:
 
@@ -28,9 +28,8 @@ from hall_gateway.models import (
     TransferCommand,
     WindowCommand,
 )
-from hall_gateway.outcome import Emit, Outcome
 from hall_gateway.plan import Plan, PlannedDevice
-from hall_gateway.state import HallState, Json, Rating, Window
+from hall_gateway.state import Emit, HallState, Json, Outcome, Rating, Window
 from hall_gateway.views import Views
 
 SessionCommand = CallCommand | WindowCommand | TransferCommand | StaffCommand | ShowCommand

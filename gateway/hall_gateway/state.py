@@ -1,7 +1,8 @@
-"""The state of a hall between two inputs, as values that a store can keep.
+"""The state of a hall between two inputs, as values that a store can keep, and one step of it.
 
-Here: frozen dataclasses that go to JSON and back, and the container that holds the current ones.
-Not here: how one state follows from another (sessions.py, ratings.py).
+Here: frozen dataclasses that go to JSON and back, the container that holds the current ones, and
+the outcome of a step. Not here: how one state follows from another (sessions.py, ratings.py), who
+carries an outcome out (effects.py).
 """
 
 import json
@@ -127,6 +128,34 @@ class HallState:
                 self.displays[kept.device] = kept
             case Desired():
                 self.desired[kept.device] = kept
+
+
+@dataclass(frozen=True)
+class Emit:
+    """A CloudEvent to publish, before it has an id and a time.
+
+    `own`: the gateway itself originates it, under its own identity; otherwise it is the device
+    event that is being handled, under the device's.
+    """
+
+    type: str
+    subject: str
+    data: Json
+    own: bool = True
+
+
+@dataclass
+class Outcome:
+    """One step: what to publish, what changed, and what to answer."""
+
+    emits: list[Emit] = field(default_factory=list[Emit])
+    kept: list[Kept] = field(default_factory=list[Kept])
+    result: Json = field(default_factory=dict[str, object])
+
+    def keep(self, state: HallState, kept: Kept) -> None:
+        """`kept` becomes current, and goes to the store with the step."""
+        state.put(kept)
+        self.kept.append(kept)
 
 
 def to_json(kept: Kept) -> str:

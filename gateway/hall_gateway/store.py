@@ -2,7 +2,7 @@
 
 Here: transactions, the outbox, what the store takes on disk, and what it forgets. SQL stands in
 this module and in its two tables' modules (store_events.py, store_hall.py), nowhere else. Not here:
-when to commit (writer.py), what a row means (ingest.py), how a store is opened (schema.py).
+when to commit (writer.py), what a row means (accept.py), how a store is opened (schema.py).
 """
 
 import secrets
@@ -10,9 +10,8 @@ import sqlite3
 from pathlib import Path
 
 from hall_gateway.schema import PAGE_BYTES, open_store
-from hall_gateway.store_events import Events
+from hall_gateway.store_events import Events, Table
 from hall_gateway.store_hall import Hall
-from hall_gateway.table import Table
 from hall_gateway.values import OutboxRow
 
 KEEP_MS = 30 * 24 * 3600 * 1000

@@ -1,15 +1,35 @@
 """The store's raw events: what devices sent, and how far each is acked.
 
-Here: SQL over events, marks, holes and quarantine. Not here: what an event means (ingest.py).
+Here: SQL over events, marks, holes and quarantine, and how all of the store runs SQL.
+Not here: what an event means (accept.py).
 """
 
-from collections.abc import Iterable
+import sqlite3
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-
-from hall_gateway.table import Table
+from typing import Any
 
 MAX_QUARANTINED_BODY = 1024
+
+
+class Table:
+    """SQL over the store's connection, inside the transaction that the writer began."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+
+    def run(self, sql: str, parameters: Sequence[object] = ()) -> sqlite3.Cursor:
+        return self._db.execute(sql, parameters)
+
+    def value(self, sql: str, *parameters: object) -> Any:
+        """The one value of the one row."""
+        return self._db.execute(sql, parameters).fetchone()[0]
+
+    def maybe(self, sql: str, *parameters: object) -> Any:
+        """The first value of the first row; None when there is no row."""
+        row = self._db.execute(sql, parameters).fetchone()
+        return None if row is None else row[0]
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The store's picture of the hall: its state, its devices and the commands in it.
 
 Here: SQL over windows, ratings, displays, desired, devices, commands and device_commands. Not here:
-what any of it means (sessions.py, ingest.py).
+what any of it means (sessions.py, commands.py).
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from hall_gateway.state import (
     to_json,
     window_from,
 )
-from hall_gateway.table import Table
+from hall_gateway.store_events import Table
 from hall_gateway.values import DeviceOrder, Reply
 
 

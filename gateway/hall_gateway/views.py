@@ -8,9 +8,8 @@ A rev is at least the unix time in seconds, so it stays newer than what a lost s
 
 from dataclasses import replace
 
-from hall_gateway.outcome import Emit, Outcome
 from hall_gateway.plan import Plan, PlannedDevice
-from hall_gateway.state import Call, Desired, Display, HallState, Json, Window
+from hall_gateway.state import Call, Desired, Display, Emit, HallState, Json, Outcome, Window
 from hall_gateway.wire import rfc3339
 
 TTL_S = 30

@@ -14,8 +14,8 @@ from hall_gateway import effects
 from hall_gateway.accept import MAX_AHEAD, MAX_EPOCHS
 from hall_gateway.events import cloud_event
 from hall_gateway.models import DeviceEvent
-from hall_gateway.outcome import Emit
 from hall_gateway.plan import Plan, PlannedDevice
+from hall_gateway.state import Emit
 from hall_gateway.values import Ack, StoreError
 from hall_profiles import load
 from hypothesis import HealthCheck, given, settings

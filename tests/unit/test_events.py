@@ -10,7 +10,7 @@ from cloudevents.core.formats.json import JSONFormat
 from hall_gateway.effects import BootTimes
 from hall_gateway.events import Quality, cloud_event, event_id, reported, topic
 from hall_gateway.models import BootData, EventData, FaultData, FloorData, PassageData, Role
-from hall_gateway.outcome import Emit
+from hall_gateway.state import Emit
 from hall_gateway.store_events import StoredEvent
 from hypothesis import given
 from hypothesis import strategies as st

@@ -14,11 +14,12 @@ from hall_gateway.models import (
     TransferCommand,
     WindowCommand,
 )
-from hall_gateway.outcome import Emit, Outcome
 from hall_gateway.ratings import KEPT_CLOSED, PENDING_MS
 from hall_gateway.sessions import RefusedError, Sessions
 from hall_gateway.state import (
+    Emit,
     HallState,
+    Outcome,
     desired_from,
     display_from,
     rating_from,

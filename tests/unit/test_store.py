@@ -1,8 +1,10 @@
 """The store: kills at any step, full and failing disks, migrations, owners, and bounds."""
 
 import asyncio
+import errno
 import glob
 import json
+import os
 import resource
 import sqlite3
 from collections.abc import Callable
@@ -257,9 +259,33 @@ def test_a_damaged_store_is_refused(tmp_path: Path, content: bytes | None, error
 
 
 async def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(StoreOpenError, match="No such file or directory; check the folder"):
+    with pytest.raises(
+        StoreOpenError, match="No such file or directory; check the disk, the folder"
+    ):
         async with open_hall(tmp_path / "nowhere"):
             pass
+
+
+def test_a_disk_without_room_for_the_lock(tmp_path: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        with pytest.raises(StoreOpenError) as refused, owned(tmp_path / "hall.db"):
+            pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert str(refused.value).endswith("File too large; check the disk, the folder and its rights")
+
+
+def test_a_disk_that_cannot_keep_the_new_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StoreOpenError, match="No space left on device; check the disk"):
+        open_store(tmp_path / "hall.db", 64)
 
 
 def test_power_cuts_are_expected(tmp_path: Path) -> None:
@@ -269,7 +295,6 @@ def test_power_cuts_are_expected(tmp_path: Path) -> None:
             return connection.execute(f"PRAGMA {name}").fetchone()[0]
 
         assert (pragma("journal_mode"), pragma("synchronous")) == ("wal", 2)
-        assert pragma("foreign_keys") == 1
 
 
 # Full and failing disks.
