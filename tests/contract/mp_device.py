@@ -90,6 +90,7 @@ class Device:
             self.journal = Journal(flash, uptime, self.clock.unix_ms)
         self.shows = None
         self.checked_in = 0
+        self.limits = []  # of the jittered waits so far, when each is made the longest
         self.errors = Errors(uptime, lambda text: None)
         self.done = {}  # command -> how often it was done
         psk = config["psk"]
@@ -105,10 +106,14 @@ class Device:
             lambda: {"text": self.shows},
             {"fw": "0.1.0", "profile": "keypad-5", "cause": "power_on"},
             self.errors,
-            random.randint if config["jitter"] else lambda a, b: b,
+            random.randint if config["jitter"] else self.longest,
             self.check_in,
             Timings(**config["timings"]),
         )
+
+    def longest(self, low, high):
+        self.limits.append(high)
+        return high
 
     def check_in(self):
         self.checked_in += 1
@@ -141,6 +146,7 @@ class Device:
         gc.collect()
         return {
             "checked_in": self.checked_in,
+            "limits": self.limits,
             "stats": link.stats,
             "errors": self.errors.last,
             "rev": link.rev,

@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,7 @@ async def test_events_have_the_contract_s_fields(tmp_path: Path) -> None:
         first, second = (json.loads(event) for event in broker.events)
         assert list(first) == ["epoch", "seq", "boot", "up", "t", "kind", "data"]
         assert first["t"] is None, "the clock was not set when this one was journalled"
-        assert abs(second["t"] - before) < 1000
+        assert abs(second["t"] - before) < 60_000, "not the time of day"
         assert second["epoch"] == broker.epoch
         assert (second["seq"], second["boot"]) == (2, 1)
         assert (second["kind"], second["data"]) == ("press", {"key": 1, "session": None})
@@ -48,7 +47,7 @@ async def test_an_event_goes_out_at_once(tmp_path: Path) -> None:
         await device.until(lambda report: report["stats"]["acks"] == 1)
         # Nothing else would wake the link for a minute.
         last = await device.append(1)
-        await broker.wait_committed(last, within_s=2)
+        await broker.wait_committed(last)
 
 
 async def test_never_more_than_eight_unacked(tmp_path: Path) -> None:
@@ -90,7 +89,7 @@ async def test_a_silent_gateway_costs_no_connection(tmp_path: Path) -> None:
     async with HostileBroker() as broker, LinkDevice(broker.port, tmp_path) as device:
         broker.acks = False
         last = await device.append(3)
-        # The state goes each second here, so this is three times the limit of any single ack.
+        # The state goes each second here: long after the gateway counts as down.
         await device.until(lambda report: report["stats"]["states"] >= 4)
         report = await device.report()
         assert (report["stats"]["connects"], report["errors"]) == (1, [])
@@ -261,29 +260,23 @@ async def test_killed_and_started_many_times(tmp_path: Path) -> None:
 
 
 async def test_reconnects_wait_longer_until_an_ack_came(tmp_path: Path) -> None:
-    began: list[float] = []
-
     async def closes(session: Session) -> None:
-        began.append(time.monotonic())
         await session.accept()
 
     async def serves_an_ack(session: Session) -> None:
-        began.append(time.monotonic())
         await session.accept()
         await session.serve(until=lambda: session.broker.acked > 0)
 
     plan = [closes] * 4 + [serves_an_ack, closes, behave]
-    waits = {"reconnect": 50, "reconnect_last": 300}
+    waits = {"reconnect": 7, "reconnect_last": 49}  # ms; no other wait is a multiple of seven
     async with (
         HostileBroker(plan) as broker,
         LinkDevice(broker.port, tmp_path, timings=waits, jitter=False) as device,
     ):
         last = await device.append(1)
         await broker.wait(lambda: len(broker.sessions) == 7 and broker.committed == last)
-        waited = [later - earlier for earlier, later in pairwise(began)]
-        for wait, least in zip(waited, (0.05, 0.1, 0.2, 0.3), strict=False):
-            assert wait >= least, waited
-        assert waited[4] < 0.3, "an ack came, yet the waits went on growing"
+        limits = (await device.report())["limits"]
+        assert [limit for limit in limits if limit % 7 == 0] == [7, 14, 28, 49, 7, 14]
 
 
 async def test_the_state_is_reported(tmp_path: Path) -> None:

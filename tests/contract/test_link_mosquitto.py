@@ -84,10 +84,9 @@ async def test_a_broker_that_hands_nothing_on(tmp_path: Path) -> None:
     async with LinkDevice(broker.psk_port, tmp_path, psk=KEY) as device:
         with broker, StandinGateway(broker.port) as gateway:
             await device.append(1)
-            report = await device.until(lambda report: report["stats"]["connects"] == 2)
-            assert report["errors"][-1][2] == "no ack from the gateway in 1500 ms"
-            assert report["down_ms"] >= 1500
-            assert report["acked"] == 0
+            report = await device.until(lambda report: report["stats"]["resends"] >= 2)
+            assert report["down_ms"] > 0
+            assert (report["acked"], report["next"]) == (0, 2)
             assert gateway.bodies == {}
 
 

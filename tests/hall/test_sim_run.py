@@ -259,19 +259,6 @@ async def test_commands_are_done_and_answered(hub: Hub, tmp_path: Path):
         assert (boot["boot"], boot["seq"]) == (2, 2)
 
 
-async def test_a_scanned_display_costs_little_of_a_core(hub: Hub, tmp_path: Path):
-    """Many displays run on a developer's machine: the simulated panel has to be cheap."""
-    hub.send("desired", {"rev": 5, **CALL}, retain=True)
-    config = config_of("call-display-p10-64x16", hub.port)
-    async with running(config, tmp_path / "disp") as device:
-        await hub.events("boot")
-        before, began = device.cpu_s(), time.monotonic()
-        await asyncio.sleep(3)
-        share = (device.cpu_s() - before) / (time.monotonic() - began)
-        print(f"a 64 x 16 display at 25 Hz takes {share:.1%} of a core")
-        assert share < 0.2
-
-
 async def test_over_tls_with_its_own_key(tmp_path: Path):
     key = "00112233445566778899aabbccddeeff"
     with (

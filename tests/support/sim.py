@@ -6,7 +6,6 @@ Only what tests add to `hall_tools.sim.SimDevice` belongs here.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -44,12 +43,6 @@ class Watched:
             async with self._more:
                 self.said.append(line)
                 self._more.notify_all()
-
-    def cpu_s(self) -> float:
-        """Seconds of processor time that the device's process has taken so far."""
-        pid = self.device.pid
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     async def until(
         self, found: Callable[[Line], bool], *, after: int = 0, seconds: float = WAIT_S
