@@ -6,6 +6,7 @@ Not here: what a command means at a window (sessions.py).
 
 import hashlib
 import json
+import logging
 from collections import Counter
 
 from hall_gateway.effects import Effects
@@ -20,6 +21,8 @@ from hall_gateway.wire import compact
 
 MAX_ORDERS = 16
 """Commands that a device may owe an answer to: as many ids as it remembers."""
+
+_log = logging.getLogger(__name__)
 
 
 class Commands:
@@ -36,6 +39,7 @@ class Commands:
         id = command_id(payload)
         if id is None:
             self._counts["refused.command_without_id"] += 1
+            _log.warning("command %.32s refused: it has no usable id to answer to", name)
             return None
         digest = _digest(name, payload)
         if (before := self._hall.command(id)) is not None:

@@ -20,12 +20,16 @@ from hall_gateway.models import DeviceState
 from hall_gateway.payload import PayloadError, parse
 from hall_gateway.plan import Plan, PlannedDevice
 from hall_gateway.schema import StoreOpenError, owned
+from hall_gateway.state import Json
 from hall_gateway.store import CROWDED, FULL, Store
 from hall_gateway.values import DeviceOrder, OutboxRow, Reply, StoreFullError
 from hall_gateway.wire import compact
 
 FORGET_EVERY_MS = 60_000
 """How often old rows are looked for while the store has room."""
+
+MAX_STRANGERS = 100
+"""So many unknown devices are logged by name; all are counted."""
 
 _log = logging.getLogger(__name__)
 
@@ -64,6 +68,8 @@ class Heart:
         self._full = False
         self._stale = True
         self._forgot = 0
+        self._strangers: set[str] = set()  # device ids that are refused, each logged once
+        self._mistaken: set[str] = set()  # devices that report another profile, each told once
 
     # The writer's target.
 
@@ -105,6 +111,7 @@ class Heart:
     def rollback(self) -> None:
         """Forget the transaction; memory is loaded again before the next one."""
         self._stale = True
+        self._mistaken.clear()
         self._counts.clear()
         self._counts.update(self._counts_before)
         self._counts["failed_commits"] += 1
@@ -140,7 +147,9 @@ class Heart:
         planned = self._known(device)
         return planned and self._accept.event(planned, payload, now)
 
-    def state(self, device: str, payload: bytes, now: int) -> tuple[int, int] | None:
+    def state(
+        self, device: str, payload: bytes, now: int, retained: bool
+    ) -> tuple[int, int] | None:
         planned = self._known(device)
         if planned is None:
             return None
@@ -153,19 +162,22 @@ class Heart:
             self._counts["refused.state"] += 1
             _log.warning("%s: up/state refused: %s", device, error)
             return None
-        if health.up_s is not None and health.boot is not None:
+        if not retained and health.up_s is not None and health.boot is not None:
             self._times.heard(device, journal.epoch, health.boot, health.up_s * 1000, now)
-        row = replace(self._store.hall.device(device), seen=now, state=payload.decode())
+        row = replace(self._store.hall.device(device), state=payload.decode())
+        if not retained:
+            row = replace(row, seen=now)
         self._store.hall.put_device(device, row)
         self._effects.touched.devices.add(device)
+        self._check_profile(planned, report.profile, now)
         if report.rev is not None:
             applied = self._effects.sessions.applied(planned, report.rev, now)
             self._effects.carry_out(applied, now)
         return self._accept.state(planned, journal, now)
 
-    def online(self, device: str, online: bool, now: int) -> None:
+    def online(self, device: str, online: bool, now: int, retained: bool) -> None:
         if planned := self._known(device):
-            self._effects.online(planned, online, now)
+            self._effects.online(planned, online, now, retained)
 
     def reply(self, device: str, payload: bytes) -> str | None:
         return self._commands.device_reply(device, payload) if self._known(device) else None
@@ -205,7 +217,21 @@ class Heart:
         planned = self._plan.devices.get(device)
         if planned is None:
             self._counts["refused.unknown_device"] += 1
+            if device not in self._strangers and len(self._strangers) < MAX_STRANGERS:
+                self._strangers.add(device)
+                _log.warning("%s: refused: this device is not in the gateway's settings", device)
         return planned
+
+    def _check_profile(self, device: PlannedDevice, reported: str | None, now: int) -> None:
+        """A board with another model's firmware in this place is told once, until it is right."""
+        wanted = device.profile.name
+        if reported in (None, wanted):
+            self._mistaken.discard(device.id)
+        elif device.id not in self._mistaken:
+            self._mistaken.add(device.id)
+            _log.warning("%s: reports profile %s; the settings say %s", device.id, reported, wanted)
+            details: Json = {"reported": reported, "expected": wanted}
+            self._effects.alarm(device, "wrong_profile", details, now)
 
     def _tell(self) -> None:
         """Publish what the last transaction changed."""

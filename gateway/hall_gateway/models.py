@@ -200,6 +200,7 @@ class DeviceState(_DevicePayload):
     """up/state: what the gateway itself uses of it; the whole of it is passed on as it is."""
 
     rev: Rev | None = None
+    profile: Annotated[str, Field(max_length=64)] | None = None
     journal: JournalReport
     health: HealthReport = HealthReport()
 

@@ -298,7 +298,19 @@ async def test_the_same_identity_with_another_body_raises_an_alarm(tmp_path: Pat
         assert [e["direction"] for e in await hall.data("hall.count.passage")] == ["in"]
 
 
-async def test_an_unknown_device_keeps_its_events(tmp_path: Path) -> None:
+async def test_another_model_in_a_devices_place_is_told_once(tmp_path: Path) -> None:
+    async with open_hall(tmp_path) as hall:
+        keypad = Device("kp-2")
+        for profile in ("keypad-3", "keypad-5", "keypad-5", "keypad-3", "keypad-5"):
+            await hall.core.state("kp-2", keypad.state(acked=0, profile=profile))
+        alarms = await hall.data("hall.device.fault")
+        wrong = {"code": "wrong_profile", "reported": "keypad-5", "expected": "keypad-3"}
+        assert alarms == [{"device": "kp-2"} | wrong] * 2
+
+
+async def test_an_unknown_device_keeps_its_events(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     async with open_hall(tmp_path) as hall:
         ghost = Device("ghost")
         assert await hall.core.event("ghost", passage(ghost)) is None
@@ -308,6 +320,8 @@ async def test_an_unknown_device_keeps_its_events(tmp_path: Path) -> None:
         assert hall.core.health()["refused"] == {"unknown_device": 4}
         assert await hall.rows() == []
         assert "ghost" not in hall.core.device_states()
+    told = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert told == ["ghost: refused: this device is not in the gateway's settings"]
 
 
 async def test_a_formatted_journal_is_a_new_identity(tmp_path: Path) -> None:
