@@ -71,20 +71,25 @@ class Core:
         mark = await self._writer.run(lambda: heart.event(device, payload, now), grows=True)
         return None if mark is None else Ack(*mark, self._clock())
 
-    async def state(self, device: str, payload: bytes) -> Ack | None:
+    async def state(self, device: str, payload: bytes, *, retained: bool = False) -> Ack | None:
         """up/state. Fixes the base of the device's epoch; the ack also sets the device's clock.
+        `retained`: kept by the broker, so it says nothing of when the device was there.
 
         None: refused and counted.
         """
         now = self._clock()
         heart = self._heart
-        mark = await self._writer.run(lambda: heart.state(device, payload, now), grows=True)
+        mark = await self._writer.run(
+            lambda: heart.state(device, payload, now, retained), grows=True
+        )
         return None if mark is None else Ack(*mark, self._clock())
 
-    async def online(self, device: str, online: bool) -> None:
-        """up/online. A change becomes hall.device.online or hall.device.offline."""
+    async def online(self, device: str, online: bool, *, retained: bool = False) -> None:
+        """up/online. A change becomes hall.device.online or hall.device.offline; `retained` as
+        for state()."""
         now = self._clock()
-        await self._writer.run(lambda: self._heart.online(device, online, now), grows=True)
+        heart = self._heart
+        await self._writer.run(lambda: heart.online(device, online, now, retained), grows=True)
 
     async def reply(self, device: str, payload: bytes) -> str | None:
         """up/reply: the id of the device command that it answers; see replies().

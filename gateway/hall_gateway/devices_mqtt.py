@@ -13,7 +13,7 @@ import asyncio
 import json
 import logging
 import time
-from contextlib import suppress
+from collections import Counter
 from dataclasses import dataclass
 
 from hall_gateway.config import GatewayConfig
@@ -49,8 +49,12 @@ class DevicesMqtt:
         self._online: set[str] = set()
         self._orders: dict[str, _Order] = {}
         names = [device.id for device in config.devices]
-        self._workers = {name: OrderedWorker(self._handle) for name in (*names, _UNKNOWN)}
-        self.refused: dict[str, int] = {"topic": 0, "online": 0}
+        self.refused = Counter({"topic": 0, "online": 0, "defect": 0})
+        self._workers = {
+            name: OrderedWorker(self._handle, self.refused) for name in (*names, _UNKNOWN)
+        }
+        self._due = asyncio.Event()
+        """Set when there may be a command to send: a new one, or its device came."""
 
     @staticmethod
     def subscriptions() -> list[str]:
@@ -71,6 +75,7 @@ class DevicesMqtt:
         async with asyncio.TaskGroup() as group:
             for worker in self._workers.values():
                 group.create_task(worker.run())
+            group.create_task(self._take_orders())
             group.create_task(self._mqtt.while_connected(self._publish_desired))
             group.create_task(self._mqtt.while_connected(self._publish_orders))
 
@@ -87,12 +92,13 @@ class DevicesMqtt:
         if leaf == "event":
             ack = await self._core.event(device, message.payload)
         elif leaf == "state":
-            ack = await self._core.state(device, message.payload)
+            ack = await self._core.state(device, message.payload, retained=message.retain)
         elif leaf == "reply":
-            await self._core.reply(device, message.payload)
-            self._forget_answered(device, message.payload)
+            answered = await self._core.reply(device, message.payload)
+            if answered is not None:
+                self._orders.pop(answered, None)
         elif message.payload in (b"0", b"1"):
-            await self._set_online(device, message.payload == b"1")
+            await self._set_online(device, message)
         else:
             self._refuse("online", message)
             return
@@ -111,8 +117,9 @@ class DevicesMqtt:
             )
         message.ack()
 
-    async def _set_online(self, device: str, online: bool) -> None:
-        await self._core.online(device, online)
+    async def _set_online(self, device: str, message: Message) -> None:
+        online = message.payload == b"1"
+        await self._core.online(device, online, retained=message.retain)
         if not online:
             self._online.discard(device)
         elif device in self._workers:
@@ -120,7 +127,7 @@ class DevicesMqtt:
             for order in self._orders.values():
                 if order.order.device == device and order.repeatable:
                     order.sent = False
-            self._core.signals.device_commands.set()
+            self._due.set()
 
     async def _publish_desired(self) -> None:
         """Everything at the start of a connection, for a broker may have lost it; then changes."""
@@ -133,21 +140,31 @@ class DevicesMqtt:
                     published[device] = body
             await self._core.signals.desired.wait()
 
+    async def _take_orders(self) -> None:
+        """Take device commands, connected or not: the core hands each out once, so a connection
+        that ends meanwhile must not lose it."""
+        while True:
+            self._core.signals.device_commands.clear()
+            taken = await until_stored(self._core.take_device_commands)
+            now = time.monotonic()
+            self._orders = {i: order for i, order in self._orders.items() if order.expires > now}
+            for order in taken:
+                fields = json.loads(order.body)
+                self._orders[order.id] = _Order(
+                    order, now + fields["ttl_s"], fields["do"] in _REPEATABLE
+                )
+            self._due.set()
+            await self._core.signals.device_commands.wait()
+
     async def _publish_orders(self) -> None:
         """Device commands: at once, or as soon as the device is there, within their time."""
         while True:
-            self._core.signals.device_commands.clear()
-            for order in await until_stored(self._core.take_device_commands):
-                fields = json.loads(order.body)
-                self._orders[order.id] = _Order(
-                    order, time.monotonic() + fields["ttl_s"], fields["do"] in _REPEATABLE
-                )
-            now = time.monotonic()
-            self._orders = {i: order for i, order in self._orders.items() if order.expires > now}
+            self._due.clear()
             for pending in list(self._orders.values()):
-                if not pending.sent and pending.order.device in self._online:
+                waits = not pending.sent and pending.expires > time.monotonic()
+                if waits and pending.order.device in self._online:
                     await self._send(pending)
-            await self._core.signals.device_commands.wait()
+            await self._due.wait()
 
     async def _send(self, pending: _Order) -> None:
         pending.sent = True
@@ -157,13 +174,6 @@ class DevicesMqtt:
         except DisconnectedError:  # it may have arrived all the same
             pending.sent = not pending.repeatable
             raise
-
-    def _forget_answered(self, device: str, payload: bytes) -> None:
-        """A reply ends the sending of the device's command."""
-        with suppress(ValueError, TypeError, KeyError):
-            id = json.loads(payload)["id"]
-            if self._orders[id].order.device == device:
-                del self._orders[id]
 
 
 def _route(topic: str) -> tuple[str, str] | None:

@@ -159,12 +159,13 @@ class Effects:
         data = {"device": device.id, "code": code, **details}
         self.carry_out(Outcome([Emit("hall.device.fault", device.subject, data)]), now)
 
-    def online(self, device: PlannedDevice, online: bool, now: int) -> None:
+    def online(self, device: PlannedDevice, online: bool, now: int, retained: bool) -> None:
         """up/online; only a change is published, and for a new device only that it came."""
         row = self._store.hall.device(device.id)
         if row.online == online:
             return
-        self._store.hall.put_device(device.id, replace(row, online=online, seen=now))
+        seen = row.seen if retained else now
+        self._store.hall.put_device(device.id, replace(row, online=online, seen=seen))
         self.touched.devices.add(device.id)
         if online or row.online is not None:
             verb = "online" if online else "offline"

@@ -14,6 +14,7 @@ While the hall system is away nothing is read from the store, so memory stays fl
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -47,9 +48,9 @@ class HallLink:
         self._mqtt = mqtt
         self._core = core
         self._health = health
-        self._commands = OrderedWorker(self._command)
+        self.refused = Counter({"retained_command": 0, "defect": 0})
+        self._commands = OrderedWorker(self._command, self.refused)
         self._batch = asyncio.Lock()
-        self.refused: dict[str, int] = {"retained_command": 0}
 
     @staticmethod
     def subscriptions(hall: str) -> list[str]:
@@ -106,7 +107,7 @@ class HallLink:
 
     async def _publish_batch(self) -> bool:
         """Publish what follows the cursor, and move it past what was confirmed; False for none."""
-        rows = await self._core.outbox(SINK, WINDOW)
+        rows = await until_stored(partial(self._core.outbox, SINK, WINDOW))
         results = await asyncio.gather(
             *(
                 self._mqtt.publish(
@@ -129,9 +130,10 @@ class HallLink:
     async def _publish_replies(self) -> None:
         while True:
             self._core.signals.replies.clear()
-            for reply in await self._core.replies():
-                await self._mqtt.publish(self._reply_topic(reply), reply.body)
-                await until_stored(partial(self._core.replied, reply.id))
+            while replies := await until_stored(self._core.replies):
+                for reply in replies:
+                    await self._mqtt.publish(self._reply_topic(reply), reply.body)
+                    await until_stored(partial(self._core.replied, reply.id))
             await self._core.signals.replies.wait()
 
     async def _publish_states(self) -> None:

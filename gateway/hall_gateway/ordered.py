@@ -5,11 +5,15 @@ nothing. Not here: what a message means (devices_mqtt.py, hall_link.py).
 """
 
 import asyncio
+import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from hall_gateway.mqtt_connection import Message
 from hall_gateway.values import StoreError
+
+log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
@@ -24,11 +28,13 @@ class OrderedWorker:
 
     `handle` must hand the message to the core before it first waits: then a batch is committed
     in its order. When it raises StoreError nothing was acked; this message and all after it are
-    handled again, from here, until the store takes them.
+    handled again, from here, until the store takes them. Any other error is a defect: the message
+    is counted as "defect" in `refused`, logged and PUBACKed, for it would only fail again.
     """
 
-    def __init__(self, handle: Callable[[Message], Awaitable[None]]) -> None:
+    def __init__(self, handle: Callable[[Message], Awaitable[None]], refused: Counter[str]) -> None:
         self._handle = handle
+        self._refused = refused
         self._queue: asyncio.Queue[Message] = asyncio.Queue(maxsize=BATCH)
 
     async def put(self, message: Message) -> None:
@@ -40,7 +46,7 @@ class OrderedWorker:
         await self._queue.join()
 
     async def run(self) -> None:
-        """Handle messages until cancelled; raises what `handle` raises, except StoreError."""
+        """Handle messages until cancelled."""
         while True:
             batch = [await self._queue.get()]
             while len(batch) < BATCH and not self._queue.empty():
@@ -55,11 +61,16 @@ class OrderedWorker:
     async def _try(self, batch: list[Message]) -> list[Message]:
         """Handle a batch; what has to be handled again, from the first that the store refused."""
         results = await asyncio.gather(*map(self._handle, batch), return_exceptions=True)
-        refused = [i for i, result in enumerate(results) if isinstance(result, StoreError)]
-        for result in results:
-            if isinstance(result, BaseException) and not isinstance(result, StoreError):
+        for done, (message, result) in enumerate(zip(batch, results, strict=True)):
+            if isinstance(result, StoreError):
+                return batch[done:]
+            if isinstance(result, Exception):
+                self._refused["defect"] += 1
+                log.error("gave up a message on %s: %r", message.topic, result, exc_info=result)
+                message.ack()
+            elif result is not None:
                 raise result
-        return batch[refused[0] :] if refused else []
+        return []
 
 
 async def until_stored(call: Callable[[], Awaitable[Result]]) -> Result:

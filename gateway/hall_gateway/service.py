@@ -11,6 +11,7 @@ import asyncio
 import logging
 import signal
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
@@ -25,7 +26,7 @@ from hall_gateway.values import StoreError
 log = logging.getLogger(__name__)
 
 DRAIN_S = 5.0
-"""How long an orderly end waits for commits and acks that are underway."""
+"""How long an orderly end waits for commits and acks that are underway, on each side."""
 TICK_S = 1.0
 
 
@@ -40,13 +41,17 @@ class Gateway:
         self._hall = HallLink(config.hall, hall, core, self.health)
         self._devices = DevicesMqtt(config, devices, core)
 
-    def refused(self) -> dict[str, int]:
-        """What the links refused before it reached the core, by reason."""
-        return {**self._devices.refused, **self._hall.refused}
-
     def health(self) -> dict[str, object]:
-        """The core's figures, and what the links refused."""
-        return {**self.core.health(), "refused_by_links": self.refused()}
+        """The core's figures, and what never reached it, by reason.
+
+        Without `last_commit`, for there is one at every tick, and these are published on change.
+        """
+        refused = Counter(bad_topic=sum(m.counters.bad_topics for m in self.brokers.values()))
+        refused.update(self._devices.refused)
+        refused.update(self._hall.refused)
+        figures = {**self.core.health(), "refused_by_links": dict(refused)}
+        figures.pop("last_commit", None)
+        return figures
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`; raises what ended a task, when that comes first."""
@@ -64,12 +69,12 @@ class Gateway:
                 task.cancel()
 
     async def _drain(self) -> None:
-        try:
-            async with asyncio.timeout(DRAIN_S):
-                await self._devices.idle()
-                await self._hall.finish()
-        except TimeoutError:
-            log.warning("ended after %.0f s with messages underway; they come again", DRAIN_S)
+        for underway in (self._devices.idle, self._hall.finish):
+            try:
+                async with asyncio.timeout(DRAIN_S):
+                    await underway()
+            except TimeoutError:
+                log.warning("ended after %.0f s with messages underway; they come again", DRAIN_S)
 
     async def _tick(self) -> None:
         while True:

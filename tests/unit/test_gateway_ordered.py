@@ -1,8 +1,10 @@
 """Messages in order, in batches, and again while the store takes nothing."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from hall_gateway import ordered
@@ -21,7 +23,7 @@ def message(number: int) -> Message:
 
 
 @asynccontextmanager
-async def running(worker: OrderedWorker) -> AsyncIterator[None]:
+async def running(worker: OrderedWorker) -> AsyncGenerator[None]:
     task = asyncio.create_task(worker.run())
     try:
         yield
@@ -40,7 +42,7 @@ async def test_a_batch_is_handed_over_in_order_before_any_of_it_is_done() -> Non
         await go.wait()
         done.append(message.topic)
 
-    worker = OrderedWorker(handle)
+    worker = OrderedWorker(handle, Counter())
     for number in range(BATCH):
         await worker.put(message(number))
     async with running(worker):
@@ -63,7 +65,7 @@ async def test_everything_from_the_first_refusal_goes_again_in_order() -> None:
             refusals[message.topic] -= 1
             raise StoreError("full")
 
-    worker = OrderedWorker(handle)
+    worker = OrderedWorker(handle, Counter())
     for number in range(7):
         await worker.put(message(number))
     async with running(worker):
@@ -72,21 +74,38 @@ async def test_everything_from_the_first_refusal_goes_again_in_order() -> None:
 
 
 async def test_the_queue_is_bounded() -> None:
-    worker = OrderedWorker(lambda message: asyncio.sleep(0))
+    worker = OrderedWorker(lambda message: asyncio.sleep(0), Counter())
     for number in range(BATCH):
         await worker.put(message(number))
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(worker.put(message(BATCH)), 0.05)
 
 
-async def test_a_defect_ends_the_worker() -> None:
-    async def handle(message: Message) -> None:
-        raise ZeroDivisionError
+async def test_a_defect_costs_one_message_and_says_which(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    handled: list[str] = []
+    acked: list[str] = []
+    refusals = [StoreError("full")]
 
-    worker = OrderedWorker(handle)
-    await worker.put(message(0))
-    with pytest.raises(ZeroDivisionError):
-        await worker.run()
+    async def handle(message: Message) -> None:
+        handled.append(message.topic)
+        if message.topic == "1" and refusals:
+            raise refusals.pop()
+        if message.topic == "2":
+            raise ZeroDivisionError
+        message.ack()
+
+    refused = Counter[str]()
+    worker = OrderedWorker(handle, refused)
+    for number in range(4):
+        await worker.put(replace(message(number), ack=lambda n=number: acked.append(str(n))))
+    async with running(worker):
+        await worker.idle()
+    assert handled == [*"0123", *"123"]
+    assert set(acked) == {*"0123"}
+    assert refused == {"defect": 1}
+    assert "gave up a message on 2: ZeroDivisionError()" in caplog.text
 
 
 async def test_until_stored_tries_again() -> None:

@@ -1,19 +1,26 @@
-"""The composed gateway: metrics, and what happens when a part of it fails."""
+"""The composed gateway: its figures, and what happens when a part of it fails."""
 
 import asyncio
+import json
 import os
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from hall_gateway import service
 from hall_gateway.config import GatewayConfig
+from hall_gateway.core import Core
 from hall_gateway.devices_mqtt import DevicesMqtt
-from hall_gateway.metrics import registry
+from hall_gateway.hall_link import HallLink
 from hall_gateway.mqtt import MqttClient
 from hall_gateway.service import Gateway, composed, serve
+from hall_gateway.values import Reply, StoreError
 from hall_tools.commands import gateway as command
 from hall_tools.errors import UserError
 from hall_tools.ports import free_port
-from prometheus_client import generate_latest
+
+EVENT = b'{"epoch":1,"seq":1,"boot":1,"up":5,"t":null,"kind":"passage","data":{"dir":"in"}}'
 
 
 def settings(tmp_path: Path) -> GatewayConfig:
@@ -56,38 +63,145 @@ def test_a_failed_service_is_one_line_and_its_own_exit_code(
     assert caught.value.exit_code == os.EX_SOFTWARE
 
 
-async def test_metrics_tell_what_the_core_and_the_links_count(tmp_path: Path) -> None:
-    config = settings(tmp_path)
+@asynccontextmanager
+async def running(config: GatewayConfig) -> AsyncGenerator[Gateway]:
+    """A gateway at work, connected on both sides."""
     async with composed(config) as gateway:
-        text = await metrics_after_some_traffic(gateway, config)
-    assert "hall_stored_total 1.0" in text
-    assert "hall_duplicates_total 1.0" in text
-    assert 'hall_refused_total{reason="topic"} 1.0' in text
-    assert 'hall_refused_total{reason="unknown_device"} 1.0' in text
-    assert 'hall_mqtt_connected{side="devices"} 1.0' in text
-    assert 'hall_mqtt_connects_total{side="hall"} 1.0' in text
-    assert 'hall_outbox_waiting{sink="hall"}' in text
-    assert float(text.split("\nhall_store_bytes ")[1].split()[0]) > 0
+        stop = asyncio.Event()
+        work = asyncio.create_task(gateway.run(stop))
+        for mqtt in gateway.brokers.values():
+            await mqtt.wait_connected()
+        try:
+            yield gateway
+        finally:
+            stop.set()
+            await work
 
 
-async def metrics_after_some_traffic(gateway: Gateway, config: GatewayConfig) -> str:
-    """An event, its duplicate, one of an unknown device, and one topic of another shape."""
-    payload = b'{"epoch":1,"seq":1,"boot":1,"up":5,"t":null,"kind":"passage","data":{"dir":"in"}}'
-    stop = asyncio.Event()
-    running = asyncio.create_task(gateway.run(stop))
-    for mqtt in gateway.brokers.values():
-        await mqtt.wait_connected()
-    await gateway.core.event("c-1", payload)
-    await gateway.core.event("c-1", payload)
-    await gateway.core.event("nobody", payload)
-    async with MqttClient("test", config.upstream, "noise", ()) as noise:
-        await noise.wait_connected()
-        await noise.publish("device/v1/c-1/up/nonsense", b"x")
-        async with asyncio.timeout(10):
-            while not gateway.refused()["topic"]:  # noqa: ASYNC110 - a counter has no event
-                await asyncio.sleep(0.01)
-    metrics = registry(gateway.core.health, gateway.refused, gateway.brokers)
-    text = generate_latest(metrics).decode()
-    stop.set()
-    await running
-    return text
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not holds():  # noqa: ASYNC110 - other tasks change it, no event of theirs is at hand
+            await asyncio.sleep(0.01)
+
+
+def refused(gateway: Gateway, reason: str) -> int:
+    return gateway.health()["refused_by_links"][reason]  # type: ignore[index]
+
+
+async def test_a_message_that_meets_a_defect_is_counted_and_the_service_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail(self: Core, *_: object) -> None:
+        raise RecursionError("a defect")
+
+    monkeypatch.setattr(Core, "reply", fail)
+    monkeypatch.setattr(Core, "command", fail)
+    config = settings(tmp_path)
+    async with running(config) as gateway, MqttClient("t", config.upstream, "t", ()) as client:
+        await client.wait_connected()
+        await client.publish("device/v1/c-1/up/reply", b"[" * 5000)
+        await client.publish("hall/v1/demo/command/call", b"{}")
+        await until(lambda: refused(gateway, "defect") == 2)
+        await client.publish("device/v1/c-1/up/event", EVENT)
+        await until(lambda: gateway.health()["stored"] == 1)
+    assert "device/v1/c-1/up/reply" in caplog.text
+
+
+async def test_a_store_that_cannot_be_read_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = {"outbox": 1, "replies": 1, "take_device_commands": 1}
+
+    def fail_once(name: str) -> None:
+        real = getattr(Core, name)
+
+        async def call(self: Core, *arguments: object) -> object:
+            if failures.pop(name, 0):
+                raise StoreError("nothing was committed: disk I/O error")
+            return await real(self, *arguments)
+
+        monkeypatch.setattr(Core, name, call)
+
+    for name in list(failures):
+        fail_once(name)
+    async with running(settings(tmp_path)) as gateway:
+        await gateway.core.event("c-1", EVENT)
+        await until(lambda: not failures and gateway.health()["outbox"] == {"hall": 0})
+
+
+async def test_an_end_that_cannot_wait_for_the_devices_still_tells_the_hall(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finished: list[str] = []
+
+    async def wait(self: DevicesMqtt) -> None:
+        await asyncio.Event().wait()
+
+    async def finish(self: HallLink) -> None:
+        finished.append("told")
+
+    monkeypatch.setattr(service, "DRAIN_S", 0.01)
+    monkeypatch.setattr(DevicesMqtt, "idle", wait)
+    monkeypatch.setattr(HallLink, "finish", finish)
+    async with running(settings(tmp_path)):
+        pass
+    assert finished == ["told"]
+
+
+async def test_a_tick_alone_changes_no_figure(tmp_path: Path) -> None:
+    async with running(settings(tmp_path)) as gateway:
+        await gateway.core.event("c-1", EVENT)
+        await until(lambda: gateway.health()["outbox"] == {"hall": 0})
+        await gateway.core.tick()  # the first one counts what it forgot
+        before = gateway.health()
+        committed = gateway.core.health()["last_commit"]
+        await until(lambda: gateway.core.health()["last_commit"] != committed)
+        assert gateway.health() == before
+
+
+async def test_topics_that_are_no_text_are_shown(tmp_path: Path) -> None:
+    async with running(settings(tmp_path)) as gateway:
+        gateway.brokers["devices"].counters.bad_topics += 2
+        assert refused(gateway, "bad_topic") == 2
+
+
+async def test_what_a_broker_kept_says_nothing_of_when_a_device_was_there(tmp_path: Path) -> None:
+    state = b'{"journal":{"epoch":1,"acked":0,"next":1}}'
+    async with composed(settings(tmp_path)) as gateway:
+        await gateway.core.online("c-1", True, retained=True)
+        await gateway.core.state("c-1", state, retained=True)
+        assert json.loads(gateway.core.device_states()["c-1"])["seen"] is None
+        await gateway.core.state("c-1", state)
+        assert json.loads(gateway.core.device_states()["c-1"])["seen"] is not None
+
+
+async def test_every_late_reply_is_published_at_once(tmp_path: Path) -> None:
+    ids = {f"q-{number}" for number in range(130)}
+    waiting = [Reply(id, b"{}") for id in sorted(ids)]
+
+    class Replies(Core):
+        async def replies(self, limit: int = 100) -> list[Reply]:
+            return waiting[:limit]
+
+        async def replied(self, command_id: str) -> None:
+            waiting.remove(Reply(command_id, b"{}"))
+
+    config = settings(tmp_path)
+    core = await Replies.open(config, lambda: 1_800_000_000_000)
+    async with MqttClient("away", config.upstream, "c", ()) as mqtt:
+        sent: set[str] = set()
+
+        async def publish(topic: str, payload: bytes, *, retain: bool = False) -> None:
+            if "/reply/" in topic:
+                sent.add(topic.rpartition("/")[2])
+
+        async def at_once(work: Callable[[], Awaitable[None]]) -> None:
+            await work()
+
+        mqtt.publish = publish
+        mqtt.while_connected = at_once
+        work = asyncio.create_task(HallLink("demo", mqtt, core, dict).run())
+        await until(lambda: sent == ids and not waiting)
+        work.cancel()
+        await asyncio.wait((work,))
+    await core.close()
