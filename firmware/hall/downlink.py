@@ -98,8 +98,6 @@ class Commands:
         args = command.get("args", {})
         if type(args) is not dict:
             raise ValueError("args must be an object")
-        if "ttl_s" in command:
-            _integer(command, "ttl_s", 1, 86400)
         return self._on_command(do, args)
 
 

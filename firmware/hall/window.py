@@ -27,7 +27,6 @@ class Window:
         self._patience = patience_ms
         self._jitter = Backoff(patience_ms, last_ms, randint)
         self._sent = 0  # the last seq sent in this round
-        self._gap = (0, 0, b"")  # the gap event until it is acked: from, to, payload
 
     def restart(self):
         """A new round: everything unacked is due, from the oldest on."""
@@ -81,20 +80,18 @@ class Window:
         return self._sent > journal.acked
 
     def _gap_payload(self, first, last):
-        # Kept until the ack: the same identity must come with the same bytes.
+        # Its time may differ when it goes again: the gateway goes by the range alone.
         journal = self._journal
-        if self._gap[:2] != (first, last):
-            event = {
-                "epoch": journal.epoch,
-                "seq": last,
-                "boot": journal.boot,
-                "up": self._uptime(),
-                "t": self._unix_ms(),
-                "kind": "gap",
-                "data": {"from": first, "to": last},
-            }
-            self._gap = (first, last, payload_of(event))
-        return self._gap[2]
+        event = {
+            "epoch": journal.epoch,
+            "seq": last,
+            "boot": journal.boot,
+            "up": self._uptime(),
+            "t": self._unix_ms(),
+            "kind": "gap",
+            "data": {"from": first, "to": last},
+        }
+        return payload_of(event)
 
 
 def payload_of(event):
