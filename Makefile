@@ -4,6 +4,8 @@
 ARGS ?=
 # Two workers: the whole-system tests start many processes each.
 WORKERS ?= 2
+# Compilers of the native modules, and machines that execute what they make.
+NATIVE_PACKAGES = gcc clang-22 llvm-22 qemu-user
 
 setup:
 	@tools/setup.sh
@@ -12,7 +14,7 @@ demo: setup
 	@.venv/bin/hall demo $(ARGS)
 
 test:
-	@tools/setup.sh mosquitto
+	@tools/setup.sh mosquitto $(NATIVE_PACKAGES)
 	.venv/bin/pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 lint: setup build/stubs

@@ -68,6 +68,12 @@ static inline mp_object mp_none(void)
     return mp_fun_table[MP_FUN_NONE];
 }
 
+/* Of an integer; without a check. What does not fit is cut off. */
+static inline intptr_t mp_to_int(mp_object object)
+{
+    return ((intptr_t(*)(mp_object, int))mp_fun_table[MP_FUN_FROM_OBJECT])(object, MP_AS_INT);
+}
+
 static inline mp_object mp_from_int(intptr_t value)
 {
     return ((mp_object(*)(intptr_t, int))mp_fun_table[MP_FUN_TO_OBJECT])(value, MP_AS_INT);

@@ -46,7 +46,7 @@ struct port {
         __asm__ volatile("" : : : "memory"); \
     } while (0)
 #define PORT_ROOM(port, words) 1
-#define PORT_TURN 4
+#define PORT_TURN 8
 #define PORT_STORED(port) 0
 
 /* Lets time pass as stores take it, whatever the clock of the CPU: by stores that change nothing. */

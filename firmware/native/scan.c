@@ -143,20 +143,24 @@ static int program_fits(const uint32_t *word, const struct scan_words *program)
         PUT(p, set, at[1]);    \
     } while (0)
 
-/* Plays pairs, PORT_TURN (1 or 4) a turn. */
+/* Plays pairs, PORT_TURN (1 or 8) a turn: the more, the less is spent on anything but stores. */
 APART void play(struct port *port, const uint32_t *pair, uint32_t count)
 {
     struct port p = *port;
     const uint32_t *end = pair + 2 * count;
-#if PORT_TURN == 4
-    const uint32_t *fours = pair + 2 * (count & ~3u);
+#if PORT_TURN == 8
+    const uint32_t *turns = pair + 2 * (count & ~7u);
     /* The end as a value that the compiler cannot know: else it counts beside the pointer. */
-    __asm__("" : "+r"(fours));
-    for (; pair != fours; pair += 8) {
+    __asm__("" : "+r"(turns));
+    for (; pair != turns; pair += 16) {
         PLAY(pair);
         PLAY((pair + 2));
         PLAY((pair + 4));
         PLAY((pair + 6));
+        PLAY((pair + 8));
+        PLAY((pair + 10));
+        PLAY((pair + 12));
+        PLAY((pair + 14));
     }
 #endif
     for (; pair != end; pair += 2)

@@ -4,11 +4,18 @@ Here: the pixel order: rows 0 to 15 on R1/G1, 16 to 31 on R2/G2, the first bit s
 (Kubik F3.75 driver, wwillxu/smart-led). Not here: the scan.
 """
 
-from .scan import Geometry, Panel, Wiring
+from .panel import make
+from .scan import Geometry, Wiring
 
 
 def make_panel(driver, pins, settings, hal):
     """A panel of driver["width"] x driver["height"] pixels: a multiple of 8, and 16 or 32."""
+    geometry, wiring = layout(driver, pins, hal)
+    return make(hal, geometry, wiring, driver, settings)
+
+
+def layout(driver, pins, hal):
+    """The order of the pixels, and the lines, which become outputs and stay dark."""
     width, height = driver["width"], driver["height"]
     columns = width // 8
 
@@ -17,5 +24,4 @@ def make_panel(driver, pins, settings, hal):
 
     lines = (("r1", "g1"), ("r2", "g2"))
     geometry = Geometry(width, height, 16, columns, height // 16, offset)
-    wiring = Wiring(hal, driver, pins, "en", "stb", ("a", "b", "c", "d"), lines)
-    return Panel(hal, geometry, wiring, driver, settings)
+    return geometry, Wiring(hal, driver, pins, "en", "stb", ("a", "b", "c", "d"), lines)

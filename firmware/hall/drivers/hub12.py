@@ -5,7 +5,8 @@ from right to left seen from the front: x = 0 is the farthest from the controlle
 scan.
 """
 
-from .scan import Geometry, Panel, Wiring
+from .panel import make
+from .scan import Geometry, Wiring
 
 
 def make_panel(driver, pins, settings, hal):
@@ -13,6 +14,12 @@ def make_panel(driver, pins, settings, hal):
 
     Panels below each other are one chain; the top row of panels is sent first.
     """
+    geometry, wiring = layout(driver, pins, hal)
+    return make(hal, geometry, wiring, driver, settings)
+
+
+def layout(driver, pins, hal):
+    """The order of the pixels, and the lines, which become outputs and stay dark."""
     width, height = driver["width"], driver["height"]
     columns = width // 8
 
@@ -23,5 +30,4 @@ def make_panel(driver, pins, settings, hal):
         return y * columns + column % columns
 
     geometry = Geometry(width, height, 4, columns * 4 * (height // 16), 1, offset)
-    wiring = Wiring(hal, driver, pins, "oe", "lat", ("a", "b"), (("r",),))
-    return Panel(hal, geometry, wiring, driver, settings)
+    return geometry, Wiring(hal, driver, pins, "oe", "lat", ("a", "b"), (("r",),))

@@ -15,6 +15,7 @@ from hall_tools.errors import UserError
 from hall_tools.mpy import firmware_root
 from hall_tools.native import xtensa
 from hall_tools.native.architectures import ARCHITECTURES, XTENSA_ATTRIBUTES, Architecture
+from hall_tools.native.image import Image
 from hall_tools.native.mpyfile import write_mpy
 from hall_tools.native.objects import read_object
 
@@ -40,6 +41,16 @@ def build_own(architecture: str) -> bytes:
 def build(source: Path, architecture: str, name: str, defines: Sequence[str] = ()) -> bytes:
     """The .mpy of one C file, which may include others; equal bytes for equal input.
 
+    Raises UserError like `link`.
+    """
+    target = ARCHITECTURES[architecture]
+    names, image = link(source, architecture, defines)
+    return write_mpy(image, target.number, target.word, name, names)
+
+
+def link(source: Path, architecture: str, defines: Sequence[str] = ()) -> tuple[list[str], Image]:
+    """The names that the code uses, in order, and its text, whose first instruction is the entry.
+
     UserError: a program is missing (EX_UNAVAILABLE), the file is (EX_NOINPUT), it does not compile,
     or holds what a module cannot (EX_DATAERR).
     """
@@ -48,8 +59,7 @@ def build(source: Path, architecture: str, name: str, defines: Sequence[str] = (
     target = ARCHITECTURES[architecture]
     with tempfile.TemporaryDirectory(prefix="hall-native-") as folder:
         names, content = _compile(source, target, defines, Path(folder))
-    image = target.lay_out(read_object(content, target.machine, str(source)))
-    return write_mpy(image, target.number, target.word, name, names)
+    return names, target.lay_out(read_object(content, target.machine, str(source)))
 
 
 def _compile(
