@@ -14,9 +14,10 @@ that must not miss one while it is away needs mosquitto.
 # pyright: reportMissingTypeStubs=false
 # amqtt is annotated, but ships no py.typed.
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from amqtt.broker import Broker
 from amqtt.contexts import BrokerConfig as AmqttConfig
@@ -28,6 +29,9 @@ from hall_gateway.config import is_loopback
 
 KEEPALIVE_GRACE_S = 15
 """amqtt ends a connection after one keepalive without a packet; MQTT 3.1.1, 3.1.2.10 says 1.5."""
+
+SHUTDOWN_S = 3.0
+"""amqtt waits for ever for a client that ends while its session begins; its sockets end with us."""
 
 
 class BrokerStartError(Exception):
@@ -69,4 +73,6 @@ async def embedded_broker(host: str, port: int) -> AsyncGenerator[None, None]:
     try:
         yield
     finally:
-        await broker.shutdown()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SHUTDOWN_S):
+                await broker.shutdown()
