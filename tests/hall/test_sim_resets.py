@@ -226,8 +226,12 @@ async def test_a_device_that_is_switched_off_asleep_is_not_started_again(tmp_pat
 
 async def test_a_folder_belongs_to_one_device(tmp_path: Path):
     config = config_of("keypad-5", free_port())
-    async with running(config, tmp_path):
+    async with running(config, tmp_path) as first:
+        await first.until_log("start: version")
         second = SimDevice(config, {"device": "dev-1", "psk": None, "wifi": []}, tmp_path)
         with pytest.raises(UserError, match="another simulated device runs on this folder"):
             await second.start()
+        rtc = tmp_path / "rtc.bin"
+        assert rtc.exists()
         await second.stop()
+        assert rtc.exists()  # the first one's memory of why it starts next

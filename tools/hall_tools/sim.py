@@ -137,12 +137,12 @@ class SimDevice:
 
     async def stop(self) -> None:
         """Switches off and waits until the process is gone; lines() ends. Safe to call twice."""
-        await self.power_cut()
-        self._stopped = True
-        self._spoke.set()
-        if self._lock is not None:
+        if self._lock is not None:  # without it the folder is another device's
+            await self.power_cut()
             self._lock.close()
             self._lock = None
+        self._stopped = True
+        self._spoke.set()
 
     @property
     def _rtc(self) -> Path:
