@@ -150,6 +150,8 @@ class Connection:
         if sock is not None:
             self._forget_socket(sock)
             sock.close()
+        if self._client is not None:
+            self._client.on_socket_close = None  # paho calls it once more when it is collected
 
     def resume(self, waiting: int) -> None:
         """Read the socket again when few messages wait."""

@@ -2,8 +2,10 @@
 
 import asyncio
 import datetime
+import gc
 import socket
 import ssl
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -188,6 +190,19 @@ async def test_an_abandoned_message_comes_again(broker: Mosquitto) -> None:
         await sender.publish("a/b", b"2")
         assert (await take(messages))[0].payload == b"2"
         assert gateway.counters.connects == 2
+
+
+def test_nothing_of_a_connection_outlives_its_loop(broker: Mosquitto) -> None:
+    """paho closes its socket once more when it is collected, then on whichever thread."""
+
+    async def connect() -> None:
+        async with client(broker) as gateway:
+            await gateway.wait_connected()
+
+    asyncio.run(connect())
+    collecting = threading.Thread(target=gc.collect)
+    collecting.start()
+    collecting.join()  # what is raised there fails the test: see filterwarnings
 
 
 async def test_a_connection_whose_socket_is_full_can_be_closed() -> None:
