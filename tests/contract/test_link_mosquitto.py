@@ -154,4 +154,5 @@ async def test_a_thousand_reconnects_cost_no_memory(
     # one 32-byte block of the heap at each reconnect, would be 16 KB between the halves.
     early, late = figures[:5], figures[5:]
     assert min(late)[0] - min(early)[0] < 4096
-    assert min(files for _, files in late) <= min(files for _, files in early)
+    # One more or less is the connection itself, open or not at that moment.
+    assert min(files for _, files in late) <= min(files for _, files in early) + 1
