@@ -52,7 +52,10 @@ static int32_t open_port(struct port *port, const struct scan_words *description
     const struct scan_words *log = description + 1;
     if ((uintptr_t)log->words & 3)
         return SCAN_UNALIGNED;
-    port->first = port->next = log->words;
+    if (log->bytes < 4)
+        return SCAN_SHORT_LOG;
+    port->level = log->words;
+    port->next = log->words + 1;
     port->end = log->words + log->bytes / 4;
     return 0;
 }
@@ -61,8 +64,8 @@ static int32_t open_port(struct port *port, const struct scan_words *description
 
 enum { PORT_ARGUMENTS = 0 };
 
-/* GPIO_OUT_W1TS is 8, GPIO_OUT_W1TC 12 bytes after the base (technical reference manuals). Nothing
- * else is ever stored to, whatever a description says. */
+/* GPIO_OUT is the second register. Nothing else but it and the two after it is ever stored to,
+ * whatever a description says. */
 static int32_t open_port(struct port *port, const struct scan_words *description)
 {
     const uint32_t *word = description->words;
@@ -70,14 +73,11 @@ static int32_t open_port(struct port *port, const struct scan_words *description
         return SCAN_UNALIGNED;
     if (description->bytes < 4 * SCAN_TABLES)
         return SCAN_BAD_LAYOUT;
-    uint32_t base = word[SCAN_SET] - 8;
-    if (word[SCAN_CLEAR] != base + 12)
-        return SCAN_BAD_REGISTERS;
+    uint32_t registers = word[SCAN_REGISTERS];
     /* ESP32; ESP32-S2, -S3, -C3 and the ESP32's other bus; ESP32-C6 */
-    if (base != 0x3FF44000 && base != 0x60004000 && base != 0x60091000)
+    if (registers != 0x3FF44000 && registers != 0x60004000 && registers != 0x60091000)
         return SCAN_BAD_REGISTERS;
-    port->clear = (uint32_t *)(uintptr_t)(base + 12);
-    port->set = (uint32_t *)(uintptr_t)(base + 8);
+    port->out = (uint32_t *)(uintptr_t)registers + 1;
     return 0;
 }
 
@@ -104,8 +104,8 @@ APART mp_object run(
     if (!result)
         result = open_port(&port, description);
     if (!result)
-        result = programs ? scan_frame(&port, words, description) : scan_blank(&port, description);
-    return checked(self, result ? result : PORT_STORED(port));
+        result = scan_play(&port, programs ? words : NULL, description);
+    return checked(self, result ? result : PORT_STORED(&port));
 }
 
 static mp_object frame(struct mp_function *self, size_t count, size_t keywords, mp_object *args)

@@ -1,6 +1,6 @@
 /* The refresh of LED panels that have no controller of their own: what scan.c offers.
  *
- * Here: the panel description, the errors, the four functions. Never in this file: anything of
+ * Here: the panel description, the errors, the two functions. Never in this file: anything of
  * MicroPython, CPython or one chip; module.c and port.h know those.
  */
 #ifndef HALLKIT_SCAN_H
@@ -26,13 +26,13 @@
  * on an ESP32 at 240 MHz (one published measurement of 12 cycles a store). */
 enum {
     SCAN_LAYOUT,      /* SCAN_VERSION */
-    SCAN_CLEAR,       /* address of the register that clears outputs */
-    SCAN_SET,         /* address of the register that sets outputs */
+    SCAN_REGISTERS,   /* where the chip's GPIO registers begin */
     SCAN_ENABLE,      /* the line that lights a row; in no other mask */
     SCAN_LIGHT,       /* its level that lights: SCAN_ENABLE for high, 0 for low */
     SCAN_CLOCK,       /* the line at whose rising edge a dot is shifted */
-    SCAN_START_CLEAR, /* the pair that ends a latch pulse and starts a row: it clears the clock */
-    SCAN_START_SET,   /* and all data lines, and sets those no picture goes to to dark */
+    SCAN_DATA,        /* all lines of the third table */
+    SCAN_START_CLEAR, /* the pair that ends a latch pulse, and keeps those data lines dark that no */
+    SCAN_START_SET,   /* picture goes to */
     SCAN_DARK,        /* 0xFF when a data line lights a dot by its low level, else 0 */
     SCAN_SCANS,       /* 1 to 32 */
     SCAN_GROUPS,      /* 1 to 256 */
@@ -50,14 +50,14 @@ enum { SCAN_FRAME_PAIRS = 30000 };
 enum {
     SCAN_BAD_LAYOUT = -1,    /* description: another version, or shorter than its tables */
     SCAN_BAD_SHAPE = -2,     /* description: scans, groups or lines out of range */
-    SCAN_BAD_LINES = -3,     /* description: a row's start leaves a line high, or the enable line moves */
+    SCAN_BAD_LINES = -3,     /* description: a data line is not in SCAN_DATA, or the enable line moves */
     SCAN_BAD_TIMES = -4,     /* description: the frame is too long */
     SCAN_SHORT_PICTURE = -5, /* an offset points behind the picture */
-    SCAN_SHORT_PROGRAM = -6, /* the program buffer may be too small for a picture */
+    SCAN_SHORT_PROGRAM = -6, /* the program buffer is too small: two words, and one for each clock */
     SCAN_FOREIGN_PROGRAM = -7, /* never built, or built for another description */
     SCAN_SHORT_LOG = -8,     /* the frame's stores may not fit the log */
     SCAN_UNALIGNED = -9,     /* a buffer of words does not begin at a word */
-    SCAN_BAD_REGISTERS = -10, /* description: not the set and clear registers of a known chip */
+    SCAN_BAD_REGISTERS = -10, /* description: not where a known chip has its GPIO registers */
     SCAN_OVERLAP = -11       /* a buffer that is written shares memory with one that is read */
 };
 
@@ -67,6 +67,9 @@ struct scan_words {
     uint32_t *words;
     size_t bytes;
 };
+
+/* Words in a log that a frame needs at most, beside the first. */
+#define SCAN_LOG_WORDS(scans, clocks) (4 + (clocks) + (scans) * (16 + (clocks)))
 
 /* Whether two buffers share no memory. */
 static inline int scan_apart(const struct scan_words *a, const struct scan_words *b)
@@ -83,12 +86,9 @@ SCAN_API int32_t scan_build(
     size_t picture_bytes,
     const struct scan_words *description);
 
-/* Plays one whole frame, row by row, and always ends dark. Returns 0 or an error; after an error
- * nothing was stored. */
-SCAN_API int32_t scan_frame(
+/* Plays one whole frame, row by row, and always ends dark; without a program (NULL) it only switches
+ * the light off. Returns 0 or an error; after an error nothing was stored. */
+SCAN_API int32_t scan_play(
     struct port *port, const struct scan_words *program, const struct scan_words *description);
-
-/* Switches the light off. Returns 0 or an error. */
-SCAN_API int32_t scan_blank(struct port *port, const struct scan_words *description);
 
 #endif

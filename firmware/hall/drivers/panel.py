@@ -43,7 +43,7 @@ class NativePanel:
         self.refresh_ms = 1000 // driver["refresh_hz"]
         self._native = native
         self._description = describe(
-            hal.GPIO_CLEAR, hal.GPIO_SET, geometry, wiring, settings["brightness"]
+            hal.GPIO_SET - 8, geometry, wiring, settings["brightness"]
         )
         self._program = bytearray(program_bytes(self._description))
         self.show(bytes(geometry.width * geometry.height // 8))
