@@ -1,0 +1,70 @@
+"""MicroPython's framebuf, as much of it as the firmware's canvas uses, for CPython.
+
+Here: a picture in the format MONO_HLSB, filled, read and written by the pixel, and copied into
+another. Not here: text, lines and other formats, which the firmware does not use, and who imports
+this under MicroPython's name (firmware.py).
+"""
+
+MONO_HLSB = 3
+"""One bit a pixel in rows of whole bytes, the leftmost pixel in the highest bit."""
+
+
+class FrameBuffer:
+    """A picture of `width` x `height` pixels in a buffer of the caller's, which is not copied.
+
+    Rows are `stride` pixels apart, rounded up to whole bytes. ValueError: another format than
+    MONO_HLSB, a size below 1 or above 65535, or a buffer that is too short for the last row.
+    TypeError: a buffer that cannot be written to.
+    """
+
+    def __init__(
+        self,
+        buffer: bytearray | memoryview,
+        width: int,
+        height: int,
+        format_: int,
+        stride: int | None = None,
+        /,
+    ) -> None:
+        stride = width if stride is None else stride
+        if not 1 <= width <= stride <= 0xFFFF or not 1 <= height <= 0xFFFF:
+            raise ValueError(f"{width} x {height} pixels, {stride} apart, are no picture")
+        if format_ != MONO_HLSB:
+            raise ValueError("invalid format")
+        self._bytes = memoryview(buffer)
+        if self._bytes.readonly:
+            raise TypeError("object with buffer protocol required")
+        self._width = width
+        self._height = height
+        self._row_bytes = (stride + 7) // 8
+        if self._row_bytes * (height - 1) + (width + 7) // 8 > len(self._bytes):
+            raise ValueError(f"{len(self._bytes)} bytes are too few for {width} x {height} pixels")
+
+    def pixel(self, x: int, y: int, colour: int | None = None, /) -> int | None:
+        """The pixel, 0 or 1, or None outside; with a colour, sets it where there is such a pixel:
+        dark for 0 and lit for any other."""
+        if not 0 <= x < self._width or not 0 <= y < self._height:
+            return None
+        at, bit = y * self._row_bytes + x // 8, 0x80 >> x % 8
+        if colour is None:
+            return 1 if self._bytes[at] & bit else 0
+        if colour:
+            self._bytes[at] |= bit
+        else:
+            self._bytes[at] &= ~bit
+        return None
+
+    def fill(self, colour: int, /) -> None:
+        """Sets all pixels, and leaves the bits behind the end of a row as they are."""
+        for y in range(self._height):
+            for x in range(self._width):
+                self.pixel(x, y, colour)
+
+    def blit(self, source: "FrameBuffer", x: int, y: int, key: int = -1, /) -> None:
+        """Copies `source` so that its upper left corner is at x, y; what would stand outside is
+        left out, and so are the pixels of the colour `key`, when one is given."""
+        for from_y in range(max(0, -y), min(source._height, self._height - y)):
+            for from_x in range(max(0, -x), min(source._width, self._width - x)):
+                colour = source.pixel(from_x, from_y)
+                if colour != key:
+                    self.pixel(x + from_x, y + from_y, colour)
