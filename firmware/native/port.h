@@ -99,7 +99,7 @@ PORT_API void put(struct port *port, uint32_t clear, uint32_t set)
 PORT_API void clocks(struct port *port, const uint32_t *word, uint32_t count)
 {
     uint32_t *out = port->out, clock = port->clock;
-    uint32_t base = *out & ~(clock | port->data);
+    uint32_t base = *(volatile uint32_t *)out & ~(clock | port->data);
     const uint32_t *turns = word + (count & ~7u), *end = word + count;
     /* The end as a value that the compiler cannot know: else it counts beside the pointer. */
     __asm__("" : "+r"(turns));

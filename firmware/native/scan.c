@@ -10,9 +10,10 @@
  * then the clock alone, which rises (port.h). So data is stable for one store before the clock
  * rises, and changes after that only as the clock falls.
  *
- * The order of a row: shift the next row while this one is lit; then light off, address, latch,
- * dead time, light on. The same is done for each row, so each is lit for the same time; while the
- * last one is lit the first is shifted once more.
+ * The order of a row: shift the next row while this one is lit; then light off, the rest of the
+ * shifting, address and latch, dead time, light on. While a row is lit the same is done whichever
+ * it is, so each is lit for the same time: the last one, too, has a row shifted beside it. The last
+ * stores switch the light off, whatever a program that was written by someone else may have lit.
  */
 
 #include "scan.h"
@@ -30,20 +31,21 @@ struct panel {
     const uint32_t *scan;  /* {clear, set, offset} */
     const uint32_t *group; /* offset */
     const uint32_t *line;  /* {mask, offset} */
-    uint32_t clocks;       /* of one row */
+    size_t clocks;         /* of one row */
 };
 
-/* Whether the data lines are those that it says, and nothing but the light can light. */
+/* Whether no line has two parts to play: so nothing but the light lights, and while it does nothing
+ * moves but the clock and the data. */
 static int lines_agree(const struct panel *panel, const uint32_t *word)
 {
-    uint32_t data = 0, others = word[SCAN_START_CLEAR] | word[SCAN_START_SET];
+    uint32_t data = 0, steady = word[SCAN_START_CLEAR] | word[SCAN_START_SET];
     for (const uint32_t *line = panel->line; line < panel->line + 2 * word[SCAN_LINES]; line += 2)
         data |= *line;
     for (const uint32_t *scan = panel->scan; scan < panel->group; scan += 3)
-        others |= scan[0] | scan[1];
-    others |= word[SCAN_CLOCK] | word[SCAN_DATA];
-    return !(data & ~word[SCAN_DATA]) && !(others & word[SCAN_ENABLE]) &&
-           !(word[SCAN_LIGHT] & ~word[SCAN_ENABLE]);
+        steady |= scan[0] | scan[1];
+    uint32_t light = word[SCAN_ENABLE], shift = word[SCAN_CLOCK] | word[SCAN_DATA];
+    return !((data & ~word[SCAN_DATA]) | (word[SCAN_LIGHT] & ~light) | (light & shift) |
+             (steady & (light | shift)) | (word[SCAN_CLOCK] & word[SCAN_DATA]));
 }
 
 APART int32_t check(
@@ -124,17 +126,18 @@ static void frame_of(
 {
     const uint32_t *next = first;
     uint32_t lit = word[SCAN_LIT], while_lit = panel->clocks < lit ? panel->clocks : lit;
-    clocks(port, next, panel->clocks);
+    uint32_t shifted = 0;
     for (const uint32_t *scan = panel->scan; scan < panel->group; scan += 3) {
-        next = scan + 3 < panel->group ? next + panel->clocks : first;
+        clocks(port, next + shifted, panel->clocks - shifted);
         put(port, scan[0], scan[1]);
         put(port, word[SCAN_START_CLEAR], word[SCAN_START_SET]);
         rest(port, word[SCAN_DEAD]);
+        next = scan + 3 < panel->group ? next + panel->clocks : first;
         light(port, word, 1);
         clocks(port, next, while_lit);
         rest(port, lit - while_lit);
         light(port, word, 0);
-        clocks(port, next + while_lit, panel->clocks - while_lit);
+        shifted = while_lit;
     }
 }
 

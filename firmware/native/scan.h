@@ -50,7 +50,7 @@ enum { SCAN_FRAME_PAIRS = 30000 };
 enum {
     SCAN_BAD_LAYOUT = -1,    /* description: another version, or shorter than its tables */
     SCAN_BAD_SHAPE = -2,     /* description: scans, groups or lines out of range */
-    SCAN_BAD_LINES = -3,     /* description: a data line is not in SCAN_DATA, or the enable line moves */
+    SCAN_BAD_LINES = -3,     /* description: a data line is not in SCAN_DATA, or a line has two parts */
     SCAN_BAD_TIMES = -4,     /* description: the frame is too long */
     SCAN_SHORT_PICTURE = -5, /* an offset points behind the picture */
     SCAN_SHORT_PROGRAM = -6, /* the program buffer is too small: two words, and one for each clock */
@@ -69,7 +69,7 @@ struct scan_words {
 };
 
 /* Words in a log that a frame needs at most, beside the first. */
-#define SCAN_LOG_WORDS(scans, clocks) (4 + (clocks) + (scans) * (16 + (clocks)))
+#define SCAN_LOG_WORDS(scans, clocks) (2 + (clocks) + (scans) * (16 + (clocks)))
 
 /* Whether two buffers share no memory. */
 static inline int scan_apart(const struct scan_words *a, const struct scan_words *b)
