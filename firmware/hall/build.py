@@ -9,7 +9,7 @@ What is used of `hal`; every `active` is "low" or "high":
 - `hal.output(pin, active)`: an object with `.on()` and `.off()`, made in the off state;
 - `hal.adc(pin)`: an object whose `.read_uv()` is the pin's voltage in microvolts;
 - `hal.spi(clk, din, hz)`: an object with `.write(bytes)`, most significant bit first, mode 0;
-- `hal.mem32`, `hal.GPIO_SET`, `hal.GPIO_CLEAR`: `mem32[hal.GPIO_SET] = mask` sets pins 0..31.
+- `hal.GPIO`: where the chip's GPIO registers begin.
 """
 
 
@@ -49,21 +49,31 @@ def make_role(config, hal, ctx, glyph_path):
 
 
 def _face(driver, pins, settings, hal, glyph_path):
-    name = driver["name"]
-    if name == "max7219":
+    if driver["name"] == "max7219":
         from .drivers.max7219 import Max7219
         from .segments import SegmentFace
 
         return SegmentFace(Max7219(driver, pins, settings, hal))
-    if name == "hub12":
-        from .drivers.hub12 import make_panel
-    elif name == "hub08":
-        from .drivers.hub08 import make_panel
-    elif name == "hub75":
-        from .drivers.hub75 import make_panel
-    else:
-        raise ValueError("driver %s is not in this firmware" % name)
     from .canvas import MatrixFace
     from .glyphs import GlyphPack
 
-    return MatrixFace(make_panel(driver, pins, settings, hal), GlyphPack(glyph_path))
+    return MatrixFace(_panel(driver, pins, settings, hal), GlyphPack(glyph_path))
+
+
+def _panel(driver, pins, settings, hal):
+    name = driver["name"]
+    if name == "max7219_matrix":
+        from .drivers.max7219 import Max7219Matrix
+
+        return Max7219Matrix(driver, pins, settings, hal)
+    if name == "hub12":
+        from .drivers.hub12 import layout
+    elif name == "hub08":
+        from .drivers.hub08 import layout
+    elif name == "hub75":
+        from .drivers.hub75 import layout
+    else:
+        raise ValueError("driver %s is not in this firmware" % name)
+    from .drivers.panel import find, make_panel
+
+    return make_panel(layout, driver, pins, settings, hal, find())

@@ -43,20 +43,17 @@ def uptime_ms():
 class Hal:
     """What drivers/ and build.py use. `chip`: esp32, esp32s3 or esp32c3.
 
-    GPIO_SET and GPIO_CLEAR are the addresses in `mem32` that set and clear GPIO 0 to 31.
+    GPIO is the address where the chip's GPIO registers begin.
     """
 
     def __init__(self, chip):
         # Technical reference manuals, GPIO registers; the ESP32's are reached over its DPORT bus.
         if chip == "esp32":
-            base = 0x3FF44000
+            self.GPIO = 0x3FF44000
         elif chip in ("esp32s3", "esp32c3"):
-            base = 0x60004000
+            self.GPIO = 0x60004000
         else:
             raise ValueError("chip %s is not in this firmware" % chip)
-        self.mem32 = machine.mem32
-        self.GPIO_SET = base + 0x08
-        self.GPIO_CLEAR = base + 0x0C
 
     def input(self, pin, active):
         """`.value()` is 1 while the input has its active level ("low" or "high")."""

@@ -21,6 +21,9 @@ from hall_tools.errors import UserError
 _FLAGS = "-O2"
 _SIMULATION_FLAGS = "-O3"
 
+#: Modules that the chip compiles, because compiled they would hold one architecture's machine code.
+_AS_SOURCE = frozenset({"hall/drivers/scan_viper.py"})
+
 
 def firmware_root() -> Path:
     """The folder of boot.py, main.py, hall/ and sim/, in a checkout as in an installed wheel."""
@@ -53,15 +56,19 @@ def compile_module(source: Path, name: str, flags: str = _FLAGS) -> bytes:
 def application() -> dict[str, bytes]:
     """What ships in an application slot: path below the slot (`hall/app.mpy`) -> content.
 
-    Every module of firmware/hall is compiled; data beside them (`*.bin`) goes along as it is.
+    Every module of firmware/hall is compiled but for one in viper; that, and data beside them
+    (`*.bin`), go along as they are.
     """
     root = firmware_root()
     files = {
         name.removesuffix(".py") + ".mpy": compile_module(root / name, name)
         for name in _sources(root, "hall")
+        if name not in _AS_SOURCE
     }
     for data in sorted((root / "hall").rglob("*.bin")):
         files[str(data.relative_to(root))] = data.read_bytes()
+    for name in _AS_SOURCE:
+        files[name] = (root / name).read_bytes()
     return files
 
 

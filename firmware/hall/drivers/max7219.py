@@ -1,7 +1,7 @@
-"""MAX7219: eight seven-segment digits a chip, which scans them itself, on SPI.
+"""MAX7219: eight seven-segment digits a chip, or 8x8 dots, which it scans itself, on SPI.
 
-Here: the registers (data sheet 19-4452) and what seven segments can show. Digit register 8 is the
-leftmost digit, as the common modules are wired. Not here: what is shown.
+Here: the registers (data sheet 19-4452), how digits and dots are wired to them, and what seven
+segments can show. Not here: what is shown.
 """
 
 DECODE, INTENSITY, SCAN_LIMIT, SHUTDOWN, DISPLAY_TEST = 9, 10, 11, 12, 15
@@ -18,42 +18,32 @@ _LETTERS = (
 )
 
 
-class Max7219:
-    """driver["digits"] digits, eight a chip; settings["brightness"] percent of 16 intensities.
+class _Chain:
+    """`chips` in a chain: each keeps eight bytes on show, which it scans by itself.
 
-    In a chain the chip nearest the controller has the rightmost digits.
+    What is sent first ends in the farthest chip. settings["brightness"]: as `dim`.
     """
 
-    refresh_ms = 100
-
-    def __init__(self, driver, pins, settings, hal):
-        self.digits = driver["digits"]
-        self._spi = hal.spi(pins["clk"], pins["din"], driver["spi_hz"])
+    def __init__(self, chips, spi_hz, pins, brightness, hal):
+        self._spi = hal.spi(pins["clk"], pins["din"], spi_hz)
         self._select = hal.output(pins["cs"], "low")
-        self._intensity = (settings["brightness"] * 15 + 50) // 100
-        self._lit = bytearray(self.digits)
-        # Registers and values of all chips: what is sent first ends in the farthest chip.
-        self._frame = bytearray(self.digits // 4)
+        # Of each chip, the farthest first, the bytes of its registers 1 to 8.
+        self._shown = bytearray(8 * chips)
+        self._frame = bytearray(2 * chips)
         self._scans = 0
+        self.dim(brightness)
         self._write_all()
 
-    def show(self, text):
-        """Shows `text` from the left; a full stop lights the dot of the digit before it."""
-        at = 0
-        self._lit[:] = bytes(self.digits)
-        for char in text:
-            if char == "." and at > 0 and not self._lit[at - 1] & DOT:
-                self._lit[at - 1] |= DOT
-            elif at < self.digits:
-                self._lit[at] = segments(char)
-                at += 1
-        self._write_digits()
-
     def scan(self):
-        """The chip scans by itself; this only writes its registers again now and then."""
+        """The chips scan by themselves; this only writes their registers again now and then."""
         self._scans += 1
         if self._scans >= REWRITE_SCANS:
             self._write_all()
+
+    def dim(self, percent):
+        """1 to 100 % as one of 16 intensities, from the next scan on."""
+        self._intensity = (percent * 15 + 50) // 100
+        self._scans = REWRITE_SCANS
 
     def _write_all(self):
         self._scans = 0
@@ -61,14 +51,14 @@ class Max7219:
         self._write(DECODE, 0)
         self._write(SCAN_LIMIT, 7)
         self._write(INTENSITY, self._intensity)
-        self._write_digits()
+        self._write_shown()
         self._write(SHUTDOWN, 1)
 
-    def _write_digits(self):
+    def _write_shown(self):
         for digit in range(8):
-            for chip in range(self.digits // 8):
+            for chip in range(len(self._frame) // 2):
                 self._frame[2 * chip] = digit + 1
-                self._frame[2 * chip + 1] = self._lit[8 * chip + 7 - digit]
+                self._frame[2 * chip + 1] = self._shown[8 * chip + digit]
             self._send()
 
     def _write(self, register, value):
@@ -81,6 +71,63 @@ class Max7219:
         self._select.on()
         self._spi.write(self._frame)
         self._select.off()
+
+
+class Max7219(_Chain):
+    """driver["digits"] seven-segment digits, eight a chip.
+
+    Digit register 8 is a chip's leftmost digit, as the common modules are wired. In a chain the
+    chip nearest the controller has the rightmost digits.
+    """
+
+    refresh_ms = 100
+
+    def __init__(self, driver, pins, settings, hal):
+        self.digits = driver["digits"]
+        super().__init__(self.digits // 8, driver["spi_hz"], pins, settings["brightness"], hal)
+
+    def show(self, text):
+        """Shows `text` from the left; a full stop lights the dot of the digit before it."""
+        lit = self._shown
+        lit[:] = bytes(self.digits)
+        at = -1
+        for char in text:
+            # Digit 8 of a chip is the leftmost.
+            if char == "." and at >= 0 and not lit[at ^ 7] & DOT:
+                lit[at ^ 7] |= DOT
+            elif at + 1 < self.digits:
+                at += 1
+                lit[at ^ 7] = segments(char)
+        self._write_shown()
+
+
+class Max7219Matrix(_Chain):
+    """Modules of 8x8 dots, a chip each, as a panel: driver["width"] x driver["height"] pixels.
+
+    As the common modules (FC-16, four on a board) are wired: register 1 is the upper row, the dot
+    in bit 7 the leftmost, and data flow from right to left seen from the front (as the photographs
+    and the code of mcauser/micropython-max7219 agree; other modules are turned). Storeys are one
+    chain; what is sent first, and ends farthest, is the upper one.
+    """
+
+    colours = 1
+    refresh_ms = 40
+
+    def __init__(self, driver, pins, settings, hal):
+        self.width = driver["width"]
+        self.height = driver["height"]
+        chips = self.width * self.height // 64
+        super().__init__(chips, driver["spi_hz"], pins, settings["brightness"], hal)
+
+    def show(self, picture):
+        """Shows a picture in framebuf's MONO_HLSB format at once."""
+        columns = self.width // 8
+        for index in range(len(self._shown)):
+            # The picture's rows of bytes go through a storey's chips again and again.
+            row, column = divmod(index, columns)
+            chip = row // 8 * columns + column
+            self._shown[8 * chip + row % 8] = picture[index]
+        self._write_shown()
 
 
 def segments(char):
