@@ -1,9 +1,10 @@
-"""What was seen: which LEDs were lit, and how brightly.
+"""What was seen: which LEDs were lit, and for how long.
 
-Here: the picture and its forms for comparison and for messages. Not here: how light becomes a
-picture (`eye`), PNG (`png`).
+Here: light per LED into a picture, and its forms for comparison and for messages. Not here: how
+long a row was lit (`eye`), PNG (`png`).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,30 +14,58 @@ class Picture:
     """`planes`: one a colour (red; red, green; red, green, blue), rows of bytes from above, the
     leftmost LED in the highest bit: framebuf's MONO_HLSB, as a panel driver's show() takes them.
 
-    `light`: of each plane, the ns that each LED was lit, row by row. `full_ns`: the light of an
-    evenly lit LED; more than half of it counts as lit in `planes`. 0 when nothing was lit.
+    `light`: of each plane, the ns that each LED was lit, row by row. `full_ns`: how long an evenly
+    driven row was lit; LEDs with more than half of it count as lit in `planes`.
     """
 
     width: int
     height: int
     planes: tuple[bytes, ...]
-    light: tuple[tuple[int, ...], ...]
+    light: tuple[Sequence[int], ...]
     full_ns: int
 
-    def rows(self, plane: int | None = None) -> list[str]:
-        """Each row as hex digits, of one plane or of any colour, the leftmost LED highest."""
-        raise NotImplementedError
+    def rows(self, *planes: int) -> list[str]:
+        """Each row as hex digits, the leftmost LED highest; of these planes, or of any colour."""
+        row = self.width // 8
+        numbers = [
+            int.from_bytes(self.planes[plane], "big") for plane in planes or range(len(self.planes))
+        ]
+        any_colour = 0
+        for number in numbers:
+            any_colour |= number
+        text = any_colour.to_bytes(row * self.height, "big")
+        return [text[at : at + row].hex() for at in range(0, len(text), row)]
 
     def panel(self) -> dict[str, Any]:
-        """The {"panel": ...} of a simulated device: w, h, rows, and colours if there are more."""
-        raise NotImplementedError
+        """What stands after "panel" in the lines of a simulated device: `w`, `h`, `rows` of any
+        colour, and `colours`, the rows of each plane, when there are several."""
+        lines: dict[str, Any] = {"w": self.width, "h": self.height, "rows": self.rows()}
+        if len(self.planes) > 1:
+            lines["colours"] = [self.rows(plane) for plane in range(len(self.planes))]
+        return lines
 
-    @property
-    def ghosts(self) -> int:
-        """LEDs, of each colour, that had some light and yet do not count as lit."""
-        raise NotImplementedError
+    def ghosts(self) -> tuple[int, float]:
+        """LEDs, counted in each colour, that had light and yet do not count as lit; and the light
+        of the brightest of them as a share of full_ns."""
+        half = self.full_ns / 2
+        count, most = 0, 0
+        for plane in self.light:
+            for light in set(plane):
+                if 0 < light <= half:
+                    count += plane.count(light)
+                    most = max(most, light)
+        return count, most / self.full_ns if most else 0.0
 
-    @property
-    def brightest_ghost(self) -> float:
-        """The light of the brightest of them, as a share of full_ns."""
-        raise NotImplementedError
+
+def of_light(
+    width: int, height: int, light: Sequence[Sequence[Sequence[int]]], full_ns: int
+) -> Picture:
+    """The picture of the light, in ns, of each plane, each row, each LED."""
+    half = full_ns // 2
+    planes: list[bytes] = []
+    for rows in light:
+        table = {ns: "1" if ns > half else "0" for row in rows for ns in set(row)}
+        bits = "".join([table[ns] for row in rows for ns in row])
+        planes.append(int(bits, 2).to_bytes(width * height // 8, "big"))
+    flat = tuple([ns for row in rows for ns in row] for rows in light)
+    return Picture(width, height, tuple(planes), flat, full_ns)

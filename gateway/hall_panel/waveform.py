@@ -40,6 +40,7 @@ class Pair(NamedTuple):
     """A store to CLEAR at `ns`, and one to SET right after it."""
 
     ns: int
+    end_ns: int
     clear: int
     set: int
 
@@ -48,11 +49,12 @@ class Clocks(NamedTuple):
     """Pixel clocks, the first at `ns`: each level to OUT, and after it the clock line to SET."""
 
     ns: int
+    end_ns: int
     levels: "memoryview[int]"
 
 
 class Rest(NamedTuple):
-    """Stores that change nothing, from `ns` to before `end_ns`."""
+    """Stores that change nothing."""
 
     ns: int
     end_ns: int
@@ -71,23 +73,22 @@ def parts(log: "Buffer", start_ns: int = 0, store_ns: int = STORE_NS) -> Iterato
     words = _words(log)
     ns, at, end = start_ns, 1, len(words)
     while at < end:
-        first = words[at]
         if at + 1 == end:
-            raise ValueError(f"scan log: breaks off at word {at}, in the middle of an entry")
-        second = words[at + 1]
+            raise ValueError(f"scan log: ends at word {at}, in the middle of an entry")
+        first, second = words[at], words[at + 1]
         at += 2
+        pairs = second if first in (_CLOCKS, _REST) else 1
+        end_ns = ns + 2 * store_ns * pairs
         if first == _CLOCKS:
             if second > end - at:
                 raise ValueError(f"scan log: {second} clocks at word {at - 2}, {end - at} follow")
-            yield Clocks(ns, words[at : at + second])
+            yield Clocks(ns, end_ns, words[at : at + second])
             at += second
-            ns += 2 * store_ns * second
         elif first == _REST:
-            yield Rest(ns, ns + 2 * store_ns * second)
-            ns += 2 * store_ns * second
+            yield Rest(ns, end_ns)
         else:
-            yield Pair(ns, first, second)
-            ns += 2 * store_ns
+            yield Pair(ns, end_ns, first, second)
+        ns = end_ns
 
 
 def stores(
@@ -113,11 +114,7 @@ def end_ns(log: "Buffer", start_ns: int = 0, store_ns: int = STORE_NS) -> int:
     """When the frame is over: the time after its last store or rest."""
     end = start_ns
     for part in parts(log, start_ns, store_ns):
-        if isinstance(part, Rest):
-            end = part.end_ns
-        else:
-            pairs = len(part.levels) if isinstance(part, Clocks) else 1
-            end = part.ns + 2 * store_ns * pairs
+        end = part.end_ns
     return end
 
 
