@@ -130,11 +130,22 @@ def _check_settings(
         path = ("settings", name)
         if setting := checked(source, Setting, spec, path):
             _check_setting(source, setting, name, known.get(name))
+            if role and name in role.limits:
+                _check_limits(source, setting, name, role.limits[name])
             right_ones[name] = setting
     values = {name: setting.value for name, setting in right_ones.items()}
     for name, what, right in order_faults(role, values) if role else ():
         source.add(("settings", name, "value"), what, right)
     return right_ones
+
+
+def _check_limits(source: Source, setting: Setting, name: str, limits: tuple[int, int]) -> None:
+    low, high = limits
+    right = f"within {low} to {high} {setting.unit}, what the role can use"
+    if setting.min < low:
+        source.add(("settings", name, "min"), f"is {setting.min}", right)
+    if setting.max > high:
+        source.add(("settings", name, "max"), f"is {setting.max}", right)
 
 
 def _check_reach(source: Source, probe: Probe, settings: dict[str, Setting]) -> None:

@@ -12,12 +12,13 @@ from typing import Annotated, Literal, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Unit = Literal["ms", "s", "ohm", "kohm", "mm", "%", "Hz", "samples"]
+Unit = Literal["ms", "s", "min", "h", "ohm", "kohm", "mm", "%", "Hz", "samples"]
 UNITS: tuple[Unit, ...] = get_args(Unit)
 
 #: A field's or a setting's name may say its unit; then the unit must be that one.
 SUFFIX_UNITS: dict[str, Unit] = {
-    "_ms": "ms", "_s": "s", "ohms": "ohm", "_mm": "mm", "_hz": "Hz", "_percent": "%",
+    "_ms": "ms", "_s": "s", "_min": "min", "_h": "h",
+    "ohms": "ohm", "_mm": "mm", "_hz": "Hz", "_percent": "%",
 }  # fmt: skip
 
 #: UTF-8 needs at most four bytes for a character; the escapes of `"` and `\` need two.

@@ -28,7 +28,7 @@ class Setting(Strict):
     """A threshold that a hall may tune: its value as shipped, its unit and its legal range."""
 
     value: int = Field(description="the value as shipped, an integer")
-    unit: Unit = Field(description="one of ms, s, ohm, kohm, mm, %, Hz, samples")
+    unit: Unit = Field(description="one of ms, s, min, h, ohm, kohm, mm, %, Hz, samples")
     min: int = Field(description="the smallest legal value, an integer")
     max: int = Field(description="the largest legal value, an integer")
     title: Title = Field(description="a title with zh and en")

@@ -19,7 +19,7 @@ class Role(NamedTuple):
     """One role. `events`, `desired` and `shows` map a field to its type, or to an object's fields.
 
     `strictly_rising` are settings of which each must be below the next; in `rising` they may be
-    equal.
+    equal. `limits` are what a setting means anything between, whatever range a profile gives it.
     """
 
     drivers: tuple[str, ...]
@@ -29,12 +29,20 @@ class Role(NamedTuple):
     shows: Fields
     strictly_rising: tuple[str, ...] = ()
     rising: tuple[str, ...] = ()
+    limits: Mapping[str, tuple[int, int]] = {}
 
 
 ROLES: dict[str, Role] = {
     "call_display": Role(
         drivers=("hub12", "hub08", "hub75", "max7219"),
-        settings={"blink_s": "s", "brightness": "%"},
+        settings={
+            "blink_s": "s",
+            "brightness": "%",
+            "night_brightness": "%",
+            "night_from_h": "h",
+            "night_to_h": "h",
+            "utc_offset_min": "min",
+        },
         events={"shown": {"rev": "integer"}},
         desired={
             "view": "string",
@@ -45,6 +53,13 @@ ROLES: dict[str, Role] = {
             "ttl_s": "integer",
         },
         shows={"view": "string", "ticket": "string", "stale": "boolean", "missing": "integer"},
+        limits={
+            "brightness": (1, 100),
+            "night_brightness": (1, 100),
+            "night_from_h": (0, 23),
+            "night_to_h": (0, 23),
+            "utc_offset_min": (-720, 840),
+        },
     ),
     "keypad": Role(
         drivers=("keys",),

@@ -23,6 +23,7 @@ from struct import unpack
 HEADER = 12
 HANZI = 0x2E80  # from here on every glyph is wide, and below 0x80 none is
 KEPT = 16  # glyphs in RAM
+MISSED = 32  # characters in RAM that are not in the pack; what is missing beyond is not counted
 NARROW_BOX = b"\x00\x00" + b"\x7e" + b"\x42" * 10 + b"\x7e" + b"\x00\x00"
 WIDE_BOX = b"\x00" * 4 + b"\x7f\xfe" + b"\x40\x02" * 10 + b"\x7f\xfe" + b"\x00" * 4
 
@@ -38,7 +39,13 @@ class GlyphPack:
         _, self._narrow, self._wide, self._crc = unpack("<4sHHI", head)
         self._word = bytearray(2)
         self._kept = []
-        self.missing = 0  # glyphs that were asked for and are not in the pack
+        self._missed = set()
+
+    @property
+    def missing(self):
+        """How many different characters were asked for that are not in the pack: what would have
+        to be added to it, whether one was shown once or in every picture. At most MISSED."""
+        return len(self._missed)
 
     def width(self, char):
         """Pixels that a character takes, 8 or 16; the file is read only where the code point
@@ -58,7 +65,8 @@ class GlyphPack:
         code = ord(char)
         glyph = self._read(code)
         if glyph is None:
-            self.missing += 1
+            if len(self._missed) < MISSED:
+                self._missed.add(char)
             glyph = (8, NARROW_BOX) if code < 0x80 else (16, WIDE_BOX)
         self._kept.insert(0, (char, glyph))
         if len(self._kept) > KEPT:

@@ -92,6 +92,9 @@ class FakeFace:
     refresh_ms: int = 40
     missing: int = 0
     lines: list[str] = field(default_factory=list)
+    colour: int | None = None
+    shows: list[tuple[int, tuple[str, ...], int]] = field(default_factory=list)
+    dims: list[int] = field(default_factory=list)
     frames: list[tuple[int, bool, tuple[str, ...]]] = field(default_factory=list)
 
     def width(self, text: str) -> int:
@@ -99,11 +102,16 @@ class FakeFace:
             return len(text)
         return sum(8 if character < "\x80" else 16 for character in text)
 
-    def show(self, lines: list[str], now: int) -> None:
+    def show(self, lines: list[str], now: int, colour: int) -> None:
         self.lines = list(lines)
+        self.colour = colour
+        self.shows.append((now, tuple(lines), colour))
 
     def pattern(self, phase: int) -> None:
         self.lines = [f"pattern {phase}"]
+
+    def dim(self, percent: int) -> None:
+        self.dims.append(percent)
 
     def frame(self, now: int, lit: bool) -> None:
         self.frames.append((now, lit, tuple(self.lines)))

@@ -1,7 +1,8 @@
-"""Renders a call display in the real MicroPython: JSON on stdin, rows of `#` and `.` on stdout.
+"""Renders call displays in the real MicroPython: rows of `#` and `.` on stdout.
 
-stdin: {"glyphs": path, "columns", "rows", "desired" or null, "at": ms after it, "identify": bool}.
-The last line is the role's state as JSON.
+stdin, a JSON line a display: {"glyphs": path, "columns", "rows", "colours", "desired" or null,
+"at": ms after it, "unix": ms when it starts or null, "identify": bool}.
+stdout, for each: the rows of each colour's plane in turn, then the role's state as JSON.
 """
 
 import json
@@ -11,13 +12,23 @@ from hall.canvas import MatrixFace
 from hall.glyphs import GlyphPack
 from hall.roles.call_display import CallDisplay
 
+SETTINGS = {
+    "blink_s": 0,
+    "brightness": 60,
+    "night_brightness": 60,
+    "night_from_h": 0,
+    "night_to_h": 0,
+    "utc_offset_min": 480,
+}
+
 
 class Panel:
     refresh_ms = 40
 
-    def __init__(self, columns, rows):
+    def __init__(self, columns, rows, colours):
         self.width = columns
         self.height = 16 * rows
+        self.colours = colours
         self.picture = None
         self.scanned = None
 
@@ -29,28 +40,41 @@ class Panel:
 
     def print(self):
         stride = self.width // 8
-        for y in range(self.height):
-            row = self.scanned[y * stride : (y + 1) * stride]
+        for start in range(0, len(self.scanned), stride):
+            row = self.scanned[start : start + stride]
             bits = [byte >> bit & 1 for byte in row for bit in range(7, -1, -1)]
             print("".join(["#" if bit else "." for bit in bits]))
 
 
 class Context:
+    def __init__(self, unix):
+        self.unix = unix
+        self.now = 0
+
     def emit(self, kind, data):
         pass
 
     def link_down_ms(self):
         return 0
 
+    def unix_ms(self):
+        return None if self.unix is None else self.unix + self.now
 
-job = json.loads(sys.stdin.readline())
-panel = Panel(job["columns"], job["rows"])
-role = CallDisplay({"blink_s": 0}, MatrixFace(panel, GlyphPack(job["glyphs"])), Context())
-if job["desired"]:
-    role.desire(job["desired"], 0)
-if job["identify"]:
-    role.identify(0)
-for now in range(0, job["at"] + 1, role.PERIOD_MS):
-    role.step(now)
-panel.print()
-print(json.dumps(role.state()))
+
+def render(job):
+    panel = Panel(job["columns"], job["rows"], job["colours"])
+    context = Context(job["unix"])
+    role = CallDisplay(SETTINGS, MatrixFace(panel, GlyphPack(job["glyphs"])), context)
+    if job["desired"]:
+        role.desire(job["desired"], 0)
+    if job["identify"]:
+        role.identify(0)
+    for now in range(0, job["at"] + 1, role.PERIOD_MS):
+        context.now = now
+        role.step(now)
+    panel.print()
+    print(json.dumps(role.state()))
+
+
+for line in sys.stdin:
+    render(json.loads(line))

@@ -1,10 +1,9 @@
-"""The MAX7219 driver and its face: the bytes on the bus, and the digits that they light."""
+"""The MAX7219 driver: the bytes on the bus, and the digits that they light."""
 
 from pathlib import Path
 
 import pytest
 from hall_firmware.hall.drivers.max7219 import Max7219, segments
-from hall_firmware.hall.segments import SegmentFace
 
 GOLDEN = Path(__file__).parent / "golden"
 PINS = {"clk": 18, "din": 23, "cs": 19}
@@ -139,49 +138,3 @@ def test_registers_that_a_surge_cleared_are_written_again():
         display.scan()
     assert chain.chips[0][9:13] == [0, 9, 7, 1]
     assert chain.lit()[:4] == [segments(char) for char in "A015"]
-
-
-class Display:
-    digits = 8
-    refresh_ms = 100
-
-    def __init__(self) -> None:
-        self.shown: list[str] = []
-        self.scans = 0
-
-    def show(self, text: str) -> None:
-        self.shown.append(text)
-
-    def scan(self) -> None:
-        self.scans += 1
-
-
-def test_the_face_writes_only_what_changes():
-    display = Display()
-    face = SegmentFace(display)
-    face.show(["A015   3"], 0)
-    for now in range(0, 1000, 100):
-        face.frame(now, now != 500)
-    assert display.shown == ["A015   3", "", "A015   3"]
-    assert display.scans == 10
-
-
-def test_the_face_scrolls_what_does_not_fit():
-    display = Display()
-    face = SegmentFace(display)
-    face.show(["8.30-17.00 CLOSED"], 0)
-    assert face.width("8.30-17.00 CLOSED") == 15
-    for now in range(0, 10_000, 100):
-        face.frame(now, True)
-    assert display.shown[:3] == ["8.30-17.00", "30-17.00 ", "0-17.00 C"]
-    assert display.shown[15:18] == ["  8.30-17.", " 8.30-17.0", "8.30-17.00"]
-
-
-def test_the_pattern_lights_every_segment():
-    display = Display()
-    face = SegmentFace(display)
-    for phase in (1, 0):
-        face.pattern(phase)
-        face.frame(0, True)
-    assert display.shown == ["8." * 8, ""]
-    assert face.selftest() == {}

@@ -236,6 +236,14 @@ SLIPS |= {
         "keypad-5", "value: 20, unit: ms", "value: 51, unit: ms",
         "settings.debounce_ms.value: is 51; 5 to 50 ms",
     ),
+    "a night that begins after midnight": Slip(
+        "call-display-p10-64x16", "22, unit: h, min: 0, max: 23", "22, unit: h, min: 0, max: 24",
+        "settings.night_from_h.max: is 24; within 0 to 23 h, what the role can use",
+    ),
+    "a brightness of nothing": Slip(
+        "call-display-p10-64x16", 'value: 60, unit: "%", min: 5', 'value: 60, unit: "%", min: 0',
+        "settings.brightness.min: is 0; within 1 to 100 %, what the role can use",
+    ),
     "a range upside down": Slip(
         "keypad-5", "min: 5, max: 50,", "min: 50, max: 5,",
         "settings.debounce_ms.min: is 50, above max; at most 5",
@@ -246,11 +254,12 @@ SLIPS |= {
     ),
     "a unit there is not": Slip(
         "keypad-5", "value: 20, unit: ms", "value: 20, unit: msec",
-        'settings.debounce_ms.unit: is "msec"; one of ms, s, ohm, kohm, mm, %, Hz, samples',
+        'settings.debounce_ms.unit: is "msec"; one of ms, s, min, h, ohm, kohm, mm, %, Hz, samples',
     ),
     "no unit": Slip(
         "keypad-5", "value: 20, unit: ms", "value: 20",
-        "settings.debounce_ms.unit: is missing; one of ms, s, ohm, kohm, mm, %, Hz, samples",
+        "settings.debounce_ms.unit: is missing; one of ms, s, min, h, ohm, kohm, mm, %, Hz, "
+        "samples",
         "  debounce_ms:",
     ),
     "a value that is no integer": Slip(

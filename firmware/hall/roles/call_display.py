@@ -1,11 +1,16 @@
 """The call display of a window: what it says, and the promise that it is never an old number.
 
-Here: the views, their words, templates that fit the width, blinking and going stale. Not here:
-pixels and segments; a face (canvas, segments) shows the lines.
+Here: the views, their words and colours, templates that fit the width, the idle clock, blinking,
+going stale, and brightness by the hour. Not here: pixels and segments; a face (canvas, segments)
+shows the lines.
 """
 
 BLINK_MS = 250  # half a period: 2 Hz, below the 3 Hz that can trigger a seizure (WCAG 2.3.1)
-IDENTIFY_MS = 10_000
+IDENTIFY_MS = 10_000  # a whole round of the test pictures, on any face
+# How long name and clock take turns where one row has no room for both: four Hanzi are read at a
+# glance, and who waits for the clock waits no longer than for a lift's next floor.
+NAME_S = 5
+CLOCK_S = 3
 # Where the gateway names no ttl_s: three keepalives of the link.
 TTL_S = 60
 TTL_MAX_S = 86400
@@ -20,6 +25,16 @@ VIEWS = {
     "test": (),
 }
 
+RED, GREEN, YELLOW = 1, 2, 3
+COLOURS = {
+    "idle": GREEN,
+    "call": RED,
+    "closed": RED,
+    "text": YELLOW,
+    "caution": YELLOW,
+    "wait": YELLOW,
+}
+
 # What is said on a display that has Hanzi, and on one that has seven segments.
 HANZI = {"wait": "请稍候", "closed": "暂停服务", "caution": "小心地滑", "idle": "欢迎光临"}
 SEGMENTS = {"wait": "--------", "closed": "CLOSED", "caution": "CAUTION", "idle": "HELLO"}
@@ -28,6 +43,9 @@ SEGMENTS = {"wait": "--------", "closed": "CLOSED", "caution": "CAUTION", "idle"
 ONE_ROW = ("请{t}号到{w}窗口", "请{t}号", "{t}号", "{t}")
 UPPER_ROW = ("请{t}号", "{t}号", "{t}")
 LOWER_ROW = ("到{w}号窗口", "到{w}窗口", "{w}窗口", "{w}")
+
+# No line begins with one of these: it goes down together with the character before it.
+CLOSING = "，。、；：？！）》”"
 
 
 class CallDisplay:
@@ -40,27 +58,33 @@ class CallDisplay:
 
     def __init__(self, settings, face, ctx):
         self.PERIOD_MS = face.refresh_ms
+        self._settings = settings
         self._face = face
         self._ctx = ctx
         self._words = HANZI if face.hanzi else SEGMENTS
-        self._blink_ms = int(settings["blink_s"] * 1000)
+        self._brightness = settings["brightness"]  # what the face has now, percent
         self._desired = {"view": "wait"}
-        self._view = "wait"  # the view on the face; None: not the one that is wanted, or unknown
-        self._phase = None  # of the test pattern on the face
-        self._blink_since = 0
+        self._view = None  # the view on the face; None: not the one that is wanted, or unknown
+        self._since = 0  # when it began
+        self._second = None  # how many seconds of it are on the face
+        self._lines = None  # its lines on the face
         self._blink_until = 0
         self._shown = None  # the last rev that was reported as shown
         self._identify_until = 0
-        face.show([self._words["wait"]], 0)
 
     def step(self, now):
         view = "test" if now < self._identify_until else self._wanted()
         if view != self._view:
             self._begin(view, now)
-        if view == "test":
-            self._test(now)
+        # Once a second and not each frame: what is left over is for the collector, which stops
+        # the scan, and unix time is a large number on the heap.
+        second = (now - self._since) // 1000
+        if second != self._second:
+            self._second_of(view, second)
+            self._second = second
+            self._view = view
         blinking = now < self._blink_until
-        lit = not blinking or (now - self._blink_since) // BLINK_MS & 1 == 0
+        lit = not blinking or (now - self._since) // BLINK_MS & 1 == 0
         self._face.frame(now, lit)
         if view == "call" and lit and self._shown != self._desired["rev"]:
             self._shown = self._desired["rev"]
@@ -96,37 +120,77 @@ class CallDisplay:
         return desired["view"]
 
     def _begin(self, view, now):
-        self._view = self._phase = None
+        self._view = self._second = self._lines = None
+        self._since = now
         self._blink_until = 0
         if view == "call" and self._shown != self._desired["rev"]:
-            self._blink_since = now
-            self._blink_until = now + self._blink_ms
-        if view != "test":
-            self._face.show(self._lines(view), now)
-        self._view = view
+            self._blink_until = now + self._settings["blink_s"] * 1000
 
-    def _test(self, now):
-        phase = now // 1000 & 1
-        if phase != self._phase:
-            self._face.pattern(phase)
-            self._phase = phase
+    def _second_of(self, view, second):
+        """Shows what this second of the view is to show, where that is not on the face yet."""
+        minute = self._minute()
+        self._dim(minute)
+        if view == "test":
+            self._face.pattern(second)
+        elif view == "idle" or self._lines is None:
+            lines = self._idle(minute, second) if view == "idle" else self._say(view)
+            if lines != self._lines:
+                self._face.show(lines, self._since, COLOURS[view])
+                self._lines = lines
 
-    def _lines(self, view):
+    def _minute(self):
+        """The minute of the hall's day, or None while the clock is not set."""
+        unix_ms = self._ctx.unix_ms()
+        if unix_ms is None:
+            return None
+        return (unix_ms // 60_000 + self._settings["utc_offset_min"]) % 1440
+
+    def _dim(self, minute):
+        settings = self._settings
+        percent = settings["brightness"]
+        if minute is not None:
+            start, end = settings["night_from_h"], settings["night_to_h"]
+            # Hours since nightfall against the night's length: a night may have a midnight in it.
+            if (minute // 60 - start) % 24 < (end - start) % 24:
+                percent = settings["night_brightness"]
+        if percent != self._brightness:
+            self._face.dim(percent)
+            self._brightness = percent
+
+    def _say(self, view):
         desired = self._desired
         if view == "call":
             return self._call(desired["ticket"], desired["window"])
-        if view == "idle":
-            return self._wrap(desired.get("name") or self._words["idle"])
-        if view in ("text", "caution"):
-            return self._wrap(desired.get("text") or self._words[view])
+        # Seven segments have their own word for a caution, which is more than dashes for Hanzi.
+        if view == "text" or (view == "caution" and self._face.hanzi and desired.get("text")):
+            return self._wrap(desired["text"], self._face.rows)
         return [self._words[view]]
+
+    def _idle(self, minute, second):
+        """The window's name and the clock: below each other, beside each other, or in turns."""
+        face = self._face
+        name = self._desired.get("name") or self._words["idle"]
+        if not face.hanzi:
+            name = self._words["idle"]
+            clock = None if minute is None else "%02d-%02d" % divmod(minute, 60)
+            return [" " * ((face.columns - len(clock)) // 2) + clock if clock else name]
+        if minute is None:
+            return self._wrap(name, face.rows)
+        clock = "%02d:%02d" % divmod(minute, 60)
+        if face.rows > 1:
+            return self._wrap(name, face.rows - 1) + [clock]
+        both = name + " " + clock
+        # A name that has to scroll takes the clock along.
+        if face.width(both) <= face.columns or face.width(name) > face.columns:
+            return [both]
+        return [name] if second % (NAME_S + CLOCK_S) < NAME_S else [clock]
 
     def _call(self, ticket, window):
         if not self._face.hanzi:
             # The ticket stands left, the window right.
             room = self._face.columns - len(ticket) - len(window)
             return [ticket + " " * room + window if room > 0 else ticket]
-        rows = (UPPER_ROW, LOWER_ROW) if self._face.rows == 2 else (ONE_ROW,)
+        rows = (UPPER_ROW, LOWER_ROW) if self._face.rows > 1 else (ONE_ROW,)
         return [self._fitting(row, ticket, window) for row in rows]
 
     def _fitting(self, templates, ticket, window):
@@ -136,16 +200,31 @@ class CallDisplay:
                 return line
         return templates[0].format(t=ticket, w=window)
 
-    def _wrap(self, text):
-        """As two lines when that makes it fit, otherwise as one, which may scroll."""
-        face = self._face
-        if face.rows == 2 and face.columns < face.width(text) <= 2 * face.columns:
-            end = len(text)
-            while face.width(text[:end]) > face.columns:
-                end -= 1
-            if face.width(text[end:]) <= face.columns:
-                return [text[:end], text[end:]]
+    def _wrap(self, text, rows):
+        """As lines that fit, if at most `rows` of them will do; otherwise as one, which scrolls."""
+        if self._face.width(text) <= rows * self._face.columns:
+            # A text that stands still but breaks badly is read sooner than one that scrolls.
+            for well in (True, False):
+                lines = self._break(text, well)
+                if len(lines) <= rows:
+                    return lines
         return [text]
+
+    def _break(self, text, well):
+        """As lines that fit: `well` keeps words whole and CLOSING with what it closes."""
+        face = self._face
+        lines = []
+        while text:
+            end = len(text)
+            while end > 1 and face.width(text[:end]) > face.columns:
+                end -= 1
+            if well and 1 < end < len(text):
+                if text[end] in CLOSING:
+                    end -= 1
+                end = text.rfind(" ", 1, end + 1) + 1 or end
+            lines.append(text[:end].strip())
+            text = text[end:].strip()
+        return lines
 
 
 def _check(desired):
