@@ -124,9 +124,9 @@ def _check(word: ptr32) -> int:
         return _BAD_TIMES
     at = _TABLES
     end = at + 3 * scans
-    others = word[_CLOCK] | word[_DATA] | word[_START_CLEAR] | word[_START_SET]
+    steady = word[_START_CLEAR] | word[_START_SET]
     while at < end:
-        others |= word[at] | word[at + 1]
+        steady |= word[at] | word[at + 1]
         at += 3
     at += word[_GROUPS]
     end = at + 2 * word[_LINES]
@@ -134,7 +134,12 @@ def _check(word: ptr32) -> int:
     while at < end:
         data |= word[at]
         at += 2
-    if data & ~word[_DATA] or others & word[_ENABLE] or word[_LIGHT] & ~word[_ENABLE]:
+    light = word[_ENABLE]
+    clock = word[_CLOCK]
+    shift = clock | word[_DATA]
+    if data & ~word[_DATA] or word[_LIGHT] & ~light or light & shift:
+        return _BAD_LINES
+    if steady & (light | shift) or clock & word[_DATA]:
         return _BAD_LINES
     return 4 * (_PROGRAM + 8 * word[_GROUPS] * scans)
 
@@ -216,15 +221,13 @@ def _play(registers: ptr32, program: ptr32, word: ptr32) -> int:
     scan = _TABLES
     last = scan + 3 * word[_SCANS]
     at = _PROGRAM
-    end = at + clocks  # the first row, all in the dark
+    end = at + clocks  # all of the first row in the dark, of the others what is left
     while True:
         base = out[0] & others
         while at < end:
             out[0] = base | program[at]
             out[1] = clock
             at += 1
-        if scan == last:
-            return 0
         out[2] = word[scan]
         out[1] = word[scan + 1]
         out[2] = word[_START_CLEAR]
@@ -252,4 +255,6 @@ def _play(registers: ptr32, program: ptr32, word: ptr32) -> int:
             rest -= 1
         out[2] = high
         out[1] = low
-        end = at + clocks - while_lit
+        if scan == last:
+            return 0
+        end += clocks - while_lit
