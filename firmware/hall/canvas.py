@@ -84,9 +84,9 @@ class MatrixFace:
         self._scrolled = 0
         phase %= STILL_PATTERNS + len(self._planes)
         if phase < 2:
-            stride = self.columns // 8
-            for index in range(len(self._buffer)):
-                self._buffer[index] = 0x55 if (index // stride + phase) & 1 else 0xAA
+            row, next_row = [byte * (self.columns // 8) for byte in (b"\xaa", b"\x55")]
+            rows = next_row + row if phase else row + next_row
+            self._buffer[:] = rows * (len(self._buffer) // len(rows))
         else:
             for index, plane in enumerate(self._planes):
                 plane.fill(phase == STILL_PATTERNS + index)

@@ -1,7 +1,7 @@
 """The face of a seven-segment display: one line of as many characters as it has digits.
 
-Here: scrolling what does not fit, and writing only what changes. Not here: what is said (the role)
-and how a digit shows a letter (drivers/max7219).
+Here: centring what fits, scrolling what does not, and writing only what changes. Not here: what is
+said (the role) and how a digit shows a letter (drivers/max7219).
 """
 
 from .drivers.max7219 import DASH, segments
@@ -39,9 +39,10 @@ class SegmentFace:
 
     def show(self, lines, now, colour):
         """From now on the face shows this one line."""
-        self._cells = _cells(lines[0])
+        cells = _cells(lines[0])
+        self._cells = [" "] * ((self.columns - len(cells)) // 2) + cells
         self._since = now
-        for cell in self._cells:
+        for cell in cells:
             dash = cell[0] != "-" and segments(cell[0]) == DASH
             if dash and len(self._missed) < MISSED:
                 self._missed.add(cell[0])

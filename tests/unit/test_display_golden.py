@@ -22,7 +22,7 @@ Job = tuple[int, int, dict[str, Any] | None, dict[str, Any]]
 
 
 def render(jobs: list[Job]) -> list[tuple[str, Any]]:
-    """Each display's picture, a line a row of dots and plane by plane, and its role's state."""
+    """Each display's picture, a line a row of dots and plane by plane, and what is told of it."""
     lines = [
         json.dumps(
             {
@@ -34,6 +34,7 @@ def render(jobs: list[Job]) -> list[tuple[str, Any]]:
                 "at": 0,
                 "unix": None,
                 "identify": False,
+                "blink_s": 0,
                 **more,
             }
         )
@@ -135,7 +136,37 @@ def test_missing_glyphs_are_counted_each_once_however_often_they_are_shown():
         (64, 1, unknown, CLOCK | {"at": 130_000}),
         (64, 1, call("A015", "3"), {}),
     ]
-    assert [state["missing"] for _, state in render(jobs)] == [2, 2, 0]
+    assert [told["state"]["missing"] for _, told in render(jobs)] == [2, 2, 0]
+
+
+def test_a_picture_is_drawn_when_it_changes_and_not_for_each_frame():
+    scrolling = text("今日停电检修")
+    jobs: list[Job] = [
+        (64, 2, call("A015", "3"), {"at": 10_000}),
+        (64, 2, idle("综合业务"), CLOCK | {"at": 60_000}),
+        (64, 2, TEST, {"at": 3999}),
+        (64, 1, scrolling, {"at": 999}),
+        (64, 1, scrolling, {"at": 2200}),
+    ]
+    # 1.2 s of scrolling, a pixel in 30 ms, are seen in 30 frames of 40 ms.
+    assert [told["drawn"] for _, told in render(jobs)] == [1, 2, 4, 1, 31]
+
+
+def test_in_the_dark_half_of_a_blink_the_picture_is_empty_and_not_scanned():
+    """Both, because a panel that scans itself is dark only without a picture."""
+    blink = {"blink_s": 3, "colours": 2}
+    jobs: list[Job] = [
+        (64, 1, call("A015", "3"), blink | {"at": at}) for at in (240, 280, 480, 520)
+    ]
+    (first, told), *others = render(jobs)
+    dark = first.replace("#", ".")
+    assert told["lit"]
+    assert first != dark
+    assert [(picture, told["lit"]) for picture, told in others] == [
+        (dark, False),
+        (dark, False),
+        (first, True),
+    ]
 
 
 def test_the_templates_are_exactly_as_wide_as_the_panels():

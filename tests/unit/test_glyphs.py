@@ -106,6 +106,23 @@ def test_a_missing_glyph_is_a_box_and_counted():
     assert pack.missing == 3
 
 
+def test_a_missing_glyph_counts_once_however_often_it_is_asked_for():
+    pack = GlyphPack(str(PACK))
+    for _ in range(3):
+        pack.get("喆")
+        # Enough others to push it out of those that are kept.
+        for char in "ABCDEFGHIJKLMNOPQRSTUVWXYZ":
+            pack.get(char)
+    assert pack.missing == 1
+
+
+def test_what_is_missing_has_a_bound_and_is_a_box_beyond_it():
+    pack = GlyphPack(str(PACK))
+    boxes = {pack.get(chr(0x10000 + index)) for index in range(100)}
+    assert len(boxes) == 1
+    assert pack.missing == 32
+
+
 def test_a_flipped_bit_is_found(tmp_path: Path):
     content = bytearray(PACK.read_bytes())
     content[100_000] ^= 0x10

@@ -36,6 +36,14 @@ def test_the_face_writes_only_what_changes():
     assert display.scans == 10
 
 
+def test_the_face_centres_what_fits():
+    face, display = make()
+    for line in ("09-34", "HELLO.", "CAUTION", "A", "CLOSED", "A015  12"):
+        face.show([line], 0, 1)
+        face.frame(0, True)
+    assert display.shown == [" 09-34", " HELLO.", "CAUTION", "   A", " CLOSED", "A015  12"]
+
+
 def test_the_face_scrolls_what_does_not_fit():
     face, display = make()
     face.show(["8.30-17.00 CLOSED"], 0, 1)

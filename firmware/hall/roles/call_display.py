@@ -7,8 +7,8 @@ shows the lines.
 
 BLINK_MS = 250  # half a period: 2 Hz, below the 3 Hz that can trigger a seizure (WCAG 2.3.1)
 IDENTIFY_MS = 10_000  # a whole round of the test pictures, on any face
-# How long name and clock take turns where one row has no room for both: four Hanzi are read at a
-# glance, and who waits for the clock waits no longer than for a lift's next floor.
+# Where one row has no room for both, name and clock take turns: the name is what a customer looks
+# for and has more to read, and who wants the time waits no longer than it takes to read the name.
 NAME_S = 5
 CLOCK_S = 3
 # Where the gateway names no ttl_s: three keepalives of the link.
@@ -76,8 +76,8 @@ class CallDisplay:
         view = "test" if now < self._identify_until else self._wanted()
         if view != self._view:
             self._begin(view, now)
-        # Once a second and not each frame: what is left over is for the collector, which stops
-        # the scan, and unix time is a large number on the heap.
+        # Once a second and not each frame: unix time is too large for a small integer, so that
+        # it takes heap, and whoever collects that stops the scan.
         second = (now - self._since) // 1000
         if second != self._second:
             self._second_of(view, second)
@@ -171,9 +171,7 @@ class CallDisplay:
         face = self._face
         name = self._desired.get("name") or self._words["idle"]
         if not face.hanzi:
-            name = self._words["idle"]
-            clock = None if minute is None else "%02d-%02d" % divmod(minute, 60)
-            return [" " * ((face.columns - len(clock)) // 2) + clock if clock else name]
+            return [self._words["idle"] if minute is None else "%02d-%02d" % divmod(minute, 60)]
         if minute is None:
             return self._wrap(name, face.rows)
         clock = "%02d:%02d" % divmod(minute, 60)
