@@ -374,6 +374,14 @@ def test_the_face_is_told_a_new_minute_and_nothing_between():
     assert len(face.shows) == 4
 
 
+def test_the_clock_is_asked_once_a_second_because_its_answer_takes_heap():
+    role, _, context = display(unix_offset=at(9, 5))
+    role.desire(NAME, 0)
+    with patch.object(context, "unix_ms", wraps=context.unix_ms) as asked:
+        context.run(role, 10_000)
+    assert asked.call_count == 10
+
+
 def test_a_name_that_scrolls_goes_on_over_a_new_minute():
     role, face, context = display(unix_offset=at(9, 5, 58))
     context.run(role, 1000)
