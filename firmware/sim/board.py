@@ -3,12 +3,20 @@
 Here: the wiring, made once at power on. Not here: how a part behaves; each has its own module.
 """
 
+import os
+
 from flash import Flash
 from gpio import Pads
 from power import Power
 
 _CONTACTS = {"keys": "key_", "beams": "beam_"}
 _PANELS = ("hub12", "hub08", "hub75")
+# The file with the machine code for each chip.
+_NATIVE = {
+    "esp32": "scan_xtensawin.mpy",
+    "esp32s3": "scan_xtensawin.mpy",
+    "esp32c3": "scan_rv32imc.mpy",
+}
 
 
 class Board:
@@ -32,18 +40,25 @@ class Board:
         """
         driver = config["driver"]
         self.pins = pins = config["pins"]
-        self.pads.become(config["chip"])
+        self.pads.chip = config["chip"]
         if driver["name"] in _CONTACTS:
             self._wire_contacts(driver, pins)
         elif driver["name"] in _PANELS:
-            from panels import Panel
+            from tap import Tap
 
-            self.panel = Panel(driver, pins, self.pads)
-            self.pads.wire_panel(self.panel)
+            self.panel = Tap(self.pads)
+            if _in_slot(_NATIVE[config["chip"]]):
+                # What the chip would import: from now on the firmware finds it by its name alone.
+                import scan_x64  # noqa: F401
         elif driver["name"] == "max7219":
-            from segments import Max7219Chain
+            from segments import Digits
 
-            self.digits = Max7219Chain(driver["digits"])
+            self.digits = Digits(driver["digits"])
+            self.pads.wire_select(pins["cs"], self.digits.load)
+        elif driver["name"] == "max7219_matrix":
+            from segments import Matrix
+
+            self.digits = Matrix(driver["width"], driver["height"])
             self.pads.wire_select(pins["cs"], self.digits.load)
         elif driver["name"] == "probe":
             from floor import Floor
@@ -59,6 +74,12 @@ class Board:
                 self.pads.wire_contact(pin, self.contacts[name], driver["active"])
             else:
                 self.pads.wire_output(pin, name)
+
+
+def _in_slot(name):
+    """Whether there is such a file in an application slot of the flash, mounted at /flash."""
+    slots = [slot for slot in os.listdir("/flash") if slot in ("a", "b")]
+    return any(name in os.listdir("/flash/" + slot) for slot in slots)
 
 
 # The one board of this process, set at power on by `start`.

@@ -16,8 +16,6 @@ from power import (  # noqa: F401 (part of the module's API)
     WDT_RESET,
 )
 
-mem32 = board.current.pads
-
 
 class Pin:
     IN = 1

@@ -7,6 +7,10 @@ port is the host's monotonic clock in microseconds, comparable between processes
 import json
 import sys
 import time
+from binascii import b2a_base64
+
+# Bytes that go out as one piece of base64: a multiple of three and of a word, so that pieces join.
+_PIECE = 768
 
 
 def emit(line, t_us=None):
@@ -14,3 +18,12 @@ def emit(line, t_us=None):
     text = json.dumps(line, separators=(",", ":"))
     moment = time.ticks_us() if t_us is None else t_us
     sys.stdout.write('{"t_us":%d,%s\n' % (moment, text[1:]))
+
+
+def emit_bytes(what, name, data, t_us):
+    """Writes {what: {name: base64 of data}} as `emit` does, piece by piece: it may be as large as
+    what the heap has left. `data` is a memoryview of words of four bytes."""
+    sys.stdout.write('{"t_us":%d,"%s":{"%s":"' % (t_us, what, name))
+    for at in range(0, len(data), _PIECE // 4):
+        sys.stdout.write(b2a_base64(data[at : at + _PIECE // 4], newline=False))
+    sys.stdout.write('"}}\n')

@@ -33,7 +33,7 @@ class Finished:
 def modules() -> Path:
     """The folder of this test session with the application's modules: `hall/app.mpy` and so on."""
     folder = _session_folder("hall-modules-")
-    mpy.write_tree(mpy.application(), folder)
+    mpy.write_tree(mpy.application() | mpy.players("esp32"), folder)
     return folder
 
 

@@ -44,8 +44,6 @@ def pins():
     for lamp in (high, low):
         lamp.on()
         lamp.off()
-    chip.mem32[chip.GPIO_SET] = 1 << 19
-    chip.mem32[chip.GPIO_CLEAR] = 1 << 19
     from contact import Contact
 
     for active in ("low", "high"):

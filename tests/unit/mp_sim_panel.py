@@ -1,51 +1,58 @@
-"""Plays waveforms into the simulated panel; its picture lines come out on stdout.
+"""Plays a panel by the firmware's own driver on a simulated board; its lines come out on stdout.
 
-Stdin: one JSON object, {"driver", "pins", "moves"}. A move is {"shift": [data words]}, {"row": n},
-{"latch": 1}, {"light": 0 or 1}, or {"eye": microseconds until the next look}.
+Stdin: one JSON object, {"config", "moves"}. A move is {"show": hex of all planes}, {"scan": times},
+{"dim": percent}, {"blank": 1}, {"eye": microseconds until the next look}, {"sleep_ms": n},
+{"drive": [pin, level]} or {"level": pin}, which is answered by {"level": n}.
 """
 
 import json
 import sys
 import time
+from binascii import unhexlify
 
+import board
 import gpio
-import panels
+import tap
+
+
+class Bench:
+    pads = gpio.Pads()
+    panel = tap.Tap(pads)
+
 
 job = json.load(sys.stdin)
-pads = gpio.Pads()
-panel = panels.Panel(job["driver"], job["pins"], pads)
-pads.wire_panel(panel)
-driver, pins = job["driver"], job["pins"]
-SET, CLEAR = 0x3FF44008, 0x3FF4400C
-ENABLE = 1 << pins["oe" if "oe" in pins else "en"]
-LATCH = 1 << pins["lat" if "lat" in pins else "stb"]
-CLOCK = 1 << pins["clk"]
-ADDRESS = [1 << pins[name] for name in "abcd" if name in pins]
+config = job["config"]
+board.current = Bench()
+Bench.pads.chip = config["chip"]
 
+import scan_x64  # noqa: E402, F401
+from hall import hal  # noqa: E402
+from hall.drivers.description import log_bytes  # noqa: E402
+from hall.drivers.panel import find, make_panel  # noqa: E402
 
-def to(mask, level):
-    pads[SET if level else CLEAR] = mask
-
-
-def light(on):
-    to(ENABLE, on == (driver["oe_active"] == "high"))
-
-
-light(False)
-to(LATCH, driver["lat_active"] == "low")
+name = config["driver"]["name"]
+driver = __import__("hall.drivers." + name, None, None, ("layout",))
+chip = hal.Hal(config["chip"])
+panel = make_panel(
+    driver.layout, config["driver"], config["pins"], config["settings"], chip, find()
+)
+words = len(Bench.panel.open(panel._description))
+assert 4 * words == log_bytes(panel._description), words
 for move in job["moves"]:
-    if "shift" in move:
-        for word in move["shift"]:
-            pads[CLEAR] = panel.data & ~word | CLOCK
-            pads[SET] = word
-            pads[SET] = CLOCK
-    elif "row" in move:
-        for bit, mask in enumerate(ADDRESS):
-            to(mask, move["row"] >> bit & 1)
-    elif "latch" in move:
-        to(LATCH, driver["lat_active"] == "high")
-        to(LATCH, driver["lat_active"] == "low")
-    elif "light" in move:
-        light(move["light"] == 1)
+    if "show" in move:
+        panel.show(unhexlify(move["show"]))
+    elif "scan" in move:
+        for _ in range(move["scan"]):
+            panel.scan()
+    elif "dim" in move:
+        panel.dim(move["dim"])
+    elif "blank" in move:
+        find().blank(panel._description)
     elif "eye" in move:
-        panel.tick(time.ticks_us() + move["eye"])
+        Bench.panel.tick(time.ticks_us() + move["eye"])
+    elif "sleep_ms" in move:
+        time.sleep_ms(move["sleep_ms"])
+    elif "drive" in move:
+        Bench.pads.drive(*move["drive"])
+    elif "level" in move:
+        print(json.dumps({"level": Bench.pads.level(move["level"])}))

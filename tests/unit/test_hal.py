@@ -51,8 +51,6 @@ def test_pins_have_their_active_level(chip: Any):
         {"pin": "lamp_1", "value": 0},
         {"pin": "lamp_2", "value": 0},
         {"pin": "lamp_2", "value": 1},
-        {"pin": "lamp_1", "value": 1},
-        {"pin": "lamp_1", "value": 0},
     ]
     assert lines[-2:] == ["key low 0 1", "key high 0 1"]
 

@@ -1,7 +1,7 @@
-"""The simulated panel shows what a waveform means, by a formula that is not its own.
+"""A simulated panel: the firmware's driver, the native scan, its log, and the eye on the host.
 
-`support.panel_model.position` was written from the panels' documentation for the tests of the
-drivers; here it makes the waveforms.
+The eye (`hall_panel`) was written from the panels' documentation, and knows nothing of the tables
+and descriptions by which the firmware makes the waveform.
 """
 
 import json
@@ -10,153 +10,177 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hall_profiles import compile_config, load
+from hall_profiles import builtin_names, compile_config, load
+from hall_tools import deploy
+from hall_tools.onlooker import Onlooker
 from support import micropython
-from support.panel_model import LINES, position
 
 HERE = Path(__file__).parent
-Picture = list[list[bool]]
 
 
-def config(name: str, **change: Any) -> dict[str, Any]:
+def config(profile: str, **change: Any) -> dict[str, Any]:
     compiled: dict[str, Any] = compile_config(
-        load(name), device="d-1", hall="demo", broker_host="127.0.0.1", broker_port=1
+        load(profile), device="d-1", hall="demo", broker_host="127.0.0.1", broker_port=1
     )
-    return {"driver": {**compiled["driver"], **change}, "pins": compiled["pins"]}
+    return {**compiled, "driver": {**compiled["driver"], **change}}
 
 
 P10 = "call-display-p10-64x16"
 F375 = "call-display-f375-64x32"
 HUB75 = "call-display-hub75-64x32"
 PANELS = {
-    "hub12": config(P10),
-    "hub12 two storeys": config(P10, height=32),
+    name: config(name)
+    for name in builtin_names()
+    if load(name).role == "call_display" and config(name)["driver"]["name"] in deploy.SCANNED
+} | {
+    "hub12 two storeys": config(P10, height=32, chain=4),
+    "hub12 from below": config(P10, height=32, chain=4, storeys="bottom_first"),
     "hub12 long, inverted": config(
-        P10, width=128, oe_active="low", data_active="high", lat_active="low"
+        P10, width=128, chain=4, oe_active="low", data_active="high", lat_active="low"
     ),
-    "hub08": config(F375),
     "hub08 one line": config(F375, height=16),
     "hub08 inverted": config(F375, oe_active="high", data_active="high", lat_active="low"),
-    "hub75": config(HUB75),
-    "hub75 chain": config(HUB75, width=128),
+    "hub75 chain": config(HUB75, width=128, chain=2),
+    "hub75 two storeys": config(HUB75, height=64, chain=2),
+    "hub75 other rows": config(HUB75, row_order=[*range(8, 16), *range(8)]),
 }
 
 
-def draw(panel: dict[str, Any], seed: int) -> Picture:
-    chance = random.Random(seed)
-    width, height = size(panel)
-    return [[chance.random() < 0.3 for _ in range(width)] for _ in range(height)]
+def planes(panel: dict[str, Any]) -> int:
+    driver = panel["driver"]
+    return 3 if driver["name"] == "hub75" else driver.get("colours", 1)
 
 
-def steps(panel: dict[str, Any]) -> int:
-    return 1 << len(LINES[panel["driver"]["name"]][2])
+def draw(panel: dict[str, Any], seed: int) -> bytes:
+    driver = panel["driver"]
+    size = planes(panel) * driver["width"] * driver["height"] // 8
+    return random.Random(seed).randbytes(size)
 
 
-def words(panel: dict[str, Any], picture: Picture, step: int) -> list[int]:
-    """What goes out on the data lines for one scan step, clock by clock."""
-    driver, pins = panel["driver"], panel["pins"]
-    lines = LINES[driver["name"]][3]
-    data = sum(1 << pins[name] for part in lines for name in part if name in pins)
-    dark = 0 if driver["data_active"] == "high" else data
-    rows = driver["height"] // steps(panel) if driver["name"] == "hub12" else 1
-    sent = [dark] * (driver["width"] * rows)
-    for y, row in enumerate(picture):
-        for x, lit in enumerate(row):
-            at, part, clock = position(driver["name"], driver["width"], x, y)
-            if lit and at == step:
-                sent[clock] ^= 1 << pins[lines[part][0]]
-    return sent
-
-
-def scan(panel: dict[str, Any], picture: Picture, rows: list[int] | None = None) -> list[dict]:
-    moves: list[dict[str, Any]] = []
-    for step in range(steps(panel)) if rows is None else rows:
-        shift = {"shift": words(panel, picture, step)}
-        moves += [shift, {"row": step}, {"latch": 1}, {"light": 1}, {"light": 0}]
-    return moves
-
-
-def seen(panel: dict[str, Any], moves: list[dict[str, Any]]) -> list[list[str]]:
-    job = json.dumps({**panel, "moves": moves})
-    done = micropython.run(
-        HERE / "mp_sim_panel.py", path=[micropython.simulation()], heap="16M", stdin=job
-    )
-    lines = [json.loads(line)["panel"] for line in done.output.splitlines()]
-    assert all((line["w"], line["h"]) == size(panel) for line in lines)
-    return [line["rows"] for line in lines]
-
-
-def size(panel: dict[str, Any]) -> tuple[int, int]:
-    return panel["driver"]["width"], panel["driver"]["height"]
-
-
-def text(picture: Picture) -> list[str]:
+def rows(panel: dict[str, Any], picture: bytes) -> list[list[str]]:
+    """The rows of each plane as hexadecimal digits."""
+    row = panel["driver"]["width"] // 8
+    plane = len(picture) // planes(panel)
     return [
-        f"{int(''.join('1' if lit else '0' for lit in row), 2):0{len(row) // 4}x}"
-        for row in picture
+        [picture[at : at + row].hex() for at in range(start, start + plane, row)]
+        for start in range(0, len(picture), plane)
     ]
 
 
-def blank(panel: dict[str, Any]) -> list[str]:
-    width, height = size(panel)
-    return ["0" * (width // 4)] * height
+def told(panel: dict[str, Any], moves: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What the device's process says.
+
+    Before the moves a dark frame is played: the first one begins at other levels of the address
+    lines than those that follow, and so differs from them.
+    """
+    done = micropython.run(
+        HERE / "mp_sim_panel.py",
+        path=[micropython.simulation(), micropython.modules()],
+        stdin=json.dumps({"config": panel, "moves": [{"scan": 1}, *moves]}),
+    )
+    return [json.loads(line) for line in done.output.splitlines()][1:]
+
+
+def seen(panel: dict[str, Any], lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What the host's eye makes of that."""
+    onlooker = Onlooker(panel)
+    changes = [onlooker.see(line) for line in lines]
+    return [change["panel"] for change in changes if change]
+
+
+def show(picture: bytes, times: int = 2) -> list[dict[str, Any]]:
+    return [{"show": picture.hex()}, {"scan": times}]
 
 
 @pytest.mark.parametrize("name", PANELS)
-def test_the_eye_sees_the_picture_of_the_waveform(name: str):
+def test_the_eye_sees_what_the_firmware_shows(name: str):
     panel = PANELS[name]
     first, second = draw(panel, 1), draw(panel, 2)
-    moves = [*scan(panel, first), *scan(panel, first), *scan(panel, second), *scan(panel, second)]
-    assert seen(panel, moves) == [text(first), text(second)]
+    lines = told(panel, [*show(first), *show(second)])
+    assert len(lines) == 2, "a frame is told once"
+    pictures = seen(panel, lines)
+    driver = panel["driver"]
+    for picture, drawn in zip(pictures, (first, second), strict=True):
+        of_planes = rows(panel, drawn)
+        assert (picture["w"], picture["h"]) == (driver["width"], driver["height"])
+        assert picture.get("colours", [picture["rows"]]) == of_planes
+        assert picture["rows"] == [union(same) for same in zip(*of_planes, strict=True)]
 
 
-def test_shift_registers_keep_the_last_bits_however_many_are_sent():
-    panel = PANELS["hub08"]
-    picture = draw(panel, 3)
-    moves = scan(panel, picture)
-    moves[0]["shift"] = [0, *moves[0]["shift"]]
-    moves[5]["shift"] = words(panel, draw(panel, 4), 1)[:9] + moves[5]["shift"]
-    assert seen(panel, moves) == [text(picture)]
+def union(same: tuple[str, ...]) -> str:
+    """One row of all planes at once."""
+    lit = 0
+    for row in same:
+        lit |= int(row, 16)
+    return f"{lit:0{len(same[0])}x}"
+
+
+def blank(panel: dict[str, Any]) -> bytes:
+    return bytes(len(draw(panel, 0)))
 
 
 def test_a_frame_that_stops_goes_dark_and_comes_back():
-    panel = PANELS["hub12"]
+    panel = PANELS[P10]
     picture = draw(panel, 5)
-    moves = [*scan(panel, picture), {"eye": 300_000}, *scan(panel, picture)]
-    assert seen(panel, moves) == [text(picture), blank(panel), text(picture)]
+    lines = told(panel, [*show(picture), {"eye": 300_000}, {"eye": 300_000}, {"scan": 1}])
+    assert [line["scan"].get("dark") for line in lines] == [None, True, None]
+    # Dark since 200 ms after the last of the two frames, whenever somebody looks.
+    assert 0 <= lines[1]["t_us"] - lines[0]["t_us"] - 200_000 < 50_000
+    assert [picture["rows"] for picture in seen(panel, lines)] == [
+        rows(panel, picture)[0],
+        rows(panel, blank(panel))[0],
+        rows(panel, picture)[0],
+    ]
 
 
 def test_a_short_gap_is_not_seen():
-    panel = PANELS["hub12"]
-    moves = [*scan(panel, draw(panel, 5)), {"eye": 150_000}, *scan(panel, draw(panel, 5))]
-    assert len(seen(panel, moves)) == 1
+    panel = PANELS[P10]
+    assert len(told(panel, [*show(draw(panel, 5)), {"eye": 150_000}, {"scan": 1}])) == 1
 
 
-def test_a_row_that_is_never_lit_is_dark():
-    panel = PANELS["hub12"]
-    picture = draw(panel, 6)
-    moves = [*scan(panel, picture, [0, 1, 3]), {"eye": 300_000}]
-    expected = [row if y % 4 != 2 else "0" * 16 for y, row in enumerate(text(picture))]
-    assert seen(panel, moves) == [expected]
+def test_a_stall_is_told_by_the_next_frame_when_nobody_looked():
+    panel = PANELS[P10]
+    moves = [*show(draw(panel, 5)), {"sleep_ms": 250}, {"scan": 1}]
+    assert [line["scan"].get("dark") for line in told(panel, moves)] == [None, True, None]
 
 
-def test_an_address_that_moves_while_lit_shows_a_ghost():
-    panel = PANELS["hub12"]
+def test_a_picture_that_is_dark_is_no_change_for_who_saw_darkness():
+    panel = PANELS[P10]
+    lines = told(panel, [{"eye": 300_000}, {"scan": 1}])
+    assert ["log" in line["scan"] for line in lines] == [False, True]
+    assert seen(panel, lines) == []
+
+
+def test_brightness_changes_the_frame_but_not_the_picture():
+    panel = PANELS[HUB75]
+    lines = told(panel, [*show(draw(panel, 6)), {"dim": 5}, {"scan": 2}, {"dim": 5}, {"scan": 2}])
+    assert len(lines) == 2
+    assert len(seen(panel, lines)) == 1
+
+
+def test_blank_is_no_frame():
+    panel = PANELS[F375]
     picture = draw(panel, 7)
-    moves = scan(panel, picture)
-    # Row 0 is still lit while the address goes on to row 1: the data of row 0 glow there too.
-    assert moves[4] == {"light": 0}
-    moves[4:4] = [{"row": 1}]
-    ghost = [
-        [a or b for a, b in zip(row, picture[y - 1], strict=True)] if y % 4 == 1 else row
-        for y, row in enumerate(picture)
-    ]
-    assert seen(panel, moves) == [text(ghost)]
+    assert len(told(panel, [*show(picture), {"blank": 1}, {"scan": 1}])) == 1
 
 
-def test_a_row_left_on_is_seen_alone():
-    panel = PANELS["hub12"]
-    picture = draw(panel, 8)
-    moves = [*scan(panel, picture, [2])[:-1], {"eye": 300_000}]
-    expected = [row if y % 4 == 2 else "0" * 16 for y, row in enumerate(text(picture))]
-    assert seen(panel, moves) == [expected]
+def test_the_outputs_that_are_not_the_panels_keep_their_levels():
+    panel = PANELS[F375]
+    free = next(pin for pin in (13, 14, 32, 33) if pin not in panel["pins"].values())
+    enable = panel["pins"]["en"]
+    moves = [{"drive": [free, 1]}, *show(draw(panel, 8)), {"level": free}, {"level": enable}]
+    moves += [{"drive": [free, 0]}, *show(draw(panel, 9)), {"level": free}]
+    levels = [line["level"] for line in told(panel, moves) if "level" in line]
+    assert levels == [1, int(panel["driver"]["oe_active"] == "low"), 0]
+
+
+def test_without_power_a_panel_is_dark():
+    panel = PANELS[P10]
+    onlooker = Onlooker(panel)
+    (line,) = told(panel, show(draw(panel, 10)))
+    assert onlooker.power_off(line["t_us"] - 1) is None
+    assert onlooker.see(line)
+    off = onlooker.power_off(line["t_us"] + 5)
+    assert off
+    assert off["t_us"] == line["t_us"] + 5
+    assert off["panel"]["rows"] == rows(panel, blank(panel))[0]

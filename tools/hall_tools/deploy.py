@@ -22,6 +22,12 @@ _TABLE_ADDRESS = 0x8000
 _TABLE_BYTES = 0xC00
 _APP, _DATA = 0, 1
 
+SCANNED = ("hub12", "hub08", "hub75")
+"""Drivers of panels that the controller scans."""
+
+_DRIVER_MODULES = {"max7219_matrix": "max7219"}
+"""Where a driver's module has another name."""
+
 
 class Partition(NamedTuple):
     """One entry of the partition table (ESP-IDF programming guide, "Partition Tables")."""
@@ -91,7 +97,10 @@ def file_system(config: dict[str, Any]) -> dict[str, bytes]:
     root = mpy.firmware_root()
     files = {name: (root / name).read_bytes() for name in ("boot.py", "main.py")}
     files["config.json"] = json.dumps(config, separators=(",", ":"), ensure_ascii=False).encode()
-    files.update({f"a/{name}": content for name, content in mpy.application().items()})
+    application = mpy.application()
+    if config["driver"]["name"] in SCANNED:
+        application |= mpy.players(config["chip"])
+    files.update({f"a/{name}": content for name, content in application.items()})
     return files
 
 
@@ -114,7 +123,7 @@ def check_possible(config: dict[str, Any]) -> None:
     profile, driver, transport = config["profile"], config["driver"]["name"], config["transport"]
     if f"hall/{transport}.mpy" not in available:
         raise UserError(f"{profile}: this firmware does not speak {transport}, only mqtt")
-    if f"hall/drivers/{driver}.mpy" not in available:
+    if f"hall/drivers/{_DRIVER_MODULES.get(driver, driver)}.mpy" not in available:
         raise UserError(f"{profile}: driver {driver} is not in this firmware")
 
 

@@ -21,8 +21,11 @@ from hall_tools.errors import UserError
 _FLAGS = "-O2"
 _SIMULATION_FLAGS = "-O3"
 
-#: Modules that the chip compiles, because compiled they would hold one architecture's machine code.
-_AS_SOURCE = frozenset({"hall/drivers/scan_viper.py"})
+#: The chip compiles it: compiled here it would hold one architecture's machine code.
+_VIPER = "hall/drivers/scan_viper.py"
+
+#: The machine code of each chip, as MicroPython names it.
+_MACHINES = {"esp32": "xtensawin", "esp32s3": "xtensawin", "esp32c3": "rv32imc"}
 
 
 def firmware_root() -> Path:
@@ -56,29 +59,53 @@ def compile_module(source: Path, name: str, flags: str = _FLAGS) -> bytes:
 def application() -> dict[str, bytes]:
     """What ships in an application slot: path below the slot (`hall/app.mpy`) -> content.
 
-    Every module of firmware/hall is compiled but for one in viper; that, and data beside them
-    (`*.bin`), go along as they are.
+    Every module of firmware/hall is compiled; data beside them (`*.bin`) goes along as it is. What
+    only a scanned panel needs is in players().
     """
     root = firmware_root()
     files = {
         name.removesuffix(".py") + ".mpy": compile_module(root / name, name)
         for name in _sources(root, "hall")
-        if name not in _AS_SOURCE
+        if name != _VIPER
     }
     for data in sorted((root / "hall").rglob("*.bin")):
         files[str(data.relative_to(root))] = data.read_bytes()
-    for name in _AS_SOURCE:
-        files[name] = (root / name).read_bytes()
     return files
 
 
+def players(chip: str) -> dict[str, bytes]:
+    """What plays a scanned panel's frames on `chip` (esp32, esp32s3, esp32c3), as application().
+
+    That is the native scan, and viper for a MicroPython that refuses it. Raises UserError when the
+    native one has not been built.
+    """
+    machine = _MACHINES[chip]
+    files = _native(machine, f"scan_{machine}.mpy")
+    return files | {_VIPER: (firmware_root() / _VIPER).read_bytes()}
+
+
 def simulation() -> dict[str, bytes]:
-    """machine, network, esp32 and the world they act on: flat file name -> .mpy content."""
+    """machine, network, esp32 and the world they act on: flat file name -> .mpy content.
+
+    With them `scan_log`, the native scan of the unix port, which logs its stores.
+    """
     root = firmware_root()
-    return {
+    files = {
         Path(name).stem + ".mpy": compile_module(root / name, name, _SIMULATION_FLAGS)
         for name in _sources(root, "sim")
     }
+    return files | _native("x64", "scan_log.mpy")
+
+
+def _native(machine: str, name: str) -> dict[str, bytes]:
+    source = firmware_root() / "native" / "prebuilt" / f"scan_{machine}.mpy"
+    try:
+        return {name: source.read_bytes()}
+    except OSError as error:
+        raise UserError(
+            f"{source}: no machine code for {machine}: {error.strerror}; run `hall native build`",
+            os.EX_NOINPUT,
+        ) from error
 
 
 def write_tree(files: dict[str, bytes], folder: Path) -> None:

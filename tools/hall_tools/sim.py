@@ -12,6 +12,7 @@ import importlib.util
 import json
 import os
 import sys
+import time
 from collections import deque
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -19,11 +20,13 @@ from typing import IO, Any, cast
 
 from hall_tools import deploy, mpy
 from hall_tools.errors import UserError
+from hall_tools.onlooker import Onlooker
 
 # 64-bit words: about what an ESP32 gives an application with its 32-bit words.
 HEAP = "192K"
 _LINES_KEPT = 10_000
 _LONGEST_LINE = 256 * 1024
+_LOG_SHOWN = 200
 
 
 class SimDevice:
@@ -201,18 +204,27 @@ class SimDevice:
         assert process is not None
         assert process.stdin is not None
         assert process.stdout is not None
+        scanned = self.config["driver"]["name"] in deploy.SCANNED
+        onlooker = Onlooker(self.config) if scanned else None
         reset = None
         async for raw in process.stdout:
             line = _parse(raw)
-            self._say(line)
+            if onlooker and "scan" in line:
+                self._say(onlooker.see(line))
+            else:
+                self._say(line)
             if "reset" in line:
                 reset = line
         exit_code = await process.wait()
+        if onlooker:
+            self._say(onlooker.power_off(time.monotonic_ns() // 1000))
         process.stdin.close()
         self._process = None
         return reset, exit_code
 
-    def _say(self, line: dict[str, Any]) -> None:
+    def _say(self, line: dict[str, Any] | None) -> None:
+        if line is None:
+            return
         self.dropped += len(self._said) == _LINES_KEPT
         self._said.append(line)
         self._spoke.set()
@@ -224,5 +236,5 @@ def _parse(raw: bytes) -> dict[str, Any]:
         try:
             return cast("dict[str, Any]", json.loads(text))
         except ValueError:
-            pass  # cut off by the end of the process: shown as it is
+            text = text[:_LOG_SHOWN]  # cut off by the end of the process
     return {"log": text}
