@@ -113,6 +113,7 @@ def test_a_call_scrolls_only_when_its_bare_numbers_do_not_fit(ticket, window, co
         ("今日8:30停电检修", ["今日8:30", "停电检修"]),
         ("请到3号 自助柜台", ["请到3号", "自助柜台"]),
         ("Please wait", ["Please", "wait"]),
+        ("Mr Smith 3", ["Mr Smith", "3"]),
         ("No entry, please", ["No entry", ", please"]),
         ("今日停电，请稍", ["今日停", "电，请稍"]),
         ("今日停电，请稍候", ["今日停电", "，请稍候"]),
