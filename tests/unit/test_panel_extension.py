@@ -9,35 +9,35 @@ import pytest
 from hall_firmware.hall.drivers import description as words
 from hall_panel import _scan
 from support.native import built
-from support.native.machine import GPIO
-from support.native.panels import CONFIGS, P10, PROFILES, Words, make, random_picture, size
+from support.native.panels import CONFIGS, P10, PROFILES, Panel, Words, make
 
 ERRORS = range(-11, 0)
 UNTOUCHED = 0xA5
+REGISTERS = 0x3FF44000
 
 
-def played(description: Words, picture: bytes) -> tuple[bytes, bytes]:
-    program = bytearray(words.program_bytes(description))
-    used = _scan.build(program, picture, description)
-    log = bytearray(words.log_bytes(description))
-    stored = _scan.frame(program, description, log)
-    return bytes(program[:used]), bytes(log[: 4 * stored])
+def played(panel: Panel, picture: bytes) -> built.Played:
+    program = bytearray(words.program_bytes(panel.description))
+    used = _scan.build(program, picture, panel.description)
+    log = bytearray(words.log_bytes(panel.description))
+    log[:4] = panel.outputs.to_bytes(4, "little")
+    stored = _scan.frame(program, panel.description, log)
+    return built.Played(bytes(program[:used]), bytes(log[: 4 * stored]))
 
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_programs_and_stores_are_those_of_the_unix_port(name: str):
-    config = CONFIGS[name]
-    jobs: list[tuple[Words, bytes]] = []
-    for seed, lit in enumerate((1, 40, 250, None)):
-        description, _ = make(config, GPIO["xtensawin"], lit=lit)
-        jobs.append((description, random_picture(config, seed)))
+    panels = [make(CONFIGS[name], REGISTERS, lit=lit) for lit in (1, 40, 250, None)]
+    jobs = [(panel, panel.random_picture(seed)) for seed, panel in enumerate(panels)]
     assert [played(*job) for job in jobs] == built.play(jobs)
+
+
+PICTURE = bytes(make(PROFILES[P10], REGISTERS).picture_bytes)
 
 
 @pytest.fixture
 def panel() -> Words:
-    description, _ = make(PROFILES[P10], GPIO["xtensawin"], lit=20)
-    return description
+    return make(PROFILES[P10], REGISTERS, lit=20).description
 
 
 def code(function: Callable[..., int], *buffers: Any) -> int:
@@ -55,7 +55,7 @@ def changed(description: Words, place: int, value: int) -> Words:
 
 
 def test_wrong_buffers_are_refused_before_anything_is_logged(panel: Words):
-    program, picture = bytearray(words.program_bytes(panel)), bytes(size(PROFILES[P10]))
+    program, picture = bytearray(words.program_bytes(panel)), PICTURE
     room = words.log_bytes(panel)
     assert code(_scan.build, program[:-4], picture, panel) == -6
     assert code(_scan.build, program, picture[:-1], panel) == -5
@@ -76,7 +76,7 @@ def test_wrong_buffers_are_refused_before_anything_is_logged(panel: Words):
 
 
 def test_a_written_buffer_may_share_no_memory(panel: Words):
-    program, picture = bytearray(words.program_bytes(panel)), bytes(size(PROFILES[P10]))
+    program, picture = bytearray(words.program_bytes(panel)), PICTURE
     _scan.build(program, picture, panel)
     before = bytes(program)
     assert code(_scan.build, program, memoryview(program)[-len(picture) :], panel) == -11
@@ -86,7 +86,7 @@ def test_a_written_buffer_may_share_no_memory(panel: Words):
 
 
 def test_what_is_no_buffer_of_bytes_is_refused(panel: Words):
-    program, picture = bytearray(words.program_bytes(panel)), bytes(size(PROFILES[P10]))
+    program, picture = bytearray(words.program_bytes(panel)), PICTURE
     wrong: list[tuple[type[Exception], tuple[Any, ...]]] = [
         (TypeError, (1, picture, panel)),
         (TypeError, (program, None, panel)),
@@ -106,14 +106,14 @@ def test_what_is_no_buffer_of_bytes_is_refused(panel: Words):
 def test_random_arguments_are_errors_or_fit(panel: Words):
     """A bounded, quick look; test_panel_fuzz.py looks harder."""
     chance = random.Random(3)
-    picture, log = bytes(size(PROFILES[P10])), bytearray(words.log_bytes(panel))
+    log = bytearray(words.log_bytes(panel))
     reached: set[int] = set()
     for _ in range(2_000):
         description = array("I", panel)
         description[chance.randrange(len(panel))] = chance.getrandbits(chance.choice((3, 8, 32)))
         program = bytearray(words.program_bytes(panel))
         try:
-            _scan.build(program, picture, description)
+            _scan.build(program, PICTURE, description)
             reached.add(min(_scan.frame(program, description, log), 0))
         except ValueError as error:
             reached.add(error.args[0])
