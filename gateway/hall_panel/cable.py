@@ -13,8 +13,8 @@ from hall_panel.layout import Driver, Layout
 from hall_panel.waveform import CLEAR, OUT, SET, STORE_NS, Clocks, Store
 
 DEAD_NS = 500
-"""Light sooner than this after address or latch have moved counts as no dead time. The 4953 that
-switch the rows turn off in some 0.1 us; 1 to 5 us are what libraries wait (an estimate)."""
+"""Light sooner than this after address or latch have moved counts as no dead time: the least that
+row drivers blank by themselves (0.5 to 1 us, TI LP5866). Bare 4953 may need more: on the bench."""
 
 
 class Flash(NamedTuple):
@@ -46,7 +46,7 @@ class Broken:
 class Panel:
     """`driver` and `pins` are those of the device's config. Raises ValueError for no such panel.
 
-    Before the first store nothing is lit: a pull resistor keeps the enable line dark.
+    Before the first store nothing is lit, and all dots are dark.
 
     `line_pins`: the pins of layout.lines. `dark`: the level of all data lines of a dark dot.
     """
@@ -70,7 +70,8 @@ class Panel:
         }
         self._control = self._enable | self._latch | self._address
         self._lines = self._control | self._data | self.clock
-        self._level = self._enable ^ self._lit_level
+        # Outputs are made idle before the first frame.
+        self._level = (self._enable ^ self._lit_level) | (self._latch ^ self._latching)
         self._register: int | None = None
         self.dark = self._data if driver["data_active"] == "low" else 0
         self._shifted = self.dark.to_bytes(4, "little") * layout.length
@@ -145,7 +146,7 @@ class Panel:
         changed = before ^ after
         if changed & after & self.clock:
             self.broken.data_with_clock += bool(changed & self._data)
-            self._shifted = self._shifted[4:] + after.to_bytes(4, "little")
+            self._shifted = self._shifted[4:] + (after ^ self.clock).to_bytes(4, "little")
         elif before & after & self.clock:
             self.broken.data_under_clock += 1
 

@@ -21,7 +21,7 @@ class Picture:
     width: int
     height: int
     planes: tuple[bytes, ...]
-    light: tuple[Sequence[int], ...]
+    light: tuple[tuple[int, ...], ...]
     full_ns: int
 
     def rows(self, *planes: int) -> list[str]:
@@ -67,5 +67,5 @@ def of_light(
         table = {ns: "1" if ns > half else "0" for row in rows for ns in set(row)}
         bits = "".join([table[ns] for row in rows for ns in row])
         planes.append(int(bits, 2).to_bytes(width * height // 8, "big"))
-    flat = tuple([ns for row in rows for ns in row] for rows in light)
+    flat = tuple(tuple([ns for row in rows for ns in row]) for rows in light)
     return Picture(width, height, tuple(planes), flat, full_ns)

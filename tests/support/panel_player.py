@@ -12,22 +12,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 CLOCKS, REST = 0xFFFFFFFE, 0xFFFFFFFF
-PINS = {
+PINS: dict[str, dict[str, int]] = {
     "hub12": {"oe": 16, "a": 17, "b": 18, "clk": 22, "lat": 19, "r": 23},
-    "hub08": dict(
-        zip(
-            ("a", "b", "c", "d", "en", "r1", "r2", "g1", "g2", "stb", "clk"),
-            (16, 17, 18, 19, 21, 25, 26, 4, 31, 23, 22),
-            strict=True,
-        )
-    ),
-    "hub75": dict(
-        zip(
-            ("r1", "g1", "b1", "r2", "g2", "b2", "a", "b", "c", "d", "clk", "lat", "oe"),
-            (25, 26, 27, 14, 12, 13, 23, 19, 5, 17, 16, 4, 15),
-            strict=True,
-        )
-    ),
+    "hub08": {"a": 16, "b": 17, "c": 18, "d": 19, "en": 21, "stb": 23, "clk": 22}
+    | {"r1": 25, "r2": 26, "g1": 4, "g2": 31},
+    "hub75": {"a": 23, "b": 19, "c": 5, "d": 17, "oe": 15, "lat": 4, "clk": 16}
+    | {"r1": 25, "g1": 26, "b1": 27, "r2": 14, "g2": 12, "b2": 13},
 }
 _ENABLE_LATCH_ADDRESS = {
     "hub12": ("oe", "lat", "ab"),
@@ -114,7 +104,7 @@ class Player:
 
     def words(self, planes: Sequence[bytes], address: int) -> list[int]:
         """The data lines at each clock of the rows that `address` lights."""
-        step = (self.driver.get("row_order") or range(self.steps))[address]
+        order: Sequence[int] = self.driver.get("row_order", range(self.steps))
         all_dark = sum(
             self.mask(line)
             for line in ("r", "r1", "g1", "b1", "r2", "g2", "b2")
@@ -124,11 +114,12 @@ class Player:
         return [
             sum(self.mask(line) for line, plane, x, y in dots if self.dot(planes[plane], x, y))
             ^ invert
-            for dots in self.sent(step)
+            for dots in self.sent(order[address])
         ]
 
     def dot(self, plane: bytes, x: int, y: int) -> int:
-        return plane[(y * self.driver["width"] + x) // 8] >> (7 - x % 8) & 1
+        at: int = y * self.driver["width"] + x
+        return plane[at // 8] >> (7 - at % 8) & 1
 
     def storeys(self, high: int) -> list[int]:
         """The top row of each storey, in the order in which they are sent."""
