@@ -38,8 +38,11 @@ class Digits:
 
 
 def render(digits: Digits) -> bytes:
-    """A PNG of WIDTH pixels a digit and the rim, HEIGHT pixels high. How bright a lit segment is makes no
-    difference: what is dimmed for a dark hall is as bright to eyes that are used to the dark."""
+    """A PNG of WIDTH pixels a digit and the rim, HEIGHT pixels high.
+
+    How bright a lit segment is makes no difference: what is dimmed for a dark hall is as bright to
+    eyes that are used to the dark.
+    """
     size = (2 * RIM + WIDTH * len(digits.segments), HEIGHT)
     fine = (size[0] * _FINE, size[1] * _FINE)
     masks = [Image.new("L", fine), Image.new("L", fine)]  # of what is dark, and of what is lit

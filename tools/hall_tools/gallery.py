@@ -43,10 +43,15 @@ def displays() -> list[Profile]:
 
 
 def pictures(profile: Profile) -> Iterator[tuple[str, bytes]]:
-    """(file name, PNG) of every view; of a later picture only where it is another."""
+    """(file name, PNG) of every view; of a later picture only where it is another.
+
+    ValueError: the firmware cannot have such a display.
+    """
     config = preview_config(profile)
     before = b""
     for view in _VIEWS:
+        if view.desired and view.desired["view"] not in profile.views:
+            continue
         desired = {"rev": 1, **view.desired} if view.desired else None
         if profile.driver.name == "max7219" and view.name == "text":
             desired = {"rev": 1, "view": "text", "text": "PAUSE 10"}  # no Hanzi on seven segments

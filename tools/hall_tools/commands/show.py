@@ -17,6 +17,7 @@ from hall_panel.digits_png import Digits
 from hall_panel.picture import Picture
 from hall_panel.preview import Preview, as_png, preview
 from hall_profiles import PayloadError, Profile, ProfileError, load, validate_desired
+from hall_profiles.model import View as FieldsOfView
 from rich.console import Console
 
 from hall_tools import dots, gallery
@@ -111,14 +112,13 @@ def _display(name: str | None) -> Profile:
 def _desired(display: Profile, view: View | None, given: dict[str, str]) -> dict[str, Any] | None:
     """The desired state of these options. UserError: the view and they do not go together."""
     wanted = view.value if view else _inferred(given)
-    if wanted == View.WAIT.value:
-        needs, may = [], []
-    else:
-        needs, may = display.views[wanted].needs, display.views[wanted].may
-    missing = [f"--{field}" for field in needs if field not in given]
+    if wanted != View.WAIT.value and wanted not in display.views:
+        raise UserError(f"{display.name} has no view {wanted}; right: {', '.join(display.views)}")
+    takes = display.views.get(wanted) or FieldsOfView()
+    missing = [f"--{field}" for field in takes.needs if field not in given]
     if missing:
         raise UserError(f"view {wanted} needs {' and '.join(missing)}", os.EX_USAGE)
-    extra = [f"--{field}" for field in given if field not in (*needs, *may)]
+    extra = [f"--{field}" for field in given if field not in (*takes.needs, *takes.may)]
     if extra:
         raise UserError(f"view {wanted} does not take {' and '.join(extra)}", os.EX_USAGE)
     if wanted == View.WAIT.value:
@@ -199,7 +199,11 @@ def _print_notes(shown: Preview) -> None:
 def _write_all(folder: Path, displays: list[Profile], as_json: bool) -> None:
     written: list[str] = []
     for display in displays:
-        for name, content in gallery.pictures(display):
+        try:
+            pictures = list(gallery.pictures(display))
+        except ValueError as error:
+            raise UserError(f"{display.name}: {error}") from None
+        for name, content in pictures:
             _write(folder / name, content)
             written.append(str(folder / name))
             if not as_json:
