@@ -6,7 +6,7 @@ with what is right around it, so that one mistake does not hide the others.
 
 from hall_profiles.check_fields import check_data, check_desired, check_events
 from hall_profiles.check_pins import check_pins
-from hall_profiles.drivers import DRIVERS, Driver, Hub12, Keys, Panel, Probe
+from hall_profiles.drivers import DRIVERS, Driver, Keys, Panel, Probe
 from hall_profiles.errors import ProfileError
 from hall_profiles.model import Board, Header, Profile, Setting
 from hall_profiles.roles import DRIVER_SETTINGS, ROLES, Role, order_faults
@@ -97,17 +97,20 @@ def _check_driver(
 
 
 def _check_panel(source: Source, panel: Panel) -> None:
-    columns, rows = panel.MODULE
+    columns, rows = panel.module()
+    modules, rest = divmod(panel.width * panel.height, columns * rows)
     if panel.width % columns:
         what, right = f"is {panel.width}", f"a multiple of {columns}, a module's width"
         source.add(("driver", "width"), what, right)
-    legal_heights = (rows, 2 * rows) if isinstance(panel, Hub12) else (rows,)
-    if panel.height not in legal_heights:
-        right = " or ".join(str(height) for height in legal_heights)
+    if panel.height not in panel.HEIGHTS:
+        right = " or ".join(str(height) for height in panel.HEIGHTS)
         source.add(("driver", "height"), f"is {panel.height}", f"{right}, of modules {rows} high")
-    elif panel.chain != (modules := max(1, panel.width * panel.height // (columns * rows))):
+    elif not rest and panel.chain != modules:
         what = f"is {panel.chain} for {panel.width}×{panel.height}"
         source.add(("driver", "chain"), what, f"{modules}, of modules {columns}×{rows}")
+    if panel.row_order is not None and sorted(panel.row_order) != list(range(panel.scan)):
+        right = f"each of 0 to {panel.scan - 1} once, the row that address 0 lights first"
+        source.add(("driver", "row_order"), f"is {show(panel.row_order)}", right)
 
 
 def _check_settings(

@@ -55,7 +55,7 @@ def compile_config(
         "role": profile.role,
         "transport": profile.transport,
         "broker": {"host": broker_host, "port": broker_port, "tls": tls},
-        "driver": profile.driver.model_dump(),
+        "driver": profile.driver.model_dump(exclude_none=True),
         "pins": dict(profile.pins),
         "settings": {**values, **overrides},
     }

@@ -82,47 +82,73 @@ class Probe(Strict):
         return self.series_ohms * near // far, self.series_ohms * far // near
 
 
-class Panel(Strict):
-    """What every LED panel that must be scanned has in common."""
+class _Scanned(Strict):
+    """What every LED panel that must be scanned has in common.
 
-    #: Columns and rows of one module of the chain.
-    MODULE: ClassVar[tuple[int, int]]
+    A frame takes 3 ms at full brightness whatever the panel (firmware/native/scan.h): that bounds
+    its repetition, so that half of the chip's time is left to all else.
+    """
 
-    width: int = Field(ge=32, le=256, description="columns of the whole chain, 32 to 256")
-    height: int = Field(ge=16, le=32, description="rows of the whole chain, 16 to 32")
+    #: Rows that modules can be put together to.
+    HEIGHTS: ClassVar[tuple[int, ...]]
+
+    width: int = Field(ge=32, le=256, description="columns of the whole display, 32 to 256")
+    height: int = Field(ge=16, le=64, description="rows of the whole display, 16 to 64")
     chain: int = Field(ge=1, le=8, description="modules in the chain, 1 to 8")
     oe_active: Level = Field(description="the level of OE (EN) that lights the row, high or low")
     data_active: Level = Field(description="the level of data that lights a dot, high or low")
     lat_active: Level = Field(description="the level of a pulse on LAT (STB), high or low")
-    refresh_hz: int = Field(ge=10, le=400, description="frames a second, 10 to 400 Hz")
+    refresh_hz: int = Field(ge=10, le=150, description="frames a second, 10 to 150 Hz")
+    storeys: Literal["top_first", "bottom_first"] = Field(
+        default="top_first",
+        description="the storey that is sent first: top_first or bottom_first",
+    )
+    row_order: list[int] | None = Field(
+        default=None, description="the row of a scan that each address lights, address 0 first"
+    )
 
 
-class Hub12(Panel):
+class Hub12(_Scanned):
     """P10 modules 32 x 16, one colour, four rows lit at a time (1/4 scan)."""
 
-    MODULE: ClassVar[tuple[int, int]] = (32, 16)
+    HEIGHTS: ClassVar[tuple[int, ...]] = (16, 32, 48, 64)
 
     name: Literal["hub12"]
     scan: Literal[4] = Field(description="4, the steps of a 1/4 scan")
 
+    def module(self) -> tuple[int, int]:
+        """Columns and rows of one module of the chain."""
+        return 32, 16
 
-class Hub08(Panel):
-    """F3.75 and P4.75 modules 64 x 32, 1/16 scan, red or red and green."""
 
-    MODULE: ClassVar[tuple[int, int]] = (64, 32)
+class Hub08(_Scanned):
+    """F3.75 and P4.75 modules 64 x 32 or 64 x 16, 1/16 scan, red or red and green."""
+
+    HEIGHTS: ClassVar[tuple[int, ...]] = (16, 32, 64)
 
     name: Literal["hub08"]
     scan: Literal[16] = Field(description="16, the steps of a 1/16 scan")
     colours: Literal[1, 2] = Field(description="1 (red) or 2 (red and green)")
 
+    def module(self) -> tuple[int, int]:
+        """Columns and rows of one module of the chain."""
+        return 64, min(self.height, 32)
 
-class Hub75(Panel):
+
+class Hub75(_Scanned):
     """RGB modules 64 x 32, 1/16 scan, upper and lower half at once."""
 
-    MODULE: ClassVar[tuple[int, int]] = (64, 32)
+    HEIGHTS: ClassVar[tuple[int, ...]] = (32, 64)
 
     name: Literal["hub75"]
     scan: Literal[16] = Field(description="16, the steps of a 1/16 scan")
+
+    def module(self) -> tuple[int, int]:
+        """Columns and rows of one module of the chain."""
+        return 64, 32
+
+
+Panel = Hub12 | Hub08 | Hub75
 
 
 class Max7219(Strict):
@@ -135,7 +161,20 @@ class Max7219(Strict):
     )
 
 
-Driver = Keys | Beams | Vl53l1x | Probe | Hub12 | Hub08 | Hub75 | Max7219
+class Max7219Matrix(Strict):
+    """Modules of 8 x 8 dots, a MAX7219 each, in one chain, scanned by the chips."""
+
+    name: Literal["max7219_matrix"]
+    width: int = Field(
+        ge=32, le=128, multiple_of=8, description="columns of the whole display, 32, 40 ... 128"
+    )
+    height: Literal[16, 32] = Field(description="rows of the whole display, 16 or 32")
+    spi_hz: int = Field(
+        ge=100_000, le=10_000_000, description="SPI clock, 100000 to 10000000 Hz (data sheet)"
+    )
+
+
+Driver = Keys | Beams | Vl53l1x | Probe | Panel | Max7219 | Max7219Matrix
 
 DRIVERS: dict[str, type[Driver]] = {
     "keys": Keys,
@@ -146,6 +185,7 @@ DRIVERS: dict[str, type[Driver]] = {
     "hub08": Hub08,
     "hub75": Hub75,
     "max7219": Max7219,
+    "max7219_matrix": Max7219Matrix,
 }
 
 _IN = PinUse("in")
@@ -163,6 +203,7 @@ _FIXED_PINS: dict[str, dict[str, PinUse]] = {
         ("r1", "g1", "b1", "r2", "g2", "b2", "a", "b", "c", "d", "clk", "lat", "oe"), _PANEL
     ),
     "max7219": dict.fromkeys(("clk", "din", "cs"), _OUT),
+    "max7219_matrix": dict.fromkeys(("clk", "din", "cs"), _OUT),
 }
 
 
@@ -185,6 +226,7 @@ def pin_uses(driver: Mapping[str, object]) -> dict[str, PinUse] | None:
         colours = driver.get("colours")
         if colours not in (1, 2):
             return None
-        green = ("g1", "g2") if colours == 2 else ()
-        return dict.fromkeys(("a", "b", "c", "d", "en", "r1", "r2", *green, "stb", "clk"), _PANEL)
+        halves = "1" if driver.get("height") == 16 else "12"
+        data = [colour + half for half in halves for colour in "rg"[:colours]]
+        return dict.fromkeys(("a", "b", "c", "d", "en", *data, "stb", "clk"), _PANEL)
     return _FIXED_PINS.get(str(driver.get("name")))

@@ -84,7 +84,7 @@ def view_rows(profile: Profile) -> list[tuple[str, str, str]]:
 
 def driver_rows(profile: Profile) -> list[tuple[str, str]]:
     """(driver setting, value) for each setting that is fixed by what is soldered."""
-    values = profile.driver.model_dump()
+    values = profile.driver.model_dump(exclude_none=True)
     rows = [(name, str(value)) for name, value in values.items() if name != "name"]
     if isinstance(profile.driver, Keys):
         words = [f"{mark} {MARKS[mark].zh}" for mark in profile.driver.marks]

@@ -34,7 +34,7 @@ class Role(NamedTuple):
 
 ROLES: dict[str, Role] = {
     "call_display": Role(
-        drivers=("hub12", "hub08", "hub75", "max7219"),
+        drivers=("hub12", "hub08", "hub75", "max7219", "max7219_matrix"),
         settings={
             "blink_s": "s",
             "brightness": "%",

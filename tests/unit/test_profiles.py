@@ -24,6 +24,8 @@ NAMES = [
     "call-display-7seg-max7219",
     "call-display-f375-64x32",
     "call-display-hub75-64x32",
+    "call-display-max7219-64x16",
+    "call-display-p10-128x16",
     "call-display-p10-64x16",
     "keypad-3",
     "keypad-5",

@@ -11,6 +11,7 @@ from hall_profiles import ProfileError, load
 DISPLAY = "call-display-p10-64x16"
 F375 = "call-display-f375-64x32"
 HUB75 = "call-display-hub75-64x32"
+MATRIX = "call-display-max7219-64x16"
 
 
 class Slip(NamedTuple):
@@ -111,15 +112,19 @@ SLIPS |= {
     ),
     "no driver name": Slip(
         DISPLAY, "  name: hub12\n", "",
-        "driver.name: is missing; one of hub12, hub08, hub75, max7219", "driver:",
+        "driver.name: is missing; one of hub12, hub08, hub75, max7219, max7219_matrix", "driver:",
     ),
     "an unknown driver setting": Slip(
         DISPLAY, "  scan: 4 ", "  scann: 4 ",
         "driver.scann: is not a field here; did you mean scan?",
     ),
     "a driver setting missing": Slip(
-        DISPLAY, "  refresh_hz: 25 ", "  # ", "driver.refresh_hz: is missing; "
-        "frames a second, 10 to 400 Hz", "driver:",
+        DISPLAY, "  refresh_hz: 100 ", "  # ", "driver.refresh_hz: is missing; "
+        "frames a second, 10 to 150 Hz", "driver:",
+    ),
+    "more frames than there is time for": Slip(
+        DISPLAY, "refresh_hz: 100", "refresh_hz: 200",
+        "driver.refresh_hz: is 200; frames a second, 10 to 150 Hz",
     ),
     "a wrong scan": Slip(
         DISPLAY, "scan: 4", "scan: 16", "driver.scan: is 16; 4, the steps of a 1/4 scan",
@@ -133,10 +138,44 @@ SLIPS |= {
         "driver.width: is 72; a multiple of 32, a module's width",
     ),
     "a height of no number of modules": Slip(
-        F375, "height: 32", "height: 16", "driver.height: is 16; 32, of modules 32 high",
+        F375, "height: 32", "height: 48",
+        "driver.height: is 48; 16 or 32 or 64, of modules 32 high",
+    ),
+    "a height that only other modules have": Slip(
+        HUB75, "height: 32", "height: 16", "driver.height: is 16; 32 or 64, of modules 32 high",
     ),
     "a chain too short": Slip(
         DISPLAY, "chain: 2", "chain: 1", "driver.chain: is 1 for 64×16; 2, of modules 32×16",
+    ),
+    "a chain too short for its storeys": Slip(
+        F375, "height: 32", "height: 64", "driver.chain: is 1 for 64×64; 2, of modules 64×32",
+        "  chain:",
+    ),
+    "a row twice in the order": Slip(
+        DISPLAY, "  scan: 4 ", "  row_order: [0, 1, 1, 3]\n  scan: 4 ",
+        "driver.row_order: is [0, 1, 1, 3]; each of 0 to 3 once, "
+        "the row that address 0 lights first",
+    ),
+    "an order of too few rows": Slip(
+        F375, "  scan: 16 ", "  row_order: [1, 0]\n  scan: 16 ",
+        "driver.row_order: is [1, 0]; each of 0 to 15 once, the row that address 0 lights first",
+    ),
+    "an order that is no list": Slip(
+        F375, "  scan: 16 ", "  row_order: 1\n  scan: 16 ",
+        "driver.row_order: is 1; the row of a scan that each address lights, address 0 first",
+    ),
+    "storeys from the side": Slip(
+        DISPLAY, "  scan: 4 ", "  storeys: left\n  scan: 4 ",
+        'driver.storeys: is "left"; the storey that is sent first: top_first or bottom_first',
+    ),
+    "a pin in the panel's other register": Slip(
+        DISPLAY, "lat: 23", "lat: 33",
+        "pins.lat: is GPIO 33, and a panel is written through the registers of GPIO 0 to 31; "
+        "one of 4, 13, 14, 16, 17, 23, 26, 27",
+    ),
+    "half a module of eight columns": Slip(
+        MATRIX, "width: 64", "width: 60",
+        "driver.width: is 60; columns of the whole display, 32, 40 ... 128",
     ),
     "marks for other keys": Slip(
         "keypad-5", "marks: [5, 4, 3, 2, 1]", "marks: [5, 4, 3]",

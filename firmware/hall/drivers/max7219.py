@@ -104,10 +104,9 @@ class Max7219(_Chain):
 class Max7219Matrix(_Chain):
     """Modules of 8x8 dots, a chip each, as a panel: driver["width"] x driver["height"] pixels.
 
-    As the common modules (FC-16, four on a board) are wired: register 1 is the upper row, the dot
-    in bit 7 the leftmost, and data flow from right to left seen from the front (as the photographs
-    and the code of mcauser/micropython-max7219 agree; other modules are turned). Storeys are one
-    chain; what is sent first, and ends farthest, is the upper one.
+    As the common boards of four (FC-16) are wired: register 1 is the upper row, the dot in bit 7
+    the leftmost, and the chip nearest the controller the rightmost (mcauser/micropython-max7219).
+    Storeys are one chain; what is sent first, and ends farthest, is the upper one.
     """
 
     colours = 1
