@@ -133,6 +133,8 @@ static void frame_of(
         put(port, word[SCAN_START_CLEAR], word[SCAN_START_SET]);
         rest(port, word[SCAN_DEAD]);
         next = scan + 3 < panel->group ? next + panel->clocks : first;
+        /* Decided here, in the dark: a compiler would like to do it while the row is lit. */
+        __asm__ volatile("" : "+r"(next));
         light(port, word, 1);
         clocks(port, next, while_lit);
         rest(port, lit - while_lit);

@@ -6,12 +6,14 @@ from array import array
 
 import scan
 
-LAYOUT, CLEAR, SET, ENABLE, LIGHT, CLOCK, START_CLEAR, START_SET, DARK = range(9)
+LAYOUT, REGISTERS, ENABLE, LIGHT, CLOCK, DATA, START_CLEAR, START_SET, DARK = range(9)
 SCANS, GROUPS, LINES, LIT, DEAD, TABLES = range(9, 15)
-PANEL = array("I", [1, 0x3FF4400C, 0x3FF44008, 8, 8, 1, 7, 0, 0, 2, 3, 1, 20, 2])
-PANEL.extend(array("I", [0x10, 4, 0, 0, 0x14, 3, 0, 1, 2, 2, 0]))
+# Light 8, clock 1, data 2, latch 0x40, address 0x10: 2 scans of 24 clocks.
+PANEL = array("I", [1, 0x3FF44000, 8, 8, 1, 2, 0x40, 0, 0, 2, 3, 1, 20, 2])
+PANEL.extend(array("I", [0x10, 0x40, 0, 0, 0x50, 3, 0, 1, 2, 2, 0]))
 PICTURE = bytes(range(6))
-ROOM = 4 * (2 + 2 + 1 + 2 * 12 * 3 * 2)
+USED = 4 * (2 + 2 * 3 * 8)
+LOG = 4 * (1 + 2 + 24 + 2 * (16 + 24))
 
 
 def error(function, *args):
@@ -29,38 +31,42 @@ def changed(**words):
     return other
 
 
-program, log = bytearray(ROOM), bytearray(4096)
-used = scan.build(program, PICTURE, PANEL)
-assert 0 < used <= ROOM
-assert used % 4 == 0
+program, log = bytearray(USED), bytearray(LOG)
 assert scan.version == 1
+assert scan.build(program, PICTURE, PANEL) == USED
+log[:4] = b"\xff\x00\x00\xff"
 words = scan.frame(program, PANEL, log)
-assert words % 2 == 0
-assert scan.blank(PANEL, log) == 2
-assert array("I", log[:8]) == array("I", [8, 0])
+assert 4 * words <= LOG
+assert log[:4] == b"\xb5\x00\x00\xff", "the panel's lines are where it left them, all others kept"
+assert scan.blank(PANEL, log) == 3
+assert array("I", log[4:12]) == array("I", [8, 0])
 
 # The buffers.
-assert error(scan.build, bytearray(ROOM - 4), PICTURE, PANEL) == -6
+assert error(scan.build, bytearray(USED - 1), PICTURE, PANEL) == -6
 assert error(scan.build, program, PICTURE[:5], PANEL) == -5
 assert error(scan.build, program, b"", PANEL) == -5
-assert error(scan.build, memoryview(bytearray(ROOM + 4))[1:], PICTURE, PANEL) == -9
+assert error(scan.build, memoryview(bytearray(USED + 4))[1:], PICTURE, PANEL) == -9
 assert error(scan.build, program, PICTURE, memoryview(bytes(PANEL) + b"    ")[1:]) == -9
 assert error(scan.frame, program, PANEL, log) == -7, "a build that failed leaves no program"
 scan.build(program, PICTURE, PANEL)
-need = used + 4 * (4 + 12 * 2)
-assert 4 * words <= need
-assert error(scan.frame, program, PANEL, bytearray(need)) is None
-assert error(scan.frame, program, PANEL, bytearray(need - 4)) == -8
-assert error(scan.frame, program, PANEL, bytearray(used)) == -8
-assert error(scan.frame, program, PANEL, memoryview(log)[2:]) == -9
-assert error(scan.blank, PANEL, bytearray(7)) == -8
+assert error(scan.frame, program, PANEL, bytearray(LOG)) is None
+for room in (0, 3, 4, 7, USED, LOG - 4, LOG - 1):
+    assert error(scan.frame, program, PANEL, bytearray(room)) == -8, room
+    assert error(scan.blank, PANEL, bytearray(room)) == -8, room
+assert error(scan.frame, program, PANEL, memoryview(bytearray(2 * LOG))[2:]) == -9
 both = bytearray(8192)
 inside = memoryview(both)[4096 : 4096 + 4 * len(PANEL)]
 inside[:] = bytes(PANEL)
 assert error(scan.build, both, PICTURE, inside) == -11
+assert error(scan.build, both, memoryview(both)[6000:], PANEL) == -11
 assert error(scan.frame, program, inside, both) == -11
 assert error(scan.frame, program, PANEL, program) == -11
 assert error(scan.blank, inside, inside) == -11
+# Beside each other is no overlap.
+assert (
+    error(scan.build, memoryview(both)[: 4096 - 6], memoryview(both)[4096 - 6 : 4096], inside)
+    is None
+)
 
 # The description.
 for count in range(len(PANEL)):
@@ -77,30 +83,44 @@ for wrong in (
 for wrong in ({"LAYOUT": 2}, {"LAYOUT": 0}, {"GROUPS": 200}):
     assert error(scan.build, program, PICTURE, changed(**wrong)) == -1, wrong
 for wrong in (
-    {"START_CLEAR": 3 - 1},
-    {"START_CLEAR": 15},
+    {"LIGHT": 16},
+    {"LIGHT": 24},
+    # A line of two parts.
+    {"CLOCK": 8},
+    {"CLOCK": 2},
+    {"DATA": 0},
+    {"DATA": 4},
+    {"DATA": 3},
+    {"DATA": 0x0A},
+    {"DATA": 0x12},
+    {"DATA": 0x42},
+    {"START_CLEAR": 0x48},
+    {"START_CLEAR": 0x42},
     {"START_SET": 1},
     {"START_SET": 8},
-    {"LIGHT": 16},
-    {"CLOCK": 0x80},
-    {"ENABLE": 4},
+    {"ENABLE": 0x10},
+    {"ENABLE": 0x40},
+    {"TABLES": 8},
 ):
     assert error(scan.build, program, PICTURE, changed(**wrong)) == -3, wrong
 for wrong in ({"LIT": 15_000}, {"LIT": 1 << 31}, {"DEAD": 40_000}, {"LIT": 14_000, "DEAD": 1_500}):
     assert error(scan.frame, program, changed(**wrong), log) == -4, wrong
 
 # The program.
-assert error(scan.frame, bytearray(ROOM), PANEL, log) == -7
-assert error(scan.frame, program[: used - 4], PANEL, log) == -7
+scan.build(program, PICTURE, PANEL)
+assert error(scan.frame, bytearray(USED), PANEL, log) == -7
+assert error(scan.frame, program[: USED - 4], PANEL, log) == -7
 assert error(scan.frame, b"", PANEL, log) == -7
-assert error(scan.frame, program, changed(START_CLEAR=0x27), log) == -7
+assert error(scan.frame, program, changed(DATA=0x22), log) == -7
+assert error(scan.frame, program, changed(GROUPS=2), log) == -7
 
 # What is no buffer, or not to be written.
 for wrong in (
     (1, PICTURE, PANEL),
     (program, None, PANEL),
-    (bytes(ROOM), PICTURE, PANEL),
+    (bytes(USED), PICTURE, PANEL),
     (program,),
+    (program, PICTURE, PANEL, log),
 ):
     try:
         scan.build(*wrong)
@@ -112,32 +132,85 @@ for wrong in (
 before = bytes(program)
 for _turn in range(200):
     gc.collect()
-    fresh = bytearray(ROOM)
+    fresh = bytearray(USED)
     scan.build(fresh, PICTURE, array("I", PANEL))
-    assert bytes(fresh[:used]) == before[:used]
-    scan.frame(fresh, PANEL, bytearray(4096))
+    assert bytes(fresh) == before
+    scan.frame(fresh, PANEL, bytearray(LOG))
 
-# Whatever the words are: an exception, or a frame within the log.
+# Whatever the words are: an exception, or a frame within the log, which ends dark. The buffers lie
+# in one arena, at random places, between bytes that nobody may change.
 random.seed(3)
+EXTREMES = (0, 1, 2, 7, 8, 31, 32, 255, 256, 30_000, 0x7FFF, 0x8000, 0x7FFFFFFF, 0xFFFFFFFF)
+GUARD = 0xA5
+CLEAN = bytes([GUARD]) * 8192
+arena = bytearray(CLEAN)
 reached = {}
-for _turn in range(20_000):
+
+
+def word():
+    kind = random.randrange(3)
+    if kind == 0:
+        return random.choice(EXTREMES)
+    return 1 << random.randrange(32) if kind == 1 else random.getrandbits(32)
+
+
+def piece(size, start):
+    """A part of the arena at about `start`, sometimes not at a word."""
+    start += 4 * random.randrange(4) + (0 if random.randrange(20) else random.randrange(4))
+    return start, memoryview(arena)[start : start + size]
+
+
+def untouched(*written):
+    """Every byte outside the parts (start, bytes) that may be written is the guard's."""
+    at = 0
+    for start, size in sorted(written):
+        assert arena[at:start] == CLEAN[at:start], (at, start)
+        at = start + size
+    assert arena[at:] == CLEAN[at:], at
+
+
+def attempt(function, *args):
+    found = error(function, *args)
+    key = (function, found)
+    reached[key] = reached.get(key, 0) + 1
+    return found
+
+
+for _turn in range(3000):
     words = array("I", PANEL)
-    for _ in range(random.randrange(4)):
-        words[random.randrange(len(words))] = random.choice(
-            (0, 1, 2, 7, 8, 31, 32, 255, 256, random.getrandbits(16), random.getrandbits(32))
-        )
-    if not random.randrange(4):
+    for _ in range(random.choice((0, 0, 0, 1, 1, 2, 9))):
+        words[random.randrange(len(words))] = word()
+    if not random.randrange(8):
         words = words[: random.randrange(len(words) + 1)]
-    room = bytearray(random.choice((0, 4, 40, ROOM, ROOM, 2 * ROOM)))
-    found = error(scan.build, room, PICTURE, words)
-    reached[found] = reached.get(found, 0) + 1
-    if random.randrange(2) and room:
-        for _ in range(random.randrange(6)):
-            room[random.randrange(len(room))] = random.getrandbits(8)
-    found = error(scan.frame, room, words, log)
-    reached[found] = reached.get(found, 0) + 1
-    error(scan.blank, words, log)
-    error(scan.frame, bytes(random.getrandbits(8) for _ in range(60)), words, log)
-assert {None, -1, -2, -3, -4, -5, -6, -7} <= set(reached), reached
-assert reached[None] > 1000, reached
+    arena[:] = CLEAN
+    room = random.choice((0, 4, 40, USED - 1, USED, USED, USED, 2 * USED))
+    log_room = random.choice((0, 3, 4, LOG - 4, LOG, LOG, LOG, 4 * LOG))
+    at, room = piece(room, 1000)
+    log_at, record = piece(log_room, 3000)
+    found = attempt(scan.build, room, PICTURE, words)
+    untouched((at, len(room)))
+    if random.randrange(2) and len(room) > 8:
+        # Somebody else's program: forged, or of the panel's size but with any words.
+        forged = array("I", [word() for _ in range(len(room) // 4)])
+        if random.randrange(4) and len(words) > DATA:
+            forged[0], forged[1] = words[DATA], 2 * 3 * 8
+        room[: 4 * len(forged)] = bytes(forged)
+    found = attempt(scan.frame, room, words, record)
+    untouched((at, len(room)), (log_at, len(record)))
+    if found is None:
+        level = int.from_bytes(bytes(record[:4]), "little")
+        assert level & words[ENABLE] == words[ENABLE] ^ words[LIGHT], words
+    attempt(scan.blank, words, record)
+    untouched((at, len(room)), (log_at, len(record)))
+    # Two that overlap, or nearly so.
+    _, first = piece(LOG, random.randrange(400))
+    _, second = piece(USED, random.randrange(400))
+    attempt(scan.frame, second, words, first)
+    attempt(scan.build, first, second, words)
+for wanted in (None, -1, -2, -3, -4, -5, -6, -9, -11):
+    assert reached[scan.build, wanted] >= 5, (wanted, reached)
+for wanted in (None, -1, -2, -3, -4, -7, -8, -9, -11):
+    assert reached[scan.frame, wanted] >= 5, (wanted, reached)
+assert reached[scan.build, None] > 500, reached
+assert reached[scan.frame, None] > 300, reached
 print("ok")

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 from hall_firmware.hall.drivers.description import program_bytes
+from hall_tools.native.emulator import GPIO, Buffer, Call, trace
 from support import micropython
 from support.native import built
-from support.native.machine import GPIO, Buffer, Call, run
-from support.native.panels import P10, PROFILES, make, random_picture
+from support.native.panels import P10, PROFILES, make
 
 HERE = Path(__file__).parent
 
@@ -18,47 +18,51 @@ def test_wrong_and_random_arguments_are_exceptions():
 
 
 @pytest.mark.parametrize("architecture", GPIO)
-def test_the_chips_machine_code_refuses_the_same(architecture: str, tmp_path: Path):
-    config = PROFILES[P10]
-    description, _ = make(config, GPIO[architecture])
-    words, picture = description.tobytes(), random_picture(config, 1)
-    program = bytes(program_bytes(description))
-    foreign = description[:]
-    foreign[2] += 4
-    elsewhere = description[:]
-    elsewhere[1], elsewhere[2] = 0x2000000C, 0x20000008
-    cases: list[tuple[Call, tuple[str, int]]] = [
+def test_the_chips_machine_code_refuses_the_same(architecture: str):
+    panel = make(PROFILES[P10], GPIO[architecture])
+    words, picture = panel.description.tobytes(), panel.random_picture(1)
+    program = bytes(program_bytes(panel.description))
+    build = Buffer(program)
+    cases: list[tuple[Call, tuple[str, int] | None]] = [
         (Call("build", [Buffer(program[:-4]), Buffer(picture), Buffer(words)]), ("ValueError", -6)),
         (Call("build", [Buffer(program), Buffer(picture[1:]), Buffer(words)]), ("ValueError", -5)),
         (Call("build", [Buffer(program), Buffer(picture), Buffer(words[4:])]), ("ValueError", -1)),
         (Call("frame", [Buffer(program), Buffer(words)]), ("ValueError", -7)),
-        # Nothing but a GPIO's set and clear registers is ever stored to.
-        (Call("frame", [Buffer(program), Buffer(foreign.tobytes())]), ("ValueError", -10)),
-        (Call("blank", [Buffer(elsewhere.tobytes())]), ("ValueError", -10)),
+        # Nothing but a GPIO's registers is ever stored to.
+        *[
+            (Call(name, args), ("ValueError", -10))
+            for elsewhere in (0, 0x2000_0000, 0x3FF4_4004, 0x6009_0000, 0xFFFF_FFFC)
+            for other in [Buffer(moved(words, elsewhere))]
+            for name, args in (("blank", [other]), ("frame", [build, other]))
+        ],
         (Call("build", [Buffer(program, writable=False), Buffer(picture), Buffer(words)]), BUFFER),
+        (Call("build", [build, build, Buffer(words)]), ("ValueError", -11)),
+        (Call("build", [build, Buffer(picture), build]), ("ValueError", -11)),
         (Call("frame", [7, Buffer(words)]), BUFFER),
         (Call("frame", [Buffer(words)]), COUNT),
+        (Call("frame", [Buffer(program), Buffer(words), Buffer(program)]), COUNT),
         (Call("blank", []), COUNT),
+        (Call("build", [build, Buffer(picture), Buffer(words)]), None),
     ]
-    trace = run(
-        architecture, built.module(architecture), [c for c, _ in cases], tmp_path, trace=True
-    )
+    done = trace(architecture, built.module(architecture), [call for call, _ in cases])
     assert [call.error for call, _ in cases] == [error for _, error in cases]
-    assert trace is not None
-    assert trace.stores == []
+    assert done.accesses == []
+
+
+def moved(words: bytes, registers: int) -> bytes:
+    return words[:4] + registers.to_bytes(4, "little") + words[8:]
 
 
 @pytest.mark.parametrize("architecture", GPIO)
-def test_blank_switches_the_light_off(architecture: str, tmp_path: Path):
+def test_blank_switches_the_light_off(architecture: str):
     for config in PROFILES.values():
-        description, model = make(config, GPIO[architecture])
-        call = Call("blank", [Buffer(description.tobytes(), writable=False)])
-        trace = run(architecture, built.module(architecture), [call], tmp_path, trace=True)
+        panel = make(config, GPIO[architecture])
+        call = Call("blank", [Buffer(panel.description.tobytes(), writable=False)])
+        done = trace(architecture, built.module(architecture), [call])
         assert call.error is None
-        off = (0, model.enable) if not model.lit_level else (model.enable, 0)
+        clear, set_ = (panel.enable, 0) if panel.light else (0, panel.enable)
         gpio = GPIO[architecture]
-        assert trace is not None
-        assert trace.stores == [(gpio + 12, off[0]), (gpio + 8, off[1])]
+        assert done.stores == [(gpio + 12, clear), (gpio + 8, set_)]
 
 
 COUNT, BUFFER = ("TypeError", 0), ("TypeError", 1)

@@ -7,13 +7,15 @@ import functools
 import json
 import shutil
 import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from hall_firmware.hall.drivers.description import program_bytes
+from hall_firmware.hall.drivers.description import log_bytes, program_bytes
 from hall_tools.native.build import build_own
 
 from support import micropython
-from support.native.panels import Words
+from support.native.panels import Panel
 
 PLAYER = Path(__file__).parents[2] / "unit" / "mp_native_player.py"
 
@@ -32,16 +34,25 @@ def folder() -> Path:
     return made
 
 
-def play(jobs: list[tuple[Words, bytes]]) -> list[tuple[bytes, bytes]]:
-    """(program, log) of each (description, picture), by the x64 module in MicroPython."""
+@dataclass
+class Played:
+    program: bytes
+    log: bytes
+
+
+def play(jobs: Sequence[tuple[Panel, bytes]]) -> list[Played]:
+    """What the x64 module made of each panel and picture, in MicroPython, the log's room being
+    exactly what the firmware says that a frame needs."""
     stdin = [
         {
-            "description": description.tobytes().hex(),
+            "description": panel.description.tobytes().hex(),
             "picture": picture.hex(),
-            "program_bytes": program_bytes(description),
+            "program_bytes": program_bytes(panel.description),
+            "log_bytes": log_bytes(panel.description),
+            "outputs": panel.outputs,
         }
-        for description, picture in jobs
+        for panel, picture in jobs
     ]
     done = micropython.run(PLAYER, path=[folder()], heap="32M", stdin=json.dumps(stdin))
     lines = [json.loads(line) for line in done.output.splitlines()]
-    return [(bytes.fromhex(line["program"]), bytes.fromhex(line["log"])) for line in lines]
+    return [Played(bytes.fromhex(line["program"]), bytes.fromhex(line["log"])) for line in lines]

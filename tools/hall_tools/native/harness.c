@@ -1,6 +1,6 @@
 /* The other side of a native module: MicroPython's function table, faked, and a list of calls.
  *
- * Runs as a whole process under qemu-user, made by native_machine.py, which also places the module,
+ * Runs as a whole process under qemu-user, made by emulator.py, which also places the module,
  * the calls and the buffers in memory. Here: fakes that check what they are given. Not here: libc.
  */
 
@@ -29,7 +29,7 @@ struct function {
 };
 
 struct state {
-    uint32_t entry, calls_count, names_count, bytes, gpio; /* filled in by native_machine.py */
+    uint32_t entry, calls_count, names_count, bytes, gpio, outputs; /* filled in by emulator.py */
     uint32_t current;
     uint32_t globals_now;
     uint32_t functions_count;
@@ -196,6 +196,8 @@ static __attribute__((noinline)) void start(const uint32_t *kept)
 {
     (void)kept;
     kernel(MMAP, STATE->gpio, PAGE, 3 /* to read and write */);
+    if (STATE->outputs)
+        ((uint32_t *)(uintptr_t)STATE->gpio)[1] = STATE->outputs; /* GPIO_OUT */
     uint32_t *table = STATE->table;
     for (int i = 0; i < 128; i++)
         table[i] = (uintptr_t)unknown;
