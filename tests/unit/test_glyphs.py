@@ -1,5 +1,8 @@
 """The glyph pack that ships, its reader, and the builder that made it."""
 
+import gzip
+import json
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -14,12 +17,44 @@ from typer.testing import CliRunner
 
 PACK = firmware_root() / "hall" / "glyphs.bin"
 
-# Two narrow glyphs and one wide one, as in unifont.hex.
-SMALL_HEX = [
-    "0041:0000000018242442427E424242420000",
-    "0042:000000007C4242427C424242427C0000",
-    "53F7:0000" + "1FF0" * 14 + "0000",
-]
+# Two narrow glyphs and one wide one, their rows from the top.
+SMALL = {
+    "A": bytes.fromhex("0000000018242442427E424242420000"),
+    "B": bytes.fromhex("000000007C4242427C424242427C0000"),
+    "号": bytes.fromhex("0000" + "1FF0" * 14 + "0000"),
+}
+
+
+def bdf(glyphs: dict[str, bytes], height: int = 16) -> bytes:
+    """A font in Adobe's Glyph Bitmap Distribution Format 2.1; a missing glyph is a solid cell."""
+    lines = [
+        "STARTFONT 2.1",
+        "FONT -hall-Test-Medium-R-Normal-Sans-16-160-75-75-c-80-iso10646-1",
+        f"SIZE {height} 75 75",
+        f"FONTBOUNDINGBOX 16 {height} 0 -2",
+        "STARTPROPERTIES 6",
+        f"PIXEL_SIZE {height}",
+        f"FONT_ASCENT {height - 2}",
+        "FONT_DESCENT 2",
+        "DEFAULT_CHAR 1",
+        'CHARSET_REGISTRY "ISO10646"',
+        'CHARSET_ENCODING "1"',
+        "ENDPROPERTIES",
+        f"CHARS {len(glyphs) + 1}",
+    ]
+    for char, bitmap in {"\x01": b"\xff" * height, **glyphs}.items():
+        stride = len(bitmap) // height
+        lines += [
+            f"STARTCHAR U+{ord(char):04X}",
+            f"ENCODING {ord(char)}",
+            f"SWIDTH {stride * 500} 0",
+            f"DWIDTH {stride * 8} 0",
+            f"BBX {stride * 8} {height} 0 -2",
+            "BITMAP",
+            *(bitmap[at : at + stride].hex() for at in range(0, len(bitmap), stride)),
+            "ENDCHAR",
+        ]
+    return "\n".join([*lines, "ENDFONT", ""]).encode("ascii")
 
 
 def rows(bitmap: bytes, width: int) -> list[str]:
@@ -138,62 +173,98 @@ def test_a_file_that_is_no_pack_is_refused(tmp_path: Path, content: bytes):
 
 
 def test_the_builder_makes_exactly_these_bytes(tmp_path: Path):
-    pack = glyphs.build_pack(SMALL_HEX, "BA号")
-    expected = bytes.fromhex("4100 4200 f753")
-    expected += bytes.fromhex("0000000018242442427e424242420000")
-    expected += bytes.fromhex("000000007c4242427c424242427c0000")
-    expected += bytes.fromhex("0000" + "1ff0" * 14 + "0000")
-    assert (
-        pack
-        == b"HKG1" + bytes.fromhex("0200 0100") + struct.pack("<I", zlib.crc32(expected)) + expected
-    )
+    pack = glyphs.build_pack(bdf(SMALL), "BA号")
+    expected = bytes.fromhex("4100 4200 f753") + SMALL["A"] + SMALL["B"] + SMALL["号"]
+    checksum = struct.pack("<I", zlib.crc32(expected))
+    assert pack == b"HKG1" + bytes.fromhex("0200 0100") + checksum + expected
     (tmp_path / "small.bin").write_bytes(pack)
     reader = GlyphPack(str(tmp_path / "small.bin"))
-    assert reader.get("B") == (8, expected[22:38])
-    assert reader.get("号") == (16, expected[38:])
+    assert reader.get("B") == (8, SMALL["B"])
+    assert reader.get("号") == (16, SMALL["号"])
     assert reader.intact()
     assert reader.missing == 0
 
 
+def test_a_compressed_font_makes_the_same_bytes():
+    assert glyphs.build_pack(gzip.compress(bdf(SMALL)), "A号") == glyphs.build_pack(
+        bdf(SMALL), "A号"
+    )
+
+
+def test_debians_font_makes_the_pack_that_ships(tmp_path: Path):
+    """Of version 15.0.01, which Debian 12 has (`make test` installs it)."""
+    target = tmp_path / "glyphs.bin"
+    done = CliRunner().invoke(command.app, ["build", "--out", str(target)])
+    assert done.exit_code == 0, done.exception
+    assert target.read_bytes() == PACK.read_bytes()
+
+
 @pytest.mark.parametrize(
-    ("lines", "message"),
+    ("font", "message"),
     [
-        (["0041:00"], "line 1: expected CODE:BITMAP"),
-        ([SMALL_HEX[0], "hello"], "line 2: expected CODE:BITMAP"),
-        (["zz:" + "0" * 32], "line 1: expected CODE:BITMAP"),
-        (["0041:" + "x" * 32], "line 1: expected CODE:BITMAP"),
-        (SMALL_HEX[:2], r"lacks 1 of 3 characters, the first is U\+53F7 号"),
+        (b"", "not a font of 16 pixels in PCF, BDF or OpenType"),
+        (b"hello\n" * 100, "not a font of 16 pixels in PCF, BDF or OpenType"),
+        (gzip.compress(bdf(SMALL))[:-20], "not a font of 16 pixels in PCF, BDF or OpenType"),
+        (b"\x1f\x8b" + b"#" * 40, "not a font of 16 pixels in PCF, BDF or OpenType"),
+        (bdf({"A": bytes(8)}, height=8), "not a font of 16 pixels in PCF, BDF or OpenType"),
+        (bdf({**SMALL, "B": bytes(64)}), r"U\+0042 B is 32 pixels, not 8 or 16"),
+        (
+            bdf({" ": bytes(16), "A": SMALL["A"], "B": SMALL["B"]}),
+            r"lacks 1 of .*, the first is U\+53F7 号",
+        ),
+        (bdf({}), r"lacks 4 of .*, the first is U\+0020"),
     ],
 )
-def test_the_builder_refuses_another_font(lines: list[str], message: str):
+def test_the_builder_refuses_another_font(font: bytes, message: str):
     with pytest.raises(UserError, match=message):
-        glyphs.build_pack(lines, "AB号")
+        glyphs.build_pack(font, "AB号 ")
+
+
+def test_a_space_need_not_differ_from_a_missing_glyph():
+    """Where a missing glyph is drawn as nothing, so is a space."""
+    font = bdf(SMALL).replace(b"ff\n", b"00\n")
+    narrow, wide, bitmaps = parts(glyphs.build_pack(font, "A "))
+    assert (narrow, wide) == ([0x20, 0x41], [])
+    assert bitmaps == bytes(16) + SMALL["A"]
+    with pytest.raises(UserError, match=r"U\+0043 C"):
+        glyphs.build_pack(font, "A C")
 
 
 def test_the_command_says_what_is_missing(tmp_path: Path):
-    font = tmp_path / "small.hex"
+    font = tmp_path / "small.bdf"
     missing = CliRunner().invoke(command.app, ["build", "--font", str(font)])
     assert isinstance(missing.exception, UserError)
-    assert "apt-get install unifont" in str(missing.exception)
-    font.write_text("\n".join(SMALL_HEX))
+    assert missing.exception.exit_code == os.EX_NOINPUT
+    assert "apt-get install xfonts-unifont" in str(missing.exception)
+    font.write_bytes(bdf(SMALL))
     lacking = CliRunner().invoke(command.app, ["build", "--font", str(font)])
-    assert "lacks" in str(lacking.exception)
+    assert isinstance(lacking.exception, UserError)
+    assert lacking.exception.exit_code == os.EX_DATAERR
+    assert f"{font}: the font lacks" in str(lacking.exception)
 
 
 def test_the_command_builds_a_pack(tmp_path: Path):
-    font = tmp_path / "blank.hex"
-    codes = sorted(ord(char) for char in glyphs.characters())
-    width = {True: 32, False: 64}
-    font.write_text("".join(f"{code:04X}:{'5' * width[code < 0x80]}\n" for code in codes))
+    font = tmp_path / "blank.bdf"
+    bitmaps = {char: b"\x55" * (16 if ord(char) < 0x80 else 32) for char in glyphs.characters()}
+    font.write_bytes(bdf(bitmaps))
     target = tmp_path / "glyphs.bin"
     arguments = ["build", "--font", str(font), "--out", str(target), "--json"]
     done = CliRunner().invoke(command.app, arguments)
     assert done.exit_code == 0
-    assert f'"bytes": {target.stat().st_size}' in done.output
-    narrow, wide, bitmaps = parts(target.read_bytes())
+    assert json.loads(done.output) == {"file": str(target), "bytes": target.stat().st_size}
+    narrow, wide, content = parts(target.read_bytes())
     assert narrow == list(range(0x20, 0x7F))
     assert len(narrow + wide) == len(glyphs.characters())
-    assert set(bitmaps) == {0x55}
+    assert set(content) == {0x55}
+
+
+def test_the_command_says_that_it_cannot_write(tmp_path: Path):
+    font = tmp_path / "blank.bdf"
+    font.write_bytes(bdf(dict.fromkeys(glyphs.characters(), b"\x55" * 16)))
+    arguments = ["build", "--font", str(font), "--out", str(tmp_path)]
+    done = CliRunner().invoke(command.app, arguments)
+    assert isinstance(done.exception, UserError)
+    assert done.exception.exit_code == os.EX_CANTCREAT
 
 
 def _in_gb2312(code: int) -> bool:

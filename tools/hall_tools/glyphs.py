@@ -1,23 +1,32 @@
 """Builds the glyph pack of the matrix displays from GNU Unifont.
 
 Here: which characters a display must have, and the pack's bytes. Not here: its format, which is
-described where it is read, in firmware/hall/glyphs.py.
+described where it is read, in firmware/hall/glyphs.py; or the formats of fonts, which FreeType
+reads, through Pillow.
 """
 
+import gzip
+import io
 import os
 import struct
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hall_tools.errors import UserError
 
-#: Where Debian's package `unifont` puts the font; version 15.0.01 made the committed pack.
-UNIFONT = Path("/usr/share/unifont/unifont.hex")
+if TYPE_CHECKING:
+    from PIL.ImageFont import FreeTypeFont
+
+#: Where Debian's package xfonts-unifont puts the font; version 15.0.01 made the committed pack.
+UNIFONT = Path("/usr/share/fonts/X11/misc/unifont.pcf.gz")
 
 _MAGIC = b"HKG1"
-# Hexadecimal digits of a glyph of 16 rows of 8, and of 16 pixels.
-_HEX_DIGITS = (32, 64)
+_HEIGHT = 16
+_GZIP = b"\x1f\x8b"
+# No font has it: Unicode keeps it free of any character. So it is drawn as a missing one is.
+_NO_CHARACTER = "\uffff"
 
 
 def characters() -> frozenset[str]:
@@ -38,29 +47,33 @@ def characters() -> frozenset[str]:
     return frozenset(found)
 
 
-def build_pack(hex_lines: Iterable[str], wanted: Iterable[str]) -> bytes:
-    """The pack of the `wanted` characters, all in the basic plane, from lines `CODE:BITMAP`.
+def build_pack(font: bytes, wanted: Iterable[str]) -> bytes:
+    """The pack of the `wanted` characters, all in the basic plane, from the content of a font file.
 
-    The same input always gives the same bytes. UserError (EX_DATAERR) when a line is not Unifont's
-    format or a wanted character has no glyph.
+    `font` is in any format of FreeType's (PCF, BDF, OpenType), or gzip around it. The same input
+    always gives the same bytes. UserError (EX_DATAERR) when it is no font of 16 pixels, when a
+    wanted character has no glyph, or one that is neither 8 nor 16 pixels wide.
     """
-    codes = {ord(character) for character in wanted}
-    found: dict[int, bytes] = {}
-    for number, line in enumerate(hex_lines, start=1):
-        code, bitmap = _glyph(line.strip(), number)
-        if code in codes:
-            found[code] = bitmap
-    if missing := codes - found.keys():
-        first = min(missing)
-        raise UserError(
-            f"the font lacks {len(missing)} of {len(codes)} characters, the first is "
-            f"U+{first:04X} {chr(first)}: use GNU Unifont 15 or newer"
-        )
-    narrow = sorted(code for code, bitmap in found.items() if len(bitmap) == 16)
-    wide = sorted(code for code, bitmap in found.items() if len(bitmap) == 32)
-    body = struct.pack(f"<{len(codes)}H", *narrow, *wide)
-    body += b"".join(found[code] for code in narrow + wide)
-    return _MAGIC + struct.pack("<HHI", len(narrow), len(wide), zlib.crc32(body)) + body
+    face = _face(font)
+    sign = _drawn(face, _NO_CHARACTER)
+    glyphs: dict[int, dict[str, bytes]] = {8: {}, 16: {}}
+    missing: list[str] = []
+    for character in sorted(wanted):
+        width, bitmap = glyph = _drawn(face, character)
+        if glyph == sign and (any(bitmap) or not character.isspace()):
+            missing.append(character)
+        elif width not in glyphs:
+            raise UserError(f"the glyph of {_named(character)} is {width:g} pixels, not 8 or 16")
+        else:
+            glyphs[int(width)][character] = bitmap
+    if missing:
+        count = f"{len(missing)} of the characters, the first is {_named(missing[0])}"
+        raise UserError(f"the font lacks {count}: use GNU Unifont 15 or newer")
+    codes = [ord(character) for by_code in glyphs.values() for character in by_code]
+    body = struct.pack(f"<{len(codes)}H", *codes)
+    body += b"".join(bitmap for by_code in glyphs.values() for bitmap in by_code.values())
+    narrow, wide = (len(by_code) for by_code in glyphs.values())
+    return _MAGIC + struct.pack("<HHI", narrow, wide, zlib.crc32(body)) + body
 
 
 def build(source: Path, target: Path) -> int:
@@ -70,15 +83,17 @@ def build(source: Path, target: Path) -> int:
     EX_CANTCREAT when `target` cannot be written.
     """
     try:
-        lines = source.read_text("ascii").splitlines()
+        font = source.read_bytes()
     except OSError as error:
         raise UserError(
-            f"{source}: cannot read the font: {error.strerror}; apt-get install unifont",
+            f"{source}: cannot read the font: {error.strerror}; apt-get install xfonts-unifont, "
+            "or name another file of GNU Unifont with --font",
             os.EX_NOINPUT,
         ) from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{source}: not a Unifont .hex file: byte {error.start}") from error
-    pack = build_pack(lines, characters())
+    try:
+        pack = build_pack(font, characters())
+    except UserError as error:
+        raise UserError(f"{source}: {error}", error.exit_code) from error
     try:
         target.write_bytes(pack)
     except OSError as error:
@@ -86,13 +101,31 @@ def build(source: Path, target: Path) -> int:
     return len(pack)
 
 
-def _glyph(line: str, number: int) -> tuple[int, bytes]:
-    code, _, digits = line.partition(":")
+def _face(font: bytes) -> "FreeTypeFont":
+    from PIL import ImageFont  # late: `hall` starts without it
+
     try:
-        if len(digits) not in _HEX_DIGITS:
-            raise ValueError
-        return int(code, 16), bytes.fromhex(digits)
-    except ValueError:
+        if font.startswith(_GZIP):  # FreeType reads through gzip too, but 1000 times slower
+            font = gzip.decompress(font)
+        face = ImageFont.truetype(io.BytesIO(font), _HEIGHT, layout_engine=ImageFont.Layout.BASIC)
+    except (OSError, EOFError, zlib.error) as error:
         raise UserError(
-            f"line {number}: expected CODE:BITMAP with 32 or 64 hexadecimal digits, got {line[:40]}"
-        ) from None
+            f"not a font of {_HEIGHT} pixels in PCF, BDF or OpenType: {error}"
+        ) from error
+    if sum(face.getmetrics()) != _HEIGHT:
+        raise UserError(f"a font of {sum(face.getmetrics())} pixels, not of {_HEIGHT}")
+    return face
+
+
+def _drawn(face: "FreeTypeFont", character: str) -> tuple[float, bytes]:
+    """The width in pixels, and the rows from the top, each from a new byte on."""
+    from PIL import Image, ImageDraw
+
+    width = face.getlength(character)
+    picture = Image.new("1", (int(width), _HEIGHT))
+    ImageDraw.Draw(picture).text((0, 0), character, fill=1, font=face)
+    return width, picture.tobytes()
+
+
+def _named(character: str) -> str:
+    return f"U+{ord(character):04X} {character}"

@@ -19,7 +19,7 @@ def _main() -> None:  # pyright: ignore[reportUnusedFunction]
 
 @app.command("build")
 def build_command(
-    font: Annotated[Path, typer.Option(help="GNU Unifont in its .hex format")] = UNIFONT,
+    font: Annotated[Path, typer.Option(help="GNU Unifont in PCF, BDF or OpenType")] = UNIFONT,
     out: Annotated[
         Path | None, typer.Option(help="pack to write [default: the firmware's glyphs.bin]")
     ] = None,
