@@ -54,22 +54,22 @@ class Panel:
     def __init__(self, driver: Driver, pins: Mapping[str, int]) -> None:
         self.layout = layout = Layout(driver)
         kind = layout.kind
+        gpio = _gpio(layout, pins)
         self.broken = Broken()
-        self.clock = _mask(pins, "clk")
-        self.line_pins = [[_pin(pins, name) for name in line] for line in layout.lines]
+        self.clock = 1 << gpio["clk"]
+        self.line_pins = [[gpio[name] for name in line] for line in layout.lines]
         self._data = sum(1 << pin for line in self.line_pins for pin in line)
-        self._enable = _mask(pins, kind.enable)
+        self._enable = 1 << gpio[kind.enable]
         self._lit_level = self._enable if driver["oe_active"] == "high" else 0
-        self._latch = _mask(pins, kind.latch)
+        self._latch = 1 << gpio[kind.latch]
         self._latching = self._latch if driver["lat_active"] == "high" else 0
-        address = [_mask(pins, name) for name in kind.address]
+        address = [1 << gpio[name] for name in kind.address]
         self._address = sum(address)
         self._steps = {
             sum(bit for place, bit in enumerate(address) if number >> place & 1): step
             for number, step in enumerate(layout.row_order)
         }
         self._control = self._enable | self._latch | self._address
-        self._lines = self._control | self._data | self.clock
         # Outputs are made idle before the first frame.
         self._level = (self._enable ^ self._lit_level) | (self._latch ^ self._latching)
         self._register: int | None = None
@@ -161,12 +161,16 @@ class Panel:
         self._lit_ns = end_ns
 
 
-def _mask(pins: Mapping[str, int], line: str) -> int:
-    return 1 << _pin(pins, line)
-
-
-def _pin(pins: Mapping[str, int], line: str) -> int:
-    pin = pins.get(line)
-    if pin is None or not 0 <= pin < 32:
-        raise ValueError(f"pins: {line} is {pin}, a scanned panel's must be GPIO 0 to 31")
-    return pin
+def _gpio(layout: Layout, pins: Mapping[str, int]) -> dict[str, int]:
+    """The GPIO of each line that the panel has."""
+    kind = layout.kind
+    data = [name for line in layout.lines for name in line]
+    gpio: dict[str, int] = {}
+    for name in ("clk", kind.enable, kind.latch, *kind.address, *data):
+        pin = pins.get(name)
+        if pin is None or not 0 <= pin < 32:
+            raise ValueError(f"pins: {name} is {pin}, a scanned panel's must be GPIO 0 to 31")
+        if pin in gpio.values():
+            raise ValueError(f"pins: {name} is {pin}, which another line of the panel has")
+        gpio[name] = pin
+    return gpio

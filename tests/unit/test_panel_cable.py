@@ -99,6 +99,11 @@ def test_a_pin_that_no_register_has_is_refused(change: dict[str, Any]) -> None:
         Panel(driver("hub12", 32, 16), {**PINS["hub12"], **change})
 
 
+def test_two_lines_on_one_pin_are_refused() -> None:
+    with pytest.raises(ValueError, match="pins: b is 17, which another line of the panel has"):
+        Panel(driver("hub12", 32, 16), {**PINS["hub12"], "b": PINS["hub12"]["a"]})
+
+
 # When a row is lit.
 
 
