@@ -65,8 +65,8 @@ def measure(
 def most_lit(row: Times, window: int) -> int:
     """The most ns that a row was lit within any `window` ns.
 
-    While a window slides, its light can only begin to fall when its start meets the start of a
-    flash or its end the end of one: so no other windows need a look.
+    Let a best window slide on until its light changes: it can only fall, and begins to when the
+    window leaves the start of a flash. So only windows that begin with a flash need a look.
     """
     starts = [start for start, _ in row]
     before = [0, *accumulate(end - start for start, end in row)]
@@ -78,8 +78,7 @@ def most_lit(row: Times, window: int) -> int:
         start, end = row[index - 1]
         return before[index - 1] + min(ns, end) - start
 
-    windows = [start for start, _ in row] + [end - window for _, end in row]
-    return max((until(start + window) - until(start) for start in windows), default=0)
+    return max((until(start + window) - until(start) for start in starts), default=0)
 
 
 def _times(flashes: Iterable[Flash], steps: int) -> Sequence[Times]:

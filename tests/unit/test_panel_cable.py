@@ -136,6 +136,41 @@ def test_a_row_that_is_left_lit_stays_lit() -> None:
     assert [(flash.start_ns, flash.end_ns) for flash in first + second] == [(0, 1000), (1000, 5000)]
 
 
+def test_no_time_is_no_flash() -> None:
+    cable = Cable()
+    cable.put(SET, "oe")
+    assert cable.panel.take(0) == []
+    assert len(cable.panel.take(1)) == 1
+    assert cable.panel.take(1) == []
+
+
+def test_a_latch_takes_the_dots_as_its_pulse_begins() -> None:
+    low = driver("hub12", 32, 16, lat_active="low")
+    for fields, begin, end in ((driver("hub12", 32, 16), SET, CLEAR), (low, CLEAR, SET)):
+        panel = Panel(fields, PINS["hub12"])
+        idle = PIN["lat"] if begin == CLEAR else 0
+        panel.clocks(Clocks(0, 0, memoryview(log([idle] * 128)).cast("I")[1:]))
+        panel.store(Store(0, begin, PIN["lat"]))
+        for _ in range(128):
+            panel.store(Store(0, OUT, PIN["r"] | PIN["lat"] ^ idle))
+            panel.store(Store(0, SET, PIN["clk"]))
+        panel.store(Store(0, end, PIN["lat"]))
+        panel.store(Store(1000, OUT, idle | PIN["oe"]))
+        (flash,) = panel.take(2000)
+        assert all(_dots(flash))
+
+
+def test_outputs_are_idle_before_the_first_store() -> None:
+    panel = Panel(driver("hub12", 32, 16, lat_active="low", oe_active="low"), PINS["hub12"])
+    assert panel.take(1000) == []
+    for _ in range(128):
+        panel.store(Store(1000, SET, PIN["clk"]))
+        panel.store(Store(1000, CLEAR, PIN["clk"]))
+    panel.store(Store(1000, CLEAR, PIN["lat"]))
+    panel.store(Store(2000, CLEAR, PIN["oe"]))
+    assert all(_dots(panel.take(3000)[0]))
+
+
 def test_what_is_shifted_shows_only_when_it_is_latched() -> None:
     cable = Cable()
     cable.put(SET, "oe")
@@ -249,6 +284,17 @@ def test_a_rest_stores_to_clear_and_to_set() -> None:
     cable.put(CLEAR)
     cable.panel.rest()
     assert cable.broken() == {"same_register": 1}
+    cable.put(SET)
+    assert cable.broken() == {"same_register": 2}
+
+
+def test_clocks_store_to_out_and_to_set() -> None:
+    cable = Cable()
+    run = Clocks(0, 0, memoryview(log([0])).cast("I"))
+    cable.put(OUT)
+    cable.panel.clocks(run)
+    assert cable.broken() == {"same_register": 1}
+    cable.panel.clocks(run)
     cable.put(SET)
     assert cable.broken() == {"same_register": 2}
 

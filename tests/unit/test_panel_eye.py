@@ -1,12 +1,13 @@
 """The simulated eye sees what was played, and says how well; `support.panel_player` plays."""
 
+import gc
 import random
 import re
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hall_panel.cable import Broken
+from hall_panel.cable import Broken, Flash
 from hall_panel.eye import HISTORY_NS, Eye
 from hall_panel.figures import most_lit
 from hall_panel.picture import Picture, of_light
@@ -194,6 +195,13 @@ def test_a_row_that_hardly_lights_is_dark() -> None:
     )
 
 
+def test_a_row_that_is_lit_too_long_hides_no_other() -> None:
+    eye, player = look(P10)
+    player.lit = 1000
+    eye.frame(replaced(player.frame(PICTURE), [REST, 1000 - 256], [REST, 20_000]), 0)
+    assert eye.picture().planes == PICTURE
+
+
 # Figures, and stalls of the event loop.
 
 
@@ -266,6 +274,25 @@ def _row_3(picture: Picture) -> tuple[int, int, tuple[bytes], tuple[tuple[int, .
     return 64, 16, (octets,), (light,), full
 
 
+def test_the_rate_is_that_of_the_row_lit_least_often() -> None:
+    eye, player = look(P10)
+    turns = [[*player.select(step), *player.on(), *player.off()] for step in range(4)]
+    for index in range(101):
+        shown = turns[1:] if index % 2 else turns
+        eye.frame(log([word for turn in shown for word in turn]), index * 10 * MS)
+    assert eye.figures(0, cap=1).refresh_hz == pytest.approx(50)
+
+
+def test_figures_may_begin_and_end_within_a_flash() -> None:
+    eye, player = look(P10)
+    eye.frame(log(player.on()), 0)
+    eye.rest(1000)
+    figures = eye.figures(600, cap=1)
+    assert figures.longest_lit_ms == pytest.approx(400 / MS)
+    assert figures.duty == 1 / 4  # of four rows one was always lit
+    assert eye.picture(600).full_ns == 400
+
+
 def test_what_is_before_and_after_the_frames_counts_as_gap() -> None:
     eye, player = look(P10)
     start = eye.frame(player.frame(PICTURE), 300 * MS)
@@ -321,6 +348,16 @@ def test_time_does_not_go_back() -> None:
             early()
     with pytest.raises(ValueError, match=re.escape(f"nothing seen since {end} ns")):
         eye.figures(end, cap=1)
+
+
+def test_its_memory_is_bounded() -> None:
+    eye, player = look(P10)
+    octets = player.frame(PICTURE)
+    for second in range(60):
+        eye.frame(octets, second * 1000 * MS)
+    gc.collect()
+    mine = [flash for flash in gc.get_objects() if isinstance(flash, Flash)]
+    assert len(mine) == 4 * HISTORY_NS // (1000 * MS)
 
 
 def test_it_forgets_what_is_long_ago() -> None:
