@@ -40,9 +40,7 @@ class Refresher:
     exits; not when the process is killed, so open it again soon then (systemd: Restart=always).
     """
 
-    def __init__(
-        self, registers: "Buffer", description: "array[int]", refresh_hz: int
-    ) -> None:
+    def __init__(self, registers: "Buffer", description: "array[int]", refresh_hz: int) -> None:
         if not 10 <= refresh_hz <= 200:
             raise ValueError(f"refresh_hz: is {refresh_hz}, must be 10 to 200")
         self._description: array[int] = array("I", description)
