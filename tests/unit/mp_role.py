@@ -4,15 +4,17 @@ stdin, one JSON object: {"config", "glyphs", "until": ms, "high": {pin: [[from, 
 "ohms": [[from, ohms or null], ...], "desired": [[at, object], ...], "down": [[at, ms], ...],
 "quiet": true or absent}. A pin is active in its `high` intervals; a quiet run reports no outputs.
 stdout, a JSON line each: {"event": [now, kind, data]}, {"output": [now, pin, 0 or 1]},
-{"refused": text}, and at the end {"state", "selftest", "stores", "frames", "heap"}: the last is
-how many bytes a second of steps has allocated.
+{"refused": text}, and at the end {"state", "selftest", "scans", "frames", "heap"}: frames that a
+panel was shown, the last frames on the SPI bus, and how many bytes a second of steps has allocated.
 """
 
 import gc
 import json
 import sys
 
+import scan_log
 from hall import build
+from hall.drivers.description import log_bytes
 
 job = json.loads(sys.stdin.readline())
 
@@ -71,20 +73,26 @@ class Adc:
         return 3300000 * (ohms if forward else series) // (ohms + series)
 
 
-class Registers:
-    stores = 0
+class Player:
+    """The native scan, into a log that nobody reads."""
 
-    def __setitem__(self, address, mask):
-        Registers.stores += 1
+    version = scan_log.version
+    scans = 0
+
+    def __init__(self):
+        self.build = scan_log.build
+        self._log = None
+
+    def frame(self, program, description):
+        if self._log is None:
+            self._log = bytearray(log_bytes(description))
+        scan_log.frame(program, description, self._log)
+        Player.scans += 1
 
 
 class Hal:
-    GPIO_SET = 0x3FF44008
-    GPIO_CLEAR = 0x3FF4400C
+    GPIO = 0x3FF44000
     frames = []
-
-    def __init__(self):
-        self.mem32 = Registers()
 
     def input(self, pin, active):
         return Input(pin)
@@ -101,6 +109,7 @@ class Hal:
     def write(self, frame):
         if not job.get("quiet"):
             self.frames.append(list(frame))
+            del self.frames[:-40]
 
 
 class Context:
@@ -129,9 +138,10 @@ def run(role, until):
         World.now += role.PERIOD_MS
 
 
+sys.modules["scan_x64"] = Player()
 role = build.make_role(job["config"], Hal(), Context(), job["glyphs"])
 run(role, job["until"])
-result = {"state": role.state(), "selftest": role.selftest(), "stores": Registers.stores}
+result = {"state": role.state(), "selftest": role.selftest(), "scans": Player.scans}
 result["frames"] = Hal.frames
 gc.collect()
 gc.disable()

@@ -168,11 +168,6 @@ SLIPS |= {
         DISPLAY, "  scan: 4 ", "  storeys: left\n  scan: 4 ",
         'driver.storeys: is "left"; the storey that is sent first: top_first or bottom_first',
     ),
-    "a pin in the panel's other register": Slip(
-        DISPLAY, "lat: 23", "lat: 33",
-        "pins.lat: is GPIO 33, and a panel is written through the registers of GPIO 0 to 31; "
-        "one of 4, 13, 14, 16, 17, 23, 26, 27",
-    ),
     "half a module of eight columns": Slip(
         MATRIX, "width: 64", "width: 60",
         "driver.width: is 60; columns of the whole display, 32, 40 ... 128",

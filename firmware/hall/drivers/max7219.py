@@ -121,11 +121,12 @@ class Max7219Matrix(_Chain):
     def show(self, picture):
         """Shows a picture in framebuf's MONO_HLSB format at once."""
         columns = self.width // 8
-        for index in range(len(self._shown)):
-            # The picture's rows of bytes go through a storey's chips again and again.
-            row, column = divmod(index, columns)
-            chip = row // 8 * columns + column
-            self._shown[8 * chip + row % 8] = picture[index]
+        at = 0
+        for y in range(self.height):
+            first = y // 8 * columns
+            for chip in range(first, first + columns):
+                self._shown[8 * chip + y % 8] = picture[at]
+                at += 1
         self._write_shown()
 
 
