@@ -1,9 +1,11 @@
-"""The MAX7219 driver: the bytes on the bus, and the digits that they light."""
+"""The MAX7219 drivers: the bytes on the bus, and the digits or dots that they light."""
 
 from pathlib import Path
 
 import pytest
-from hall_firmware.hall.drivers.max7219 import Max7219, segments
+from hall_firmware.hall.drivers.max7219 import Max7219, Max7219Matrix, segments
+from hypothesis import given
+from hypothesis import strategies as st
 
 GOLDEN = Path(__file__).parent / "golden"
 PINS = {"clk": 18, "din": 23, "cs": 19}
@@ -51,6 +53,12 @@ def make(digits: int = 8, brightness: int = 60) -> tuple[Max7219, Chain]:
     chain = Chain(digits // 8)
     driver = {"name": "max7219", "digits": digits, "spi_hz": 1_000_000}
     return Max7219(driver, PINS, {"brightness": brightness}, chain), chain
+
+
+def matrix(width: int, height: int, brightness: int = 60) -> tuple[Max7219Matrix, Chain]:
+    chain = Chain(width * height // 64)
+    driver = {"name": "max7219_matrix", "width": width, "height": height, "spi_hz": 1_000_000}
+    return Max7219Matrix(driver, PINS, {"brightness": brightness}, chain), chain
 
 
 def drawn(lit: list[int]) -> str:
@@ -138,3 +146,60 @@ def test_registers_that_a_surge_cleared_are_written_again():
         display.scan()
     assert chain.chips[0][9:13] == [0, 9, 7, 1]
     assert chain.lit()[:4] == [segments(char) for char in "A015"]
+
+
+def test_another_brightness_comes_with_the_next_scan():
+    display, chain = make(digits=16, brightness=100)
+    display.show("A015          12")
+    for percent, intensity in ((100, 15), (20, 3), (1, 0)):
+        display.dim(percent)
+        display.scan()
+        assert [registers[10] for registers in chain.chips] == [intensity] * 2
+    assert chain.lit() == [segments(char) for char in "A015          12"]
+
+
+@given(data=st.data())
+def test_a_matrix_shows_the_picture(data: st.DataObject):
+    """Of the chips in the order of the chain, the farthest first, each is 8 rows from above, bit 7
+    the leftmost dot: storeys from above, and each from left to right."""
+    width, height = data.draw(st.integers(4, 16), "chips") * 8, data.draw(st.sampled_from([16, 32]))
+    panel, chain = matrix(width, height)
+    assert (panel.width, panel.height, panel.colours) == (width, height, 1)
+    picture = data.draw(st.binary(min_size=width * height // 8, max_size=width * height // 8))
+    panel.show(picture)
+    dots = {
+        (x, y)
+        for at, byte in enumerate(picture)
+        for bit in range(8)
+        if byte << bit & 0x80
+        for x, y in [(8 * at % width + bit, 8 * at // width)]
+    }
+    assert dots == {
+        (number * 8 % width + bit, number * 8 // width * 8 + row)
+        for number, registers in enumerate(chain.chips)
+        for row in range(8)
+        for bit in range(8)
+        if registers[row + 1] << bit & 0x80
+    }
+
+
+def test_a_matrix_is_set_up_dimmed_and_written_again():
+    panel, chain = matrix(64, 16)
+    assert len(chain.chips) == 16
+    panel.show(b"\x81" * 128)
+    panel.dim(100)
+    panel.scan()
+    chain.chips[3][:] = [0] * 16
+    for _ in range(50):
+        panel.scan()
+    for registers in chain.chips:
+        assert registers[9:13] == [0, 15, 7, 1]
+        assert registers[15] == 0
+        assert registers[1:9] == [0x81] * 8
+
+
+def test_a_dark_matrix_is_dark_at_once():
+    panel, chain = matrix(64, 16)
+    panel.show(b"\xff" * 128)
+    panel.show(bytes(128))
+    assert not any(any(registers[1:9]) for registers in chain.chips)
