@@ -83,7 +83,8 @@ class Eye:
         return of_light(layout.width, layout.height, self._dots.light(lit), full_ns)
 
     def figures(self, since_ns: int, *, cap: float) -> Figures:
-        """Of the time from `since_ns` to the end of the last frame() or rest().
+        """Of the time from `since_ns` to the end of the last frame() or rest(), all of whose frames
+        were watched: a simulated device reports only those that differ from the one before.
 
         `cap`: the share of any 100 ms that a row may be lit; 1/scans is its share of an undisturbed
         scan. Raises ValueError for no time, or one forgotten.
