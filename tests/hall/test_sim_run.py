@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hall_tools import deploy
+from hall_tools import deploy, mpy
 from littlefs import LittleFS
 from support.mosquitto import Mosquitto
 from support.paho_client import PlainClient
 from support.sim import Watched, config_of, running
 
 GOLDEN = Path(__file__).parents[1] / "unit" / "golden"
+DARK_ROW = "0" * 16
 CALL = {"view": "call", "ticket": "A015", "window": "3"}
 
 
@@ -125,7 +126,11 @@ async def test_a_rating_session_prompts_answers_and_locks(hub: Hub, tmp_path: Pa
 
 @pytest.mark.parametrize(
     ("profile", "golden"),
-    [("call-display-p10-64x16", "call-64x16"), ("call-display-f375-64x32", "call-64x32")],
+    [
+        ("call-display-p10-64x16", "call-64x16"),
+        ("call-display-f375-64x32", "call-64x32"),
+        ("call-display-hub75-64x32", "call-64x32"),
+    ],
 )
 async def test_a_display_shows_the_call_that_is_wanted(
     hub: Hub, tmp_path: Path, profile: str, golden: str
@@ -137,6 +142,9 @@ async def test_a_display_shows_the_call_that_is_wanted(
         await hub.acknowledge(boot)
         panel = (await device.until(lambda line: picture(line) == expected))["panel"]
         assert (panel["w"], panel["h"]) == (64, len(expected))
+        if "colours" in panel:
+            # A call is red; its green and blue are dark.
+            assert panel["colours"] == [panel["rows"], [DARK_ROW] * 32, [DARK_ROW] * 32]
         (shown,) = await hub.events("shown")
         assert shown["data"] == {"rev": 5}
         print(f"{profile}: {await free_heap(device)} bytes of heap free")
@@ -151,6 +159,43 @@ def picture(line: dict[str, Any]) -> list[str] | None:
         f"{int(row, 16):0{width}b}".replace("0", ".").replace("1", "#")
         for row in line["panel"]["rows"]
     ]
+
+
+async def test_a_display_that_hangs_or_has_no_power_is_dark(hub: Hub, tmp_path: Path):
+    config = config_of("call-display-p10-64x16", hub.port, settings={"blink_s": 0})
+    hub.send("desired", {"rev": 5, **CALL}, retain=True)
+    expected = (GOLDEN / "call-64x16.txt").read_text().split()
+    async with running(config, tmp_path / "disp") as device:
+        (boot,) = await hub.events("boot")
+        await hub.acknowledge(boot)
+        await device.until(lambda line: picture(line) == expected)
+        before = len(device.said)
+        asked_us = time.monotonic_ns() // 1000
+        await device.device.send({"hang_ms": 1500})
+        dark = await device.until(is_dark, after=before)
+        back = await device.until(lambda line: picture(line) == expected, after=before)
+        # 200 ms after the last frame, which was played just before.
+        assert 150_000 < dark["t_us"] - asked_us < 400_000
+        assert 1_200_000 < back["t_us"] - dark["t_us"] < 1_600_000
+        before = len(device.said)
+        await device.device.send({"power": "cut"})
+        assert await device.until(is_dark, after=before)
+
+
+def is_dark(line: dict[str, Any]) -> bool:
+    return "panel" in line and set(line["panel"]["rows"]) == {DARK_ROW}
+
+
+async def test_a_display_without_its_machine_code_says_so(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(mpy, "players", lambda chip: {})
+    async with running(config_of("call-display-p10-64x16", hub.port), tmp_path / "disp") as device:
+        (boot,) = await hub.events("boot")
+        await hub.acknowledge(boot)
+        state = await hub.until_state(lambda state: "fault" in (state["shows"] or {}))
+        assert "neither scan_x64 nor viper" in state["shows"]["fault"]
+        assert not [line for line in device.said if "panel" in line]
 
 
 async def test_segments_show_the_call_that_is_wanted(hub: Hub, tmp_path: Path):
