@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from hall_tools.commands import demo, firmware, gateway, glyphs, native, profile, show, sim
+from hall_tools.commands import bench, demo, firmware, gateway, glyphs, native, profile, show, sim
 from hall_tools.errors import UserError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.add_typer(profile.app, name="profile")
 app.add_typer(firmware.app, name="firmware")
 app.add_typer(glyphs.app, name="glyphs")
 app.add_typer(native.app, name="native")
+app.add_typer(bench.app, name="bench")
 app.add_typer(sim.app, name="sim")
 app.add_typer(gateway.app, name="gateway")
 app.command("show")(show.show)

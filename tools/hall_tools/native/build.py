@@ -25,7 +25,7 @@ PACKAGES = {"gcc": "gcc", "clang-22": "clang-22", "llvm-mc-22": "llvm-22"}
 _NAME = re.compile(r"\bMP_QSTR_(\w+)")
 
 # The unix port has no GPIO: there a scan's stores go to a log.
-_OWN_DEFINES = {"x64": ("SCAN_LOG",)}
+_OWN_FLAGS = {"x64": ("-DSCAN_LOG",)}
 
 
 def own_source() -> Path:
@@ -35,20 +35,20 @@ def own_source() -> Path:
 
 def build_own(architecture: str) -> bytes:
     """Hallkit's own module. Raises UserError like `build`."""
-    return build(own_source(), architecture, "scan", _OWN_DEFINES.get(architecture, ()))
+    return build(own_source(), architecture, "scan", _OWN_FLAGS.get(architecture, ()))
 
 
-def build(source: Path, architecture: str, name: str, defines: Sequence[str] = ()) -> bytes:
+def build(source: Path, architecture: str, name: str, flags: Sequence[str] = ()) -> bytes:
     """The .mpy of one C file, which may include others; equal bytes for equal input.
 
-    Raises UserError like `link`.
+    `flags` are more of the compiler's. Raises UserError like `link`.
     """
     target = ARCHITECTURES[architecture]
-    names, image = link(source, architecture, defines)
+    names, image = link(source, architecture, flags)
     return write_mpy(image, target.number, target.word, name, names)
 
 
-def link(source: Path, architecture: str, defines: Sequence[str] = ()) -> tuple[list[str], Image]:
+def link(source: Path, architecture: str, flags: Sequence[str] = ()) -> tuple[list[str], Image]:
     """The names that the code uses, in order, and its text, whose first instruction is the entry.
 
     UserError: a program is missing (EX_UNAVAILABLE), the file is (EX_NOINPUT), it does not compile,
@@ -58,15 +58,15 @@ def link(source: Path, architecture: str, defines: Sequence[str] = ()) -> tuple[
         raise UserError(f"{source}: no such file", os.EX_NOINPUT)
     target = ARCHITECTURES[architecture]
     with tempfile.TemporaryDirectory(prefix="hall-native-") as folder:
-        names, content = _compile(source, target, defines, Path(folder))
+        names, content = _compile(source, target, flags, Path(folder))
     return names, target.lay_out(read_object(content, target.machine, str(source)))
 
 
 def _compile(
-    source: Path, target: Architecture, defines: Sequence[str], folder: Path
+    source: Path, target: Architecture, flags: Sequence[str], folder: Path
 ) -> tuple[list[str], bytes]:
     """The names that the source uses, in their order in the module, and the object file."""
-    command = [target.compiler, *target.flags, *(f"-D{define}" for define in defines)]
+    command = [target.compiler, *target.flags, *flags]
     preprocessed = _run([*command, "-E", "-P", str(source)])
     names = sorted(set(_NAME.findall(preprocessed)))
     header, assembly, output = folder / "names.h", folder / "module.s", folder / "module.o"

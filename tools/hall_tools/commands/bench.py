@@ -1,0 +1,133 @@
+"""`hall bench`: what the firmware costs, in figures that anyone can count again.
+
+Here: options, progress, tables. Not here: the measurements (`hall_tools.bench`).
+"""
+
+import json
+import os
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from hall_tools.bench.counting import Count
+from hall_tools.bench.race import ROUNDS
+from hall_tools.bench.report import (
+    LEAST_TIMES,
+    MOST_INSTRUCTIONS,
+    MOST_STORES,
+    DisplayFigures,
+    Report,
+    measure,
+)
+
+app = typer.Typer(no_args_is_help=True, help="What the firmware costs.")
+
+
+@app.callback()
+def _bench() -> None:  # pyright: ignore[reportUnusedFunction] (typer: keeps `refresh` a subcommand)
+    pass
+
+
+@app.command()
+def refresh(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
+) -> None:
+    """Count and time the refresh of every display that the controller has to scan.
+
+    Half a minute. Needs Debian's qemu-user, clang-22 and llvm-22, and MicroPython's unix port
+    (hallkit[sim]). docs/benchmarks.md says what the figures mean.
+    """
+    errors = Console(stderr=True)
+    if errors.is_terminal:
+        with errors.status("starting") as status:
+            report = measure(lambda what: status.update(f"measuring: {what}"))
+    else:
+        report = measure(lambda what: print(f"measuring: {what}", file=sys.stderr))
+    if as_json:
+        print(json.dumps(report.as_json(), ensure_ascii=False))
+    else:
+        _print(report)
+
+
+def _print(report: Report) -> None:
+    console = Console(width=None if os.isatty(1) else 120)
+    console.print(_displays(report.displays))
+    console.print(
+        f"Instructions and stores: for one pixel clock, counted in the machine code that ships. "
+        f"Targets: at most {MOST_INSTRUCTIONS} and {MOST_STORES}.\n"
+        f"Time: one frame in MicroPython's unix port on this machine, medians of {ROUNDS} rounds. "
+        f"Target: bytecode takes at least {LEAST_TIMES} times as long as native.\n"
+    )
+    console.print(_yardsticks(report))
+    console.print(
+        "Our own restatements of the ideas, counted in the same way; not those libraries' code.\n"
+        "memw: the wait for the bus that compilers put before a volatile store on Xtensa. Without "
+        "it: as our own core stores."
+    )
+
+
+def _displays(all_: list[DisplayFigures]) -> Table:
+    table = Table(title="Refresh of a display", title_justify="left")
+    for header in ("profile", "picture"):
+        table.add_column(header, no_wrap=True)
+    for header in (
+        "ESP32, -S2, -S3\ninstr / stores",
+        "ESP32-C3, -C6\ninstr / stores",
+        "clocks\na frame",
+        "native\nus",
+        "viper\nus",
+        "bytecode\nus",
+        "native : viper\n: bytecode",
+    ):
+        table.add_column(header, justify="right", no_wrap=True)
+    for figures in all_:
+        race = figures.race
+        table.add_row(
+            figures.display.profile,
+            figures.picture,
+            _count(figures.counts["xtensawin"]),
+            _count(figures.counts["rv32imc"]),
+            f"{figures.display.clocks:,}",
+            f"{race.native_us:.2f}",
+            f"{race.viper_us:.2f}",
+            f"{race.bytecode_us:.0f}",
+            f"1 : {race.viper:.1f} : {race.bytecode:.0f}",
+        )
+    return table
+
+
+def _yardsticks(report: Report) -> Table:
+    table = Table(title="The same count of other libraries' inner loops", title_justify="left")
+    table.add_column("idea")
+    table.add_column("whose")
+    table.add_column("lines", justify="right")
+    table.add_column("ESP32, -S2, -S3\ninstr / stores", justify="right", no_wrap=True)
+    table.add_column("without\nmemw", justify="right")
+    table.add_column("ESP32-C3, -C6\ninstr / stores", justify="right", no_wrap=True)
+    own = report.displays[0].counts
+    table.add_row(
+        "all outputs as a word, then clock up; unrolled",
+        "Hallkit",
+        "8",
+        _count(own["xtensawin"]),
+        f"{own['xtensawin'].instructions:.2f}",
+        _count(own["rv32imc"]),
+        end_section=True,
+    )
+    for figures in report.yardsticks:
+        table.add_row(
+            figures.yardstick.idea,
+            figures.yardstick.libraries,
+            str(figures.yardstick.lines),
+            _count(figures.counts["xtensawin"]),
+            f"{figures.unserialized.instructions:.2f}",
+            _count(figures.counts["rv32imc"]),
+        )
+    return table
+
+
+def _count(count: Count) -> str:
+    return f"{count.instructions:.2f} / {count.stores:.2f}"
