@@ -4,8 +4,8 @@
  * Here: numbers and structs of MicroPython, and thin names for its functions. Never in this file:
  * anything of panels, and anything that would make the compiler emit data.
  *
- * The linker (`hall native build`) gives every MP_QSTR_name that a source mentions its number in the
- * module's own table of names, and resolves mp_fun_table to MicroPython's.
+ * The linker (`hall native build`) gives every MP_QSTR_name that a source mentions its number in
+ * the module's own table of names, and resolves mp_fun_table to MicroPython's.
  */
 #ifndef HALLKIT_ABI_H
 #define HALLKIT_ABI_H
@@ -29,7 +29,8 @@ struct mp_function {
     const struct mp_context *context;
 };
 
-typedef mp_object (*mp_native)(struct mp_function *self, size_t count, size_t keywords, mp_object *args);
+typedef mp_object (*mp_native)(
+    struct mp_function *self, size_t count, size_t keywords, mp_object *args);
 
 /* What get_buffer fills in. */
 struct mp_buffer {
@@ -71,22 +72,22 @@ static inline mp_object mp_none(void)
 /* Of an integer; without a check. What does not fit is cut off. */
 static inline intptr_t mp_to_int(mp_object object)
 {
-    return ((intptr_t(*)(mp_object, int))mp_fun_table[MP_FUN_FROM_OBJECT])(object, MP_AS_INT);
+    return ((intptr_t (*)(mp_object, int))mp_fun_table[MP_FUN_FROM_OBJECT])(object, MP_AS_INT);
 }
 
 static inline mp_object mp_from_int(intptr_t value)
 {
-    return ((mp_object(*)(intptr_t, int))mp_fun_table[MP_FUN_TO_OBJECT])(value, MP_AS_INT);
+    return ((mp_object (*)(intptr_t, int))mp_fun_table[MP_FUN_TO_OBJECT])(value, MP_AS_INT);
 }
 
 static inline mp_object mp_swap_globals(mp_object globals)
 {
-    return ((mp_object(*)(mp_object))mp_fun_table[MP_FUN_SWAP_GLOBALS])(globals);
+    return ((mp_object (*)(mp_object))mp_fun_table[MP_FUN_SWAP_GLOBALS])(globals);
 }
 
 static inline mp_object mp_load_global(size_t name)
 {
-    return ((mp_object(*)(size_t))mp_fun_table[MP_FUN_LOAD_GLOBAL])(name);
+    return ((mp_object (*)(size_t))mp_fun_table[MP_FUN_LOAD_GLOBAL])(name);
 }
 
 static inline void mp_store_global(size_t name, mp_object value)
@@ -96,7 +97,7 @@ static inline void mp_store_global(size_t name, mp_object value)
 
 static inline mp_object mp_call(mp_object function, size_t count, const mp_object *args)
 {
-    return ((mp_object(*)(mp_object, size_t, const mp_object *))mp_fun_table[MP_FUN_CALL])(
+    return ((mp_object (*)(mp_object, size_t, const mp_object *))mp_fun_table[MP_FUN_CALL])(
         function, count, args);
 }
 
@@ -132,7 +133,7 @@ static inline mp_object mp_make_function(const struct mp_context *context, mp_na
     record.kind = MP_KIND_VIPER;
     record.code = code;
     record.children = NULL;
-    return ((mp_object(*)(const void *, const struct mp_context *, const void *))
+    return ((mp_object (*)(const void *, const struct mp_context *, const void *))
                 mp_fun_table[MP_FUN_MAKE_FUNCTION])(&record, context, NULL);
 }
 

@@ -1,8 +1,8 @@
 /* Where the stores of a scan go: a chip's registers, or a log.
  *
- * Here: opening a port, and the three ways in which a scan stores: put(), clocks(), rest(). Never in
- * this file: a decision about what is stored, or anything that takes longer for one word than for
- * another.
+ * Here: opening a port, and the three ways in which a scan stores: put(), clocks(), rest(). Never
+ * in this file: a decision about what is stored, or anything that takes longer for one word than
+ * for another.
  */
 #ifndef HALLKIT_PORT_H
 #define HALLKIT_PORT_H
@@ -27,7 +27,7 @@ struct port {
 #define PORT_CLOCKS 0xFFFFFFFEu
 #define PORT_REST 0xFFFFFFFFu
 #define PORT_ROOM(port, words) ((size_t)((port)->end - (port)->next) >= (words))
-#define PORT_STORED(port) ((port)->next - (port)->level)
+#define PORT_STORED(port) ((int32_t)((port)->next - (port)->level))
 
 PORT_API void put(struct port *port, uint32_t clear, uint32_t set)
 {
@@ -87,15 +87,15 @@ PORT_API void put(struct port *port, uint32_t clear, uint32_t set)
     PORT_PUT(port->out[PORT_SET], set);
 }
 
-#define PORT_ONE_CLOCK(at)                         \
-    do {                                           \
-        PORT_PUT(out[PORT_OUT], base | word[at]);  \
-        PORT_PUT(out[PORT_SET], clock);            \
+#define PORT_ONE_CLOCK(at)                        \
+    do {                                          \
+        PORT_PUT(out[PORT_OUT], base | word[at]); \
+        PORT_PUT(out[PORT_SET], clock);           \
     } while (0)
 
 /* The clock falls as the data changes, half a period before it rises. An output that is not the
- * panel's keeps the level that it has at the start. Eight clocks a turn: the more, the less is spent
- * on anything but stores. */
+ * panel's keeps the level that it has at the start. Eight clocks a turn: the more, the less is
+ * spent on anything but stores. */
 PORT_API void clocks(struct port *port, const uint32_t *word, uint32_t count)
 {
     uint32_t *out = port->out, clock = port->clock;
@@ -117,7 +117,7 @@ PORT_API void clocks(struct port *port, const uint32_t *word, uint32_t count)
         PORT_ONE_CLOCK(0);
 }
 
-/* Lets time pass as stores take it, whatever the clock of the CPU: by stores that change nothing. */
+/* Lets time pass as stores take it, whatever the CPU's clock: by stores that change nothing. */
 PORT_API void rest(struct port *port, uint32_t pairs)
 {
     uint32_t *out = port->out;

@@ -44,8 +44,9 @@ static int lines_agree(const struct panel *panel, const uint32_t *word)
     for (const uint32_t *scan = panel->scan; scan < panel->group; scan += 3)
         steady |= scan[0] | scan[1];
     uint32_t light = word[SCAN_ENABLE], shift = word[SCAN_CLOCK] | word[SCAN_DATA];
-    return !((data & ~word[SCAN_DATA]) | (word[SCAN_LIGHT] & ~light) | (light & shift) |
-             (steady & (light | shift)) | (word[SCAN_CLOCK] & word[SCAN_DATA]));
+    return !(
+        (data & ~word[SCAN_DATA]) | (word[SCAN_LIGHT] & ~light) | (light & shift) |
+        (steady & (light | shift)) | (word[SCAN_CLOCK] & word[SCAN_DATA]));
 }
 
 APART int32_t check(
@@ -108,7 +109,7 @@ SCAN_API int32_t scan_build(
     out = program->words;
     out[PROGRAM_DATA] = word[SCAN_DATA];
     out[PROGRAM_CLOCKS] = clocks;
-    return 4 * (PROGRAM_WORDS + clocks);
+    return (int32_t)(4 * (PROGRAM_WORDS + clocks));
 }
 
 /* Switches the light on or off. */
@@ -152,9 +153,9 @@ SCAN_API int32_t scan_play(
         return error;
     const uint32_t *word = description->words;
     uint32_t clocks_all = panel.clocks * word[SCAN_SCANS];
-    if (program &&
-        (program->bytes / 4 < PROGRAM_WORDS + clocks_all || program->words[PROGRAM_CLOCKS] != clocks_all ||
-         program->words[PROGRAM_DATA] != word[SCAN_DATA]))
+    if (program && (program->bytes / 4 < PROGRAM_WORDS + clocks_all ||
+                    program->words[PROGRAM_CLOCKS] != clocks_all ||
+                    program->words[PROGRAM_DATA] != word[SCAN_DATA]))
         return SCAN_FOREIGN_PROGRAM;
     if (!PORT_ROOM(port, SCAN_LOG_WORDS(word[SCAN_SCANS], panel.clocks)))
         return SCAN_SHORT_LOG;

@@ -31,7 +31,7 @@ enum {
     SCAN_LIGHT,       /* its level that lights: SCAN_ENABLE for high, 0 for low */
     SCAN_CLOCK,       /* the line at whose rising edge a dot is shifted */
     SCAN_DATA,        /* all lines of the third table */
-    SCAN_START_CLEAR, /* the pair that ends a latch pulse, and keeps those data lines dark that no */
+    SCAN_START_CLEAR, /* the pair that ends a latch pulse, and keeps dark the data lines that no */
     SCAN_START_SET,   /* picture goes to */
     SCAN_DARK,        /* 0xFF when a data line lights a dot by its low level, else 0 */
     SCAN_SCANS,       /* 1 to 32 */
@@ -48,17 +48,17 @@ enum { SCAN_VERSION = 1 };
 enum { SCAN_FRAME_PAIRS = 30000 };
 
 enum {
-    SCAN_BAD_LAYOUT = -1,    /* description: another version, or shorter than its tables */
-    SCAN_BAD_SHAPE = -2,     /* description: scans, groups or lines out of range */
-    SCAN_BAD_LINES = -3,     /* description: a data line is not in SCAN_DATA, or a line has two parts */
-    SCAN_BAD_TIMES = -4,     /* description: the frame is too long */
-    SCAN_SHORT_PICTURE = -5, /* an offset points behind the picture */
-    SCAN_SHORT_PROGRAM = -6, /* the program buffer is too small: two words, and one for each clock */
+    SCAN_BAD_LAYOUT = -1,      /* description: another version, or shorter than its tables */
+    SCAN_BAD_SHAPE = -2,       /* description: scans, groups or lines out of range */
+    SCAN_BAD_LINES = -3,       /* description: a data line not in SCAN_DATA, a line of two uses */
+    SCAN_BAD_TIMES = -4,       /* description: the frame is too long */
+    SCAN_SHORT_PICTURE = -5,   /* an offset points behind the picture */
+    SCAN_SHORT_PROGRAM = -6,   /* the program buffer has no room for two words and one a clock */
     SCAN_FOREIGN_PROGRAM = -7, /* never built, or built for another description */
-    SCAN_SHORT_LOG = -8,     /* the frame's stores may not fit the log */
-    SCAN_UNALIGNED = -9,     /* a buffer of words does not begin at a word */
-    SCAN_BAD_REGISTERS = -10, /* description: not where a known chip has its GPIO registers */
-    SCAN_OVERLAP = -11       /* a buffer that is written shares memory with one that is read */
+    SCAN_SHORT_LOG = -8,       /* the frame's stores may not fit the log */
+    SCAN_UNALIGNED = -9,       /* a buffer of words does not begin at a word */
+    SCAN_BAD_REGISTERS = -10,  /* description: not where a known chip has its GPIO registers */
+    SCAN_OVERLAP = -11         /* a buffer that is written shares memory with one that is read */
 };
 
 /* A buffer of the caller's. One that a function writes (the program of scan_build, a log) may share
@@ -78,16 +78,16 @@ static inline int scan_apart(const struct scan_words *a, const struct scan_words
     return first < second ? a->bytes <= second - first : b->bytes <= first - second;
 }
 
-/* Writes the program that shows `picture` (rows of bytes, leftmost pixel in the highest bit; several
- * colours as one such picture after the other). Returns its length in bytes, or an error. */
+/* Writes the program that shows `picture` (rows of bytes, leftmost pixel in the highest bit;
+ * several colours as one such picture after the other). Returns its bytes, or an error. */
 SCAN_API int32_t scan_build(
     const struct scan_words *program,
     const uint8_t *picture,
     size_t picture_bytes,
     const struct scan_words *description);
 
-/* Plays one whole frame, row by row, and always ends dark; without a program (NULL) it only switches
- * the light off. Returns 0 or an error; after an error nothing was stored. */
+/* Plays one whole frame, row by row, and always ends dark; without a program (NULL) it only
+ * switches the light off. Returns 0 or an error; after an error nothing was stored. */
 SCAN_API int32_t scan_play(
     struct port *port, const struct scan_words *program, const struct scan_words *description);
 
