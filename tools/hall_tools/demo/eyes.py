@@ -1,7 +1,7 @@
 """Reading a panel's picture as a person does: which characters are lit, not which were meant.
 
-Here: pictures, and finding glyphs in them. Not here: how a picture comes about (firmware/sim) and
-how text is drawn (firmware/hall/canvas.py). The shapes are those of the glyph pack, whose format is
+Here: pictures, and finding glyphs in them. Not here: how a picture comes about (hall_panel) and how
+text is drawn (firmware/hall/canvas.py). The shapes are those of the glyph pack, whose format is
 in firmware/hall/glyphs.py.
 """
 
@@ -10,6 +10,7 @@ import re
 import struct
 from dataclasses import dataclass
 from importlib import resources
+from typing import Any, Self
 
 _LINE = 16
 _TICKET = re.compile(r"[A-Z]\d{3}")
@@ -20,19 +21,37 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Picture:
-    """A panel's picture: one integer a row, the leftmost of `width` pixels in the highest bit."""
+    """A panel's picture: one integer a row, the leftmost of `width` pixels in the highest bit.
+
+    `rows` are lit in any colour. A panel that has several also has `planes`, the rows of each: red,
+    green, and blue if there is.
+    """
 
     width: int
     height: int
     rows: Shape
+    planes: tuple[Shape, ...] = ()
 
-    def lit(self, x: int, y: int) -> bool:
-        return bool(self.rows[y] >> (self.width - 1 - x) & 1)
+    def colour(self, x: int, y: int) -> int:
+        """The sum of 1 red, 2 green, 4 blue; 0 for a dark pixel, 1 for a lit one of one colour."""
+        shift = self.width - 1 - x
+        planes = self.planes or (self.rows,)
+        return sum((rows[y] >> shift & 1) << plane for plane, rows in enumerate(planes))
 
     def part(self, x: int, y: int, width: int) -> Shape:
         """The 16 rows from `y`, cut to `width` columns from `x`."""
         shift, mask = self.width - x - width, (1 << width) - 1
         return tuple(row >> shift & mask for row in self.rows[y : y + _LINE])
+
+    @classmethod
+    def of_panel(cls, panel: dict[str, Any]) -> Self:
+        """What a simulated device's line has under "panel" (hall_panel.picture)."""
+        planes = tuple(_integers(rows) for rows in panel.get("colours", ()))
+        return cls(panel["w"], panel["h"], _integers(panel["rows"]), planes)
+
+
+def _integers(rows: list[str]) -> Shape:
+    return tuple(int(row, 16) for row in rows)
 
 
 class Eyes:

@@ -32,7 +32,18 @@ IDLE_S = 1.0
 PICTURE_SIZE = 134, 40
 """Columns and lines of a saved picture."""
 
-_LED_COLOURS = {"1": ("#ff4a3d", "#2b0d0b"), "2": ("#ffb020", "#2a1c06")}
+_LED_COLOURS: dict[str, led.Palette] = {
+    "1": ("#2b0d0b", "#ff4a3d"),
+    "2": ("#2a1c06", "#ffb020"),
+}
+"""Of a window's panel that has one colour."""
+
+_MIXED_COLOURS: led.Palette = (
+    *("#141414", "#ff4a3d", "#3dd35a", "#ffc933"),
+    *("#4a7dff", "#e85cff", "#45d8e8", "#f4f4f4"),
+)
+"""Of a panel that has several."""
+
 _WIDE = 134
 _NARROW = 100
 
@@ -125,10 +136,10 @@ class Screen:
 
     def _window(self, window: Window, width: int) -> Layout:
         picture = window.display.picture or Picture(64, 16, (0,) * 16)
-        lit, dark = _LED_COLOURS[window.id]
+        palette = _MIXED_COLOURS if picture.planes else _LED_COLOURS[window.id]
         # A P10 panel is twice as large as an F3.75 of as many dots, and so it is drawn.
         fine = width >= _WIDE or (width >= _NARROW and picture.height == 16)
-        dots = led.half_blocks(picture, lit, dark) if fine else led.braille(picture, lit, dark)
+        dots = led.half_blocks(picture, palette) if fine else led.braille(picture, palette)
         panel = Panel(
             Align.center(dots, vertical="middle"),
             title=Text(f"窗口 Window {window.id} {WINDOWS[window.id]} ").append_text(

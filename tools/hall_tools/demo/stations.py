@@ -121,8 +121,7 @@ class Display(Station):
     def see(self, line: dict[str, Any], at: float) -> None:
         if "panel" not in line:
             return
-        panel = line["panel"]
-        self.picture = Picture(panel["w"], panel["h"], tuple(int(row, 16) for row in panel["rows"]))
+        self.picture = Picture.of_panel(line["panel"])
         self._ticket = ticket_in(self._eyes.read(self.picture))
         if self._looking and self._looking[0] == self._ticket and not self._looking[1].done():
             self._looking[1].set_result(at)
