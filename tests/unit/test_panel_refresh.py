@@ -60,20 +60,19 @@ def test_slower_stores_are_the_same_ones_repeated():
 
 def test_a_new_picture_is_taken_between_two_frames():
     """Offered as fast as possible: each frame that the thread played is one or the other, whole."""
-    panel = make(PROFILES[HUB75], 0, lit=20)
+    panel = make(CONFIGS["hub12 one module"], 0, lit=20)
     pictures = panel.random_picture(1), panel.random_picture(2)
     whole = [pi_trace.frame(panel, picture, only_changes=True) for picture in pictures]
     # A frame ends as the next begins: with the store that switches the light off.
     assert whole[0] != whole[1]
     assert {one[0] for one in whole} == {one[-1] for one in whole} == {whole[0][0]}
-    played = pi_trace.thread(panel, pictures, 30)
+    played = pi_trace.thread(panel, pictures, 20)
     at, seen = 0, [0, 0]
-    while at < len(played) - 1:
+    while len(played) - at >= max(map(len, whole)):
         which = [played[at : at + len(one)] == one for one in whole].index(True)
         seen[which] += 1
         at += len(whole[which]) - 1
-    assert sum(seen) >= 30
-    assert min(seen) > 0
+    assert min(seen) >= 10
 
 
 @pytest.fixture
@@ -116,6 +115,7 @@ def test_it_plays_from_the_first_picture_on_and_ends_dark(registers: mmap.mmap):
 def test_without_a_picture_nothing_is_played(registers: mmap.mmap):
     panel = make(PROFILES[P10], 0)
     with Refresher(registers, panel.description, 200) as refresher:
+        refresher.dim(50)
         with pytest.raises(ValueError, match="-5"):
             refresher.show(b"short")
     assert refresher.counters.frames == 0
@@ -150,7 +150,7 @@ def test_brightness_changes_while_it_plays(registers: mmap.mmap):
 
 
 LEAVING = """
-import mmap, sys, time
+import mmap, sys, threading, time
 from array import array
 from hall_panel.refresh import Refresher
 def main(path, words, picture, end):
@@ -163,11 +163,15 @@ def main(path, words, picture, end):
     exec(end)
 main(*sys.argv[1:])
 """
+# By a thread that Python never lets go on, so nothing is freed.
+HELD = (
+    "threading.Thread(target=lambda held: time.sleep(60), args=(refresher,), daemon=True).start()"
+)
 
 
 @pytest.mark.parametrize(
     ("end", "status"),
-    [("pass", 0), ("sys.exit(3)", 3), ("1 / 0", 1), ("del refresher, registers; sys.exit(3)", 3)],
+    [("pass", 0), ("sys.exit(3)", 3), ("1 / 0", 1), (f"{HELD}; sys.exit(3)", 3)],
 )
 def test_a_process_that_ends_leaves_the_panel_dark(end: str, status: int, tmp_path: Path):
     panel = make(PROFILES[HUB75], 0)

@@ -37,22 +37,25 @@ long trace(
     return error ? error : next - log.words;
 }
 
-/* The thread, to which pictures are offered, two in turn as fast as it goes, until it has played
- * `frames`; `pictures` is both. `slots` has room for three programs and copies of the description. Returns as trace(). */
+/* The thread, to which two pictures are offered in turn as fast as it goes, `rounds` times; the last
+ * of each round, one and then the other, until a whole frame of it was played. `pictures` is both;
+ * `slots` has room for three programs and copies of the description. Returns as trace(); when the
+ * log is full the rest is not recorded. */
 long trace_thread(
     const uint8_t *pictures,
     size_t picture_bytes,
-    uint32_t frames,
+    uint32_t rounds,
     struct scan_words description,
     struct scan_words slots,
     struct scan_words log)
 {
+    enum { OFFERS = 51 };
     static struct refresh thread;
     size_t words = slots.bytes / SLOTS / 4, own = description.bytes / 4;
     next = log.words + 2;
     end = log.words + log.bytes / 8 * 2;
     changes_only = 1;
-    thread = (struct refresh){.port = {.repeats = 1}, .period_ns = 100000, .back = 1, .offered = 2};
+    thread = (struct refresh){.port = {.repeats = 1}, .period_ns = 2000000, .back = 1, .offered = 2};
     for (int i = 0; i < SLOTS; i++) {
         uint32_t *at = slots.words + i * words;
         thread.slots[i].description = (struct scan_words){at, description.bytes};
@@ -61,9 +64,14 @@ long trace_thread(
             at[word] = description.words[word];
     }
     int32_t error = start_thread(&thread);
-    for (uint32_t i = 0; !error && atomic_load(&thread.frames) < frames; i++)
-        error = offer_picture(
-            &thread, pictures + i % 2 * picture_bytes, picture_bytes, description.words[SCAN_LIT]);
+    for (uint32_t i = 0; !error && i < rounds * OFFERS; i++) {
+        const uint8_t *picture = pictures + i % 2 * picture_bytes;
+        error = offer_picture(&thread, picture, picture_bytes, description.words[SCAN_LIT]);
+        /* The frame that is played now may be of another. */
+        uint32_t enough = atomic_load(&thread.frames) + 2;
+        while (!error && i % OFFERS == OFFERS - 1 && atomic_load(&thread.frames) < enough)
+            sched_yield();
+    }
     stop_thread(&thread);
     return error ? error : next - log.words;
 }
