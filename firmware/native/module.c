@@ -100,7 +100,7 @@ APART mp_object run(
     mp_check_count(count, keywords, programs + 1 + PORT_ARGUMENTS);
     struct scan_words words[3], *description = words + programs;
     struct port port;
-    int32_t result = take(count, args, programs + 1, words);
+    int32_t result = take(programs + 1 + PORT_ARGUMENTS, args, programs + 1, words);
     if (!result)
         result = open_port(&port, description);
     if (!result)
