@@ -108,7 +108,7 @@ static PyObject *create(PyTypeObject *type, PyObject *args, PyObject *keywords)
     return (PyObject *)self;
 }
 
-PyDoc_STRVAR(show_doc, "show(picture, lit, /): from the next frame on, each row lit for `lit` pairs");
+PyDoc_STRVAR(show_doc, "show(picture, lit, /): from the next frame, each row lit for `lit` pairs");
 
 static PyObject *show(PyObject *object, PyObject *args)
 {

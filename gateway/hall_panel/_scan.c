@@ -1,7 +1,7 @@
 /* The scan as a CPython module: the stores of an LED panel's frame, into a log.
  *
- * Here: arguments in, results and exceptions out, as module.c does it for MicroPython. Never in this
- * file: what a panel wants (scan.c), or registers (_refresh.c plays into those of a Raspberry Pi).
+ * Here: arguments in, results and exceptions out, as module.c does it for MicroPython. Never in
+ * this file: what a panel wants (scan.c), or registers (_refresh.c plays into a Raspberry Pi's).
  */
 
 #define Py_LIMITED_API 0x030B0000

@@ -145,8 +145,8 @@ static void stop_thread(struct refresh *self)
     pthread_join(self->thread, NULL);
 }
 
-/* From the next frame on, each row is lit for `lit` pairs. Returns an error of scan_build: the picture
- * stays what it was. */
+/* From the next frame on, each row is lit for `lit` pairs. Returns an error of scan_build: the
+ * picture stays what it was. */
 static int32_t offer_picture(
     struct refresh *self, const uint8_t *picture, size_t bytes, uint32_t lit)
 {

@@ -1,12 +1,11 @@
-/* Inner loops in the manner of well-known libraries, restated for a count: what each of them does for
- * one pixel clock, and nothing around it.
+/* Inner loops in the manner of well-known libraries, restated for a count: what each of them does
+ * for one pixel clock, and nothing around it.
  *
  * Here: our own few lines for each idea, written from descriptions of it (docs/benchmarks.md names
  * the libraries), each with the form of picture that it wants. Never in this file: code of those
  * libraries, and what the firmware ships.
  *
- *   name(picture, wiring): the wiring is words, see below; the length of the picture decides how long
- *   it runs
+ *   name(picture, wiring): the wiring is words, see below; a longer picture runs longer
  */
 
 #include "abi.h"
@@ -26,9 +25,9 @@ struct job {
     const uint32_t *wiring;
 };
 
-/* The libraries store through pointers to volatile, before each of which both gcc and clang wait for
- * the bus (memw) on Xtensa. With UNSERIALIZED the same stores are made as firmware/native/port.h
- * makes its own. */
+/* The libraries store through pointers to volatile, before each of which both gcc and clang wait
+ * for the bus (memw) on Xtensa. With UNSERIALIZED the same stores are made as
+ * firmware/native/port.h makes its own. */
 #ifdef UNSERIALIZED
 #define STORE(place, mask)                   \
     do {                                     \
@@ -95,12 +94,12 @@ static void masked_words(const struct job *job)
 
 /* All data lines of a clock as a byte of neighbouring pins, here the lowest eight; eight clocks a
  * turn. A store that clears nothing keeps the two that set apart (the ESP32's erratum). */
-#define BYTE_CLOCK(at)                        \
-    do {                                      \
-        STORE(registers[SET], byte[at]);      \
-        STORE(registers[CLEAR], 0);           \
-        STORE(registers[SET], clock);         \
-        STORE(registers[CLEAR], all);         \
+#define BYTE_CLOCK(at)                   \
+    do {                                 \
+        STORE(registers[SET], byte[at]); \
+        STORE(registers[CLEAR], 0);      \
+        STORE(registers[SET], clock);    \
+        STORE(registers[CLEAR], all);    \
     } while (0)
 
 static void bytes_of_lines(const struct job *job)
@@ -131,7 +130,8 @@ static void spi_bytes(const struct job *job)
     }
 }
 
-static void open_job(struct job *job, struct mp_function *self, size_t count, size_t keywords, mp_object *args)
+static void open_job(
+    struct job *job, struct mp_function *self, size_t count, size_t keywords, mp_object *args)
 {
     struct mp_buffer buffer;
     (void)self;
@@ -144,13 +144,13 @@ static void open_job(struct job *job, struct mp_function *self, size_t count, si
     job->registers = (uint32_t *)(uintptr_t)job->wiring[REGISTERS];
 }
 
-#define CALLED(name)                                                                              \
-    static mp_object call_##name(struct mp_function *self, size_t n, size_t k, mp_object *args)   \
-    {                                                                                             \
-        struct job job;                                                                           \
-        open_job(&job, self, n, k, args);                                                         \
-        name(&job);                                                                               \
-        return mp_from_int(0);                                                                    \
+#define CALLED(name)                                                                            \
+    static mp_object call_##name(struct mp_function *self, size_t n, size_t k, mp_object *args) \
+    {                                                                                           \
+        struct job job;                                                                         \
+        open_job(&job, self, n, k, args);                                                       \
+        name(&job);                                                                             \
+        return mp_from_int(0);                                                                  \
     }
 
 CALLED(pin_by_pin)

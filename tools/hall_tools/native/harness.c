@@ -62,7 +62,10 @@ static void kernel(uint32_t number, uint32_t one, uint32_t two, uint32_t three)
     register uint32_t d __asm__("a5") = PRIVATE | FIXED | ANONYMOUS;
     register uint32_t e __asm__("a8") = 0xFFFFFFFF;
     register uint32_t f __asm__("a9") = 0;
-    __asm__ volatile("syscall" : "+r"(n) : "r"(a), "r"(b), "r"(c), "r"(d), "r"(e), "r"(f) : "memory");
+    __asm__ volatile("syscall"
+                     : "+r"(n)
+                     : "r"(a), "r"(b), "r"(c), "r"(d), "r"(e), "r"(f)
+                     : "memory");
 #else
     register uint32_t n __asm__("a7") = number;
     register uint32_t a __asm__("a0") = one;
@@ -98,7 +101,8 @@ static void run(void)
         struct call *call = &STATE->calls[STATE->current];
         struct function *function = (struct function *)(uintptr_t)STATE->globals[call->name];
         uint32_t (*code)(struct function *, size_t, size_t, uint32_t *);
-        code = (uint32_t(*)(struct function *, size_t, size_t, uint32_t *))(uintptr_t)function->code;
+        code =
+            (uint32_t (*)(struct function *, size_t, size_t, uint32_t *))(uintptr_t)function->code;
         uint32_t result = code(function, call->count, 0, call->args);
         ended(result & 1 ? DONE : MISUSED, (int32_t)result >> 1);
     }
@@ -107,7 +111,7 @@ static void run(void)
 
 static void fail(uint32_t why)
 {
-    ended(MISUSED, why);
+    ended(MISUSED, (int32_t)why);
     run();
 }
 
@@ -146,7 +150,8 @@ static void store_global(uint32_t name, uint32_t value)
 
 static uint32_t make_function(const uint8_t *record, const void *context, const void *defaults)
 {
-    if (record[0] || record[1] || record[2] != 4 || record[3] || defaults || context != STATE->context)
+    if (record[0] || record[1] || record[2] != 4 || record[3] || defaults ||
+        context != STATE->context)
         fail(3);
     struct function *function = &STATE->functions[STATE->functions_count++];
     function->context = context;
@@ -164,7 +169,7 @@ static uint32_t call(uint32_t type, size_t count, const uint32_t *args)
 
 static void raise(uint32_t exception)
 {
-    ended(RAISED, exception);
+    ended(RAISED, (int32_t)exception);
     run();
 }
 
@@ -218,7 +223,7 @@ static __attribute__((noinline)) void start(const uint32_t *kept)
         STATE->names[i] = FIRST_NAME + i;
     struct function module = {0, STATE->context, STATE->entry};
     uint32_t (*entry)(struct function *, size_t, size_t, uint32_t *);
-    entry = (uint32_t(*)(struct function *, size_t, size_t, uint32_t *))(uintptr_t)STATE->entry;
+    entry = (uint32_t (*)(struct function *, size_t, size_t, uint32_t *))(uintptr_t)STATE->entry;
     if (entry(&module, 0, 0, NULL) != NONE || STATE->globals_now != 0)
         fail(7);
     run();
@@ -230,7 +235,12 @@ void mpy_init(void)
 #if defined(__XTENSA__) || defined(__xtensa__)
     /* This frame has no caller, below whose stack pointer its registers a4 to a7 could be spilled.
      * Where that pointer would have been kept, it finds one now. */
-    __asm__ volatile("addi a8, a1, -16\n\ts32i a8, a8, 0\n\ts32i %0, a8, 4" ::"r"(spilled + 8) : "a8", "memory");
+    __asm__ volatile("addi a8, a1, -16\n\t"
+                     "s32i a8, a8, 0\n\t"
+                     "s32i %0, a8, 4"
+                     :
+                     : "r"(spilled + 8)
+                     : "a8", "memory");
 #endif
     start(spilled);
 }
