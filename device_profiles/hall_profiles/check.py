@@ -8,7 +8,7 @@ from hall_profiles.check_fields import check_data, check_desired, check_events
 from hall_profiles.check_pins import check_pins
 from hall_profiles.drivers import DRIVERS, Driver, Keys, Panel, Probe
 from hall_profiles.errors import ProfileError
-from hall_profiles.model import Board, Header, Profile, Setting
+from hall_profiles.model import Board, Header, Profile, RaspberryPi, Setting
 from hall_profiles.roles import DRIVER_SETTINGS, ROLES, Role, order_faults
 from hall_profiles.shape import checked, compare_names, mapping, show, suggest
 from hall_profiles.source import Source, Value
@@ -48,11 +48,11 @@ def _check_sections(source: Source, data: dict[str, Value], stem: str) -> None:
     if "name" in data and data["name"] != stem and not name_noted:
         source.add(("name",), f"is {show(data['name'])}", f"{stem}, as the file is called")
     role = ROLES.get(str(data.get("role")))
-    if "board" in data:
-        checked(source, Board, data["board"], ("board",))
     name, driver = None, None
     if "driver" in data:
         name, driver = _check_driver(source, data["driver"], role)
+    if "board" in data:
+        _check_board(source, data["board"], data.get("transport"), driver)
     if "pins" in data:
         check_pins(source, data["pins"], data.get("board"), data["driver"] if name else None)
     if "settings" in data:
@@ -70,6 +70,22 @@ def _check_sections(source: Source, data: dict[str, Value], stem: str) -> None:
 def _right_section(name: str) -> str:
     field = Header.model_fields.get(name)
     return (field.description or "") if field else _RIGHT_SECTIONS[name]
+
+
+def _check_board(source: Source, data: Value, transport: Value, driver: Driver | None) -> None:
+    """Notes what is wrong with the board, and with what only one kind of board can have."""
+    its_own = isinstance(data, dict) and data.get("chip") == "raspberrypi"
+    board = checked(source, RaspberryPi if its_own else Board, data, ("board",))
+    if board and its_own != (transport == "gateway"):
+        if its_own:
+            right = "gateway, which drives a panel on its own header"
+            source.add(("transport",), f"is {show(transport)}", right)
+        else:
+            right = "raspberrypi, where transport is gateway"
+            source.add(("board", "chip"), f"is {show(board.chip)}", right)
+    if its_own and driver and not isinstance(driver, Panel):
+        right = "one of hub12, hub08, hub75, which a Raspberry Pi can scan"
+        source.add(("driver", "name"), f"is {show(driver.name)}", right)
 
 
 def _check_driver(

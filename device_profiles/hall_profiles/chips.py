@@ -5,13 +5,15 @@ the two (`check_pins`).
 
 Sources: the data sheets of ESP32 (strapping pins, section 2.4; ADC2 and Wi-Fi, section 4.1.2 of the
 technical reference), ESP32-S3 (section 2.6) and ESP32-C3 (section 2.4); module data sheets for the
-flash and PSRAM lines. A strapping pin is sampled at reset: a panel or a key that holds it decides
-how the chip starts, so it is refused rather than explained to every installer.
+flash and PSRAM lines. Of a Raspberry Pi's header, by BCM numbers: BCM2835 ARM Peripherals, section
+6.2, and the Raspberry Pi documentation, "GPIO and the 40-pin header". A strapping pin is sampled at
+reset: a panel or a key that holds it decides how the chip starts, so it is refused rather than
+explained to every installer.
 """
 
 from typing import Literal, NamedTuple
 
-ChipName = Literal["esp32", "esp32s3", "esp32c3"]
+ChipName = Literal["esp32", "esp32s3", "esp32c3", "raspberrypi"]
 Psram = Literal["none", "quad", "octal"]
 
 
@@ -33,6 +35,8 @@ def _reserved(*reasons: tuple[tuple[int, ...], str]) -> dict[int, str]:
 _FLASH = "wired to the flash chip"
 _CONSOLE = "the serial console (UART0)"
 _USB = "the USB port (serial and JTAG)"
+_HAT_EEPROM = "ID_SD or ID_SC, where the boot loader looks for a HAT's EEPROM"
+_PI_CONSOLE = "the serial console (UART)"
 _BOOT_MODE = "a strapping pin (boot mode)"
 
 CHIPS: dict[ChipName, Chip] = {
@@ -78,5 +82,13 @@ CHIPS: dict[ChipName, Chip] = {
         input_only=frozenset(),
         adc1=frozenset(range(5)),
         adc2=frozenset({5}),
+    ),
+    "raspberrypi": Chip(
+        pins=frozenset(range(28)),
+        reserved=_reserved(((0, 1), _HAT_EEPROM), ((14, 15), _PI_CONSOLE)),
+        psram={"none": frozenset(), "quad": frozenset(), "octal": frozenset()},
+        input_only=frozenset(),
+        adc1=frozenset(),
+        adc2=frozenset(),
     ),
 }

@@ -1,7 +1,7 @@
-"""The config a device boots from, compiled from its profile and its place in the hall.
+"""The config a device starts with, compiled from its profile and its place in the hall.
 
-Here: the content of `/config.json` on the device. Not here: secrets (they live in the `ident`
-partition) and writing it to flash.
+Here: the content of `/config.json` on the device; of a display that is a part of the gateway, the
+same in memory. Not here: secrets (they live in the `ident` partition) and writing it to flash.
 """
 
 import re
@@ -35,7 +35,8 @@ def compile_config(
     """The config of one device: JSON-serialisable, under 4 KB.
 
     `settings` overrides values of the profile's settings, in the profile's units and within its
-    ranges. Raises ConfigError, one line for each thing that is wrong, with what would be right.
+    ranges. What is a part of the gateway has no `broker`. Raises ConfigError, one line for each
+    thing that is wrong, with what would be right.
     """
     overrides = settings or {}
     wrong = [
@@ -45,7 +46,7 @@ def compile_config(
     if wrong:
         raise ConfigError("\n".join(wrong))
     values = {name: setting.value for name, setting in profile.settings.items()}
-    return {
+    config: dict[str, object] = {
         "v": CONFIG_VERSION,
         "device": device,
         "hall": hall,
@@ -54,11 +55,13 @@ def compile_config(
         "chip": profile.board.chip,
         "role": profile.role,
         "transport": profile.transport,
-        "broker": {"host": broker_host, "port": broker_port, "tls": tls},
         "driver": profile.driver.model_dump(exclude_none=True),
         "pins": dict(profile.pins),
         "settings": {**values, **overrides},
     }
+    if profile.transport != "gateway":
+        config["broker"] = {"host": broker_host, "port": broker_port, "tls": tls}
+    return config
 
 
 def _wrong_place(device: str, hall: str, host: str, port: int) -> Iterator[str]:

@@ -6,22 +6,42 @@ made of it (`config`, `payloads`, `reference`).
 
 from typing import Annotated, Literal
 
-from hall_profiles.chips import ChipName, Psram
+from hall_profiles.chips import Psram
 from hall_profiles.drivers import Driver
 from hall_profiles.fields import DataField, Strict, Title, Unit
 from pydantic import Field
 
 RoleName = Literal["call_display", "keypad", "people_counter", "wet_floor"]
-Transport = Literal["mqtt", "coap"]
+Transport = Literal["mqtt", "coap", "gateway"]
+"""How it speaks to the gateway; `gateway`: it is a part of it, on the header of a Raspberry Pi."""
 
 
-class Board(Strict):
+class _Named(Strict):
+    name: str = Field(min_length=1, max_length=60, description="the board's trade name")
+
+
+class Board(_Named):
     """What is soldered: the board's trade name, its chip, flash in MB, kind of PSRAM."""
 
-    name: str = Field(min_length=1, max_length=60, description="the board's trade name")
-    chip: ChipName = Field(description="one of esp32, esp32s3, esp32c3")
+    chip: Literal["esp32", "esp32s3", "esp32c3"] = Field(
+        description="one of esp32, esp32s3, esp32c3, raspberrypi"
+    )
     flash_mb: Literal[4, 8, 16] = Field(description="flash size, one of 4, 8, 16 (MB)")
     psram: Psram = Field(description="one of none, quad, octal")
+
+    def words(self) -> str:
+        """The board in a few words."""
+        return f"{self.name}: {self.chip}, {self.flash_mb} MB flash, PSRAM {self.psram}"
+
+
+class RaspberryPi(_Named):
+    """The gateway's own board, whose header takes a panel: nothing there is flashed."""
+
+    chip: Literal["raspberrypi"] = Field(description="raspberrypi")
+
+    def words(self) -> str:
+        """The board in a few words."""
+        return f"{self.name}: {self.chip}, pins by BCM numbers"
 
 
 class Setting(Strict):
@@ -58,13 +78,13 @@ class Header(Strict):
     version: int = Field(ge=1, le=9999, description="an integer from 1 to 9999")
     title: Title = Field(description="a title with zh and en")
     role: RoleName = Field(description="one of call_display, keypad, people_counter, wet_floor")
-    transport: Transport = Field(description="one of mqtt, coap")
+    transport: Transport = Field(description="one of mqtt, coap, gateway")
 
 
 class Profile(Header):
     """One device model. `pins` maps the driver's pin names to GPIO numbers."""
 
-    board: Board
+    board: Annotated[Board | RaspberryPi, Field(discriminator="chip")]
     driver: Annotated[Driver, Field(discriminator="name")]
     pins: dict[str, int]
     settings: dict[str, Setting]

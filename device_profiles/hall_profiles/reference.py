@@ -124,14 +124,12 @@ def _common() -> str:
 
 
 def _section(profile: Profile) -> str:
-    board = profile.board
     parts = [
         f"## {profile.name}",
         "",
         f"{profile.title.zh} · {profile.title.en} · version {profile.version}",
         "",
-        f"{board.name}: {board.chip}, {board.flash_mb} MB flash, PSRAM {board.psram}. "
-        f"Role {profile.role} over {profile.transport}.",
+        f"{profile.board.words()}. Role {profile.role} over {profile.transport}.",
         "",
         _table(("pin", "GPIO"), [(name, str(pin)) for name, pin in profile.pins.items()]),
         _table((f"driver {profile.driver.name}", "value"), driver_rows(profile)),

@@ -141,6 +141,11 @@ def test_a_device_dies_with_its_host(terminal: Terminal):
             os.EX_DATAERR,
             "wet-floor-battery: this firmware does not speak coap, only mqtt",
         ),
+        (
+            ("call-display-p10-64x16-pi", *KEYPAD[1:]),
+            os.EX_DATAERR,
+            "call-display-p10-64x16-pi: the gateway drives this display itself",
+        ),
     ],
 )
 def test_what_cannot_be_run_is_one_clear_line(

@@ -24,9 +24,11 @@ NAMES = [
     "call-display-7seg-max7219",
     "call-display-f375-64x32",
     "call-display-hub75-64x32",
+    "call-display-hub75-64x32-pi",
     "call-display-max7219-64x16",
     "call-display-p10-128x16",
     "call-display-p10-64x16",
+    "call-display-p10-64x16-pi",
     "keypad-3",
     "keypad-5",
     "people-counter-beams",
@@ -90,6 +92,12 @@ def test_a_config_has_everything_the_device_reads() -> None:
         },
         "settings": {"debounce_ms": 30, "lock_s": 3, "feedback_ms": 150, "stuck_s": 5},
     }
+
+
+def test_a_part_of_the_gateway_needs_no_broker() -> None:
+    compiled = config(load("call-display-hub75-64x32-pi"), device="board")
+    assert "broker" not in compiled
+    assert (compiled["chip"], compiled["transport"]) == ("raspberrypi", "gateway")
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ SLIPS: dict[str, Slip] = {
     ),
     "an unknown transport": Slip(
         "keypad-5", "transport: mqtt", "transport: http",
-        'transport: is "http"; one of mqtt, coap',
+        'transport: is "http"; one of mqtt, coap, gateway',
     ),
     "a title in one language": Slip(
         "keypad-5", ", en: Five-key rating keypad", "", "title.en: is missing; the English title",
@@ -91,11 +91,36 @@ SLIPS: dict[str, Slip] = {
     ),
     "an unknown chip": Slip(
         "keypad-5", "chip: esp32", "chip: esp8266",
-        'board.chip: is "esp8266"; one of esp32, esp32s3, esp32c3',
+        'board.chip: is "esp8266"; one of esp32, esp32s3, esp32c3, raspberrypi',
     ),
     "a flash of no size there is": Slip(
         "keypad-5", "flash_mb: 4", "flash_mb: 2",
         "board.flash_mb: is 2; flash size, one of 4, 8, 16 (MB)",
+    ),
+    "a panel on the gateway that speaks MQTT": Slip(
+        "call-display-p10-64x16-pi", "transport: gateway", "transport: mqtt",
+        'transport: is "mqtt"; gateway, which drives a panel on its own header',
+    ),
+    "a chip that is no gateway": Slip(
+        "keypad-5", "transport: mqtt", "transport: gateway",
+        'board.chip: is "esp32"; raspberrypi, where transport is gateway', "  chip:",
+    ),
+    "a Raspberry Pi that is flashed": Slip(
+        "call-display-p10-64x16-pi", "  chip: raspberrypi", "  chip: raspberrypi\n  flash_mb: 4",
+        "board.flash_mb: is not a field here; one of name, chip", "  flash_mb:",
+    ),
+    "a driver that the gateway does not have": Slip(
+        "call-display-7seg-max7219",
+        "transport: mqtt\n\nboard:\n  name: ESP32-DevKitC V4 (WROOM-32E)\n"
+        "  chip: esp32\n  flash_mb: 4\n  psram: none\n",
+        "transport: gateway\n\nboard:\n  name: Raspberry Pi\n  chip: raspberrypi\n",
+        'driver.name: is "max7219"; one of hub12, hub08, hub75, which a Raspberry Pi can scan',
+        "  name: max7219",
+    ),
+    "a pin of the Raspberry Pi's console": Slip(
+        "call-display-p10-64x16-pi", "oe: 18", "oe: 14",
+        "pins.oe: is GPIO 14, the serial console (UART); one of "
+        "2, 3, 5, 6, 7, 8, 9, 10, 12, 13, 16, 18, 19, 20, 21, 24, 25, 26, 27",
     ),
 }  # fmt: skip
 

@@ -31,7 +31,7 @@ HUB75 = "call-display-hub75-64x32"
 PANELS = {
     name: config(name)
     for name in builtin_names()
-    if load(name).role == "call_display" and config(name)["driver"]["name"] in deploy.SCANNED
+    if load(name).transport == "mqtt" and config(name)["driver"]["name"] in deploy.SCANNED
 } | {
     "hub12 two storeys": config(P10, height=32, chain=4),
     "hub12 from below": config(P10, height=32, chain=4, storeys="bottom_first"),

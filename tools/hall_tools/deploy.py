@@ -121,6 +121,11 @@ def check_possible(config: dict[str, Any]) -> None:
     """Raises UserError when this firmware has no module for the config's driver or transport."""
     available = mpy.application()
     profile, driver, transport = config["profile"], config["driver"]["name"], config["transport"]
+    if transport == "gateway":
+        raise UserError(
+            f"{profile}: the gateway drives this display itself, so there is nothing to flash or"
+            " to simulate; right: name it in hall.toml, and hall gateway run"
+        )
     if f"hall/{transport}.mpy" not in available:
         raise UserError(f"{profile}: this firmware does not speak {transport}, only mqtt")
     if f"hall/drivers/{_DRIVER_MODULES.get(driver, driver)}.mpy" not in available:

@@ -37,9 +37,11 @@ _VIEWS = (
 
 
 def displays() -> list[Profile]:
-    """The built-in profiles of call displays."""
+    """The built-in profiles of call displays, one for each panel: what the gateway itself drives
+    looks as it does elsewhere."""
     profiles = [load(name) for name in builtin_names()]
-    return [profile for profile in profiles if profile.role == "call_display"]
+    panels = [profile for profile in profiles if profile.transport != "gateway"]
+    return [profile for profile in panels if profile.role == "call_display"]
 
 
 def pictures(profile: Profile) -> Iterator[tuple[str, bytes]]:

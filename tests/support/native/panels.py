@@ -23,7 +23,8 @@ def _profiles() -> dict[str, dict[str, Any]]:
         for n in builtin_names()
     ]
     panels = ("hub12", "hub08", "hub75")
-    return {c["profile"]: c for c in compiled if c["driver"]["name"] in panels}
+    on_chips = [c for c in compiled if c["chip"] != "raspberrypi"]
+    return {c["profile"]: c for c in on_chips if c["driver"]["name"] in panels}
 
 
 PROFILES = _profiles()

@@ -43,12 +43,13 @@ class Display:
 
 
 def scanned() -> list[dict[str, Any]]:
-    """The configs of all built-in profiles whose panel the controller has to scan itself."""
+    """The configs of all built-in profiles whose panel a chip has to scan itself."""
     hall: dict[str, Any] = {"hall": "hall", "broker_host": "127.0.0.1", "broker_port": 1}
     configs: list[dict[str, Any]] = [
         compile_config(load(name), device="display-1", **hall) for name in builtin_names()
     ]
-    return [config for config in configs if config["driver"]["name"] in _SCANNED]
+    on_chips = [config for config in configs if config["transport"] != "gateway"]
+    return [config for config in on_chips if config["driver"]["name"] in _SCANNED]
 
 
 def display(config: dict[str, Any], registers: int, copies: int = 1) -> Display:

@@ -94,11 +94,10 @@ def docs() -> None:
 
 
 def _show(profile: Profile) -> None:
-    board = profile.board
     print(f"{profile.name}, version {profile.version}")
     print(f"{profile.title.zh} · {profile.title.en}")
     print(f"{profile.role} over {profile.transport}")
-    print(f"{board.name}: {board.chip}, {board.flash_mb} MB flash, PSRAM {board.psram}\n")
+    print(f"{profile.board.words()}\n")
     _print_table(("pin", "GPIO"), [(name, str(pin)) for name, pin in profile.pins.items()])
     _print_table((f"driver {profile.driver.name}", "value"), reference.driver_rows(profile))
     _print_table(("setting", "value", "range", "title"), reference.setting_rows(profile))
