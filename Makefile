@@ -22,6 +22,7 @@ lint: setup build/stubs
 	.venv/bin/ruff format --check .
 	.venv/bin/basedpyright
 	.venv/bin/basedpyright --project firmware
+	.venv/bin/python tools/lint_c.py
 
 build/stubs: requirements-stubs.lock
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
