@@ -125,23 +125,25 @@ async def test_a_rating_session_prompts_answers_and_locks(hub: Hub, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("profile", "golden"),
+    ("profile", "golden", "window"),
     [
-        ("call-display-p10-64x16", "call-64x16"),
-        ("call-display-f375-64x32", "call-64x32"),
-        ("call-display-hub75-64x32", "call-64x32"),
+        ("call-display-p10-64x16", "call-64x16", "3"),
+        ("call-display-p10-128x16", "call-128x16", "12"),
+        ("call-display-f375-64x32", "call-64x32", "3"),
+        ("call-display-hub75-64x32", "call-64x32", "3"),
+        ("call-display-max7219-64x16", "call-64x16", "3"),
     ],
 )
 async def test_a_display_shows_the_call_that_is_wanted(
-    hub: Hub, tmp_path: Path, profile: str, golden: str
+    hub: Hub, tmp_path: Path, profile: str, golden: str, window: str
 ):
-    hub.send("desired", {"rev": 5, **CALL}, retain=True)
+    hub.send("desired", {"rev": 5, **CALL, "window": window}, retain=True)
     expected = (GOLDEN / f"{golden}.txt").read_text().split()
     async with running(config_of(profile, hub.port), tmp_path / "disp") as device:
         (boot,) = await hub.events("boot")
         await hub.acknowledge(boot)
         panel = (await device.until(lambda line: picture(line) == expected))["panel"]
-        assert (panel["w"], panel["h"]) == (64, len(expected))
+        assert (panel["w"], panel["h"]) == (len(expected[0]), len(expected))
         if "colours" in panel:
             # A call is red; its green and blue are dark.
             assert panel["colours"] == [panel["rows"], [DARK_ROW] * 32, [DARK_ROW] * 32]
