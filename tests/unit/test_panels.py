@@ -5,8 +5,9 @@ from nothing of the firmware; what is seen is what its eye sees of the stores of
 """
 
 import importlib
+import shutil
 from array import array
-from types import SimpleNamespace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,8 +17,12 @@ from hall_panel import _scan
 from hall_panel.eye import Eye
 from hall_panel.layout import Layout
 from hall_profiles import builtin_names, compile_config, load
+from hall_tools.mpy import firmware_root
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import micropython
+
+SCRIPT = Path(__file__).parent / "mp_player.py"
 
 PANELS = ("hub12", "hub08", "hub75")
 LEVEL = st.sampled_from(["high", "low"])
@@ -232,18 +237,42 @@ def test_the_tables_are_small():
     assert description.itemsize * len(description) < 1024
 
 
-class Chip(SimpleNamespace):
-    """In the place of `sys` on a chip."""
-
-    def __init__(self, machine: int | None) -> None:
-        super().__init__(platform="esp32", implementation=SimpleNamespace())
-        if machine is not None:
-            self.implementation._mpy = machine << 8 | 6
+X64, XTENSA, NEWER = "0b06", "2b06", "3706"
 
 
-def test_the_native_player_is_found_by_the_machine_code(monkeypatch: pytest.MonkeyPatch):
-    for machine, name in ((0x0B, "x64"), (0x2B, "xtensawin"), (0x2F, "rv32imc")):
-        native = SimpleNamespace(version=words.VERSION)
-        monkeypatch.setattr(driver_of_panels, "sys", Chip(machine))
-        monkeypatch.setitem(importlib.import_module("sys").modules, f"scan_{name}", native)
-        assert driver_of_panels.find() is native
+def found(folder: Path, machine: str) -> str:
+    path = [folder, micropython.modules()]
+    return micropython.run(SCRIPT, machine, path=path).output.strip()
+
+
+def test_the_native_player_comes_first_and_viper_takes_its_place(tmp_path: Path):
+    prebuilt = firmware_root() / "native" / "prebuilt"
+    viper = "hall.drivers.scan_viper"
+    # Not in the slot; for a machine that there is none for.
+    assert found(tmp_path, X64) == viper
+    assert found(tmp_path, NEWER) == viper
+    module = tmp_path / "scan_x64.mpy"
+    shutil.copy(prebuilt / "scan_x64.mpy", module)
+    assert found(tmp_path, X64) == "scan_x64"
+    assert found(tmp_path, "here") == "scan_x64"
+    # One that MicroPython refuses, and one of another version.
+    shutil.copy(prebuilt / "scan_xtensawin.mpy", module)
+    assert found(tmp_path, X64) == viper
+    module.unlink()
+    (tmp_path / "scan_x64.py").write_text("version = 0\n")
+    assert found(tmp_path, X64) == viper
+
+
+def test_without_a_player_it_says_what_to_do(tmp_path: Path):
+    """None in the slot, one that this MicroPython cannot make machine code of, and no chip."""
+    shutil.copytree(micropython.modules() / "hall", tmp_path / "hall")
+    there = tmp_path / "hall" / "drivers" / "scan_viper.py"
+    words = "panel: the firmware has neither {} nor viper: reinstall it"
+    there.write_text("import micropython\n@micropython.asm_thumb\ndef f():\n    nop()\n")
+    path = [tmp_path]
+    run = micropython.run
+    assert run(SCRIPT, X64, path=path).output.strip() == words.format("scan_x64")
+    there.unlink()
+    assert run(SCRIPT, XTENSA, path=path).output.strip() == words.format("scan_xtensawin")
+    assert run(SCRIPT, NEWER, path=path).output.strip() == words.format("a native player")
+    assert run(SCRIPT, "here", path=path).output.strip() == words.format("scan_x64")

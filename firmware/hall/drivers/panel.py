@@ -42,7 +42,8 @@ def find():
             return scan_viper
     except (ImportError, SyntaxError):
         pass  # not in this slot, or a MicroPython that makes no machine code
-    raise ValueError("panel: this MicroPython has neither %s nor viper: reinstall" % name)
+    name = name or "a native player"
+    raise ValueError("panel: the firmware has neither %s nor viper: reinstall it" % name)
 
 
 class Panel:

@@ -2,8 +2,11 @@
 
 Here: build, frame, blank and version as firmware/native/module.c has them on a chip: the same
 descriptions, programs, order of stores and error codes (scan.h). Not here: why the stores are in
-that order; scan.c tells. Some eight times the instructions a clock of the native module (counted
-on Xtensa), so a frame of a long chain takes longer.
+that order; scan.c tells.
+
+On Xtensa a clock takes 28 instructions instead of 5, and a pair of rest 12 (counted in what
+mpy-cross makes of this). The stores' own time hides some of that: a frame lasts up to twice as
+long, by estimate, not by measurement.
 
 This file ships as source. Compiled, it would hold the machine code of one architecture; as source
 the chip compiles it, and a MicroPython that cannot raises SyntaxError at the import.
@@ -192,10 +195,9 @@ def _build(program: ptr32, picture: ptr8, size: int, word: ptr32) -> int:
 
 
 @micropython.viper
-def _play(registers: ptr32, program: ptr32, word: ptr32) -> int:
+def _play(out: ptr32, program: ptr32, word: ptr32) -> int:
     """The whole frame in one function: a call would box its arguments."""
-    out = registers
-    if not int(registers):
+    if not int(out):
         # ESP32; ESP32-S2, -S3, -C3 and the ESP32's other bus; ESP32-C6
         chip = word[_REGISTERS]
         page = chip >> 12
@@ -237,18 +239,18 @@ def _play(registers: ptr32, program: ptr32, word: ptr32) -> int:
             out[2] = 0
             out[1] = 0
             rest -= 1
-        out[2] = low
-        out[1] = high
-        scan += 3
+        scan += 3  # all that is decided is decided in the dark
         if scan == last:
             at = _PROGRAM
         end = at + while_lit
+        rest = lit - while_lit
+        out[2] = low
+        out[1] = high
         base = out[0] & others
         while at < end:
             out[0] = base | program[at]
             out[1] = clock
             at += 1
-        rest = lit - while_lit
         while rest:
             out[2] = 0
             out[1] = 0
