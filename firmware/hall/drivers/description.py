@@ -11,8 +11,9 @@ FRAME_PAIRS = 30_000
 # Places in a description.
 SCANS, GROUPS, LIT = 9, 10, 12
 # Dark between latch and light, about 2 us on an ESP32: an estimate, to be looked at on the bench. A
-# row's transistor (4953) takes some 0.1 us to switch off and its wire longer to lose its charge;
-# drivers that know blank for 0.5 to 1 us (TI LP5866), and those that do not ghost with less.
+# row's transistor (4953) takes some 0.1 us to switch off, and its wire longer to lose its charge. A
+# driver that helps it to do so blanks for 0.5 to 1 us (TI LP5866T data sheet); without any dead
+# time, rows were seen to ghost (pimoroni-pico #1038).
 DEAD_PAIRS = 20
 
 
