@@ -42,7 +42,7 @@ class Power:
     def reset(self, cause, line):
         """Tells the host and ends the process at once, with no finaliser and no last write."""
         self._keep(cause)
-        emit(line)
+        emit(line, begin="\n")
         die()
 
     def _keep(self, cause):

@@ -13,16 +13,19 @@ from binascii import b2a_base64
 _PIECE = 768
 
 
-def emit(line, t_us=None):
-    """Writes `line` (a dict) with "t_us" in front; the moment is now unless it is given."""
+def emit(line, t_us=None, begin=""):
+    """Writes `line` (a dict) with "t_us" in front; the moment is now unless it is given.
+
+    `begin` is a newline for what another thread says, perhaps in the middle of a line.
+    """
     text = json.dumps(line, separators=(",", ":"))
     moment = time.ticks_us() if t_us is None else t_us
-    sys.stdout.write('{"t_us":%d,%s\n' % (moment, text[1:]))
+    sys.stdout.write('%s{"t_us":%d,%s\n' % (begin, moment, text[1:]))
 
 
 def emit_bytes(what, name, data, t_us):
-    """Writes {what: {name: base64 of data}} as `emit` does, piece by piece: it may be as large as
-    what the heap has left. `data` is a memoryview of words of four bytes."""
+    """Writes {what: {name: base64 of data}} as `emit` does, but piece by piece: in one piece it may
+    be more than the heap has left. `data` is a memoryview of words of four bytes."""
     sys.stdout.write('{"t_us":%d,"%s":{"%s":"' % (t_us, what, name))
     for at in range(0, len(data), _PIECE // 4):
         sys.stdout.write(b2a_base64(data[at : at + _PIECE // 4], newline=False))

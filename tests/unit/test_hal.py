@@ -88,8 +88,8 @@ def test_no_access_point_and_no_error_of_the_radio_end_the_joining(chip: Any):
 
 def test_a_watchdog_that_is_not_fed_ends_a_busy_loop(chip: Any):
     bitten = chip("watchdog", check=False)
-    fed, line = bitten.output.splitlines()
-    assert fed == "fed"
+    fed, half, line = bitten.output.splitlines()
+    assert (fed, half) == ("fed", '{"t_us":1,"half a line":')
     assert json.loads(line)["reset"] == "watchdog"
     assert bitten.exit_code in (KILLED, -signal.SIGKILL)
     assert chip("cause").output.startswith("('watchdog', None)")

@@ -53,6 +53,7 @@ class SimDevice:
         self._process: asyncio.subprocess.Process | None = None
         self._life: asyncio.Task[None] | None = None
         self._lock: IO[str] | None = None
+        self._onlooker: Onlooker | None = None
 
     @property
     def is_on(self) -> bool:
@@ -168,6 +169,8 @@ class SimDevice:
         mpy.write_tree(mpy.simulation(), self.folder / "sim")
 
     async def _spawn(self) -> None:
+        if self.config["driver"]["name"] in deploy.SCANNED:
+            self._onlooker = Onlooker(self.config)
         self._process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "hall_tools.interpreter", str(os.getpid())),
             *("-X", f"heapsize={HEAP}", "-m", "start"),
@@ -204,23 +207,27 @@ class SimDevice:
         assert process is not None
         assert process.stdin is not None
         assert process.stdout is not None
-        scanned = self.config["driver"]["name"] in deploy.SCANNED
-        onlooker = Onlooker(self.config) if scanned else None
         reset = None
         async for raw in process.stdout:
+            if not raw.strip():
+                continue
             line = _parse(raw)
-            if onlooker and "scan" in line:
-                self._say(onlooker.see(line))
-            else:
-                self._say(line)
             if "reset" in line:
                 reset = line
+            self._say(self._see(line) if "scan" in line else line)
         exit_code = await process.wait()
-        if onlooker:
-            self._say(onlooker.power_off(time.monotonic_ns() // 1000))
+        if self._onlooker:
+            self._say(self._onlooker.power_off(time.monotonic_ns() // 1000))
         process.stdin.close()
         self._process = None
         return reset, exit_code
+
+    def _see(self, line: dict[str, Any]) -> dict[str, Any] | None:
+        assert self._onlooker is not None
+        try:
+            return self._onlooker.see(line)
+        except ValueError as error:
+            return {"t_us": line["t_us"], "error": str(error)}
 
     def _say(self, line: dict[str, Any] | None) -> None:
         if line is None:
