@@ -56,20 +56,19 @@ static void sleep_until(int64_t ns)
         ;
 }
 
-/* Makes stores slow enough for what the bus does now, in the dark, in some 20 us. Other work only
+/* Makes stores slow enough for what the bus does now; takes some 20 us, in the dark. Other work only
  * delays them, and the bus of some boards is faster under load: so the fastest run counts. */
 static void slow_down(struct refresh *self)
 {
-    enum { STORES = 200 };
-    struct port trial = self->port;
-    trial.repeats = STORES;
+    enum { PAIRS = 200 };
+    struct port *port = &self->port;
     int64_t start = now_ns();
-    put(&trial, 0, 0);
+    rest(port, PAIRS);
     int64_t took = now_ns() - start;
-    uint32_t repeats = took > 0 ? (uint32_t)((PI_PAIR_NS * STORES + took - 1) / took) : 1;
-    if (repeats > self->port.repeats) {
-        self->port.repeats = repeats;
-        atomic_store(&self->repeats, repeats);
+    took = took > 0 ? took : 1;
+    if (took < PI_PAIR_NS * PAIRS) {
+        port->repeats = (uint32_t)((port->repeats * (int64_t)PI_PAIR_NS * PAIRS + took - 1) / took);
+        atomic_store(&self->repeats, port->repeats);
     }
 }
 

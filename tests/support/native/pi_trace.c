@@ -37,10 +37,10 @@ long trace(
     return error ? error : next - log.words;
 }
 
-/* The thread, to which two pictures are offered in turn as fast as it goes, `rounds` times; the last
- * of each round, one and then the other, until a whole frame of it was played. `pictures` is both;
- * `slots` has room for three programs and copies of the description. Returns as trace(); when the
- * log is full the rest is not recorded. */
+/* The thread, `rounds` times: two pictures are offered in turn, as fast as it goes, while it plays;
+ * then one or the other, until a whole frame of it was played. `pictures` is both; `slots` has room
+ * for three programs and copies of the description. Returns as trace(); when the log is full the
+ * rest is not recorded. */
 long trace_thread(
     const uint8_t *pictures,
     size_t picture_bytes,
@@ -49,13 +49,12 @@ long trace_thread(
     struct scan_words slots,
     struct scan_words log)
 {
-    enum { OFFERS = 51 };
     static struct refresh thread;
     size_t words = slots.bytes / SLOTS / 4, own = description.bytes / 4;
     next = log.words + 2;
     end = log.words + log.bytes / 8 * 2;
     changes_only = 1;
-    thread = (struct refresh){.port = {.repeats = 1}, .period_ns = 2000000, .back = 1, .offered = 2};
+    thread = (struct refresh){.port = {.repeats = 1}, .period_ns = 1000000, .back = 1, .offered = 2};
     for (int i = 0; i < SLOTS; i++) {
         uint32_t *at = slots.words + i * words;
         thread.slots[i].description = (struct scan_words){at, description.bytes};
@@ -64,12 +63,15 @@ long trace_thread(
             at[word] = description.words[word];
     }
     int32_t error = start_thread(&thread);
-    for (uint32_t i = 0; !error && i < rounds * OFFERS; i++) {
-        const uint8_t *picture = pictures + i % 2 * picture_bytes;
-        error = offer_picture(&thread, picture, picture_bytes, description.words[SCAN_LIT]);
+    for (uint32_t round = 0; !error && round < rounds; round++) {
+        uint32_t lit = description.words[SCAN_LIT], enough = atomic_load(&thread.frames) + 2;
+        for (uint32_t i = round; !error && atomic_load(&thread.frames) < enough; i++)
+            error = offer_picture(&thread, pictures + i % 2 * picture_bytes, picture_bytes, lit);
+        if (!error)
+            error = offer_picture(&thread, pictures + round % 2 * picture_bytes, picture_bytes, lit);
         /* The frame that is played now may be of another. */
-        uint32_t enough = atomic_load(&thread.frames) + 2;
-        while (!error && i % OFFERS == OFFERS - 1 && atomic_load(&thread.frames) < enough)
+        enough = atomic_load(&thread.frames) + 2;
+        while (!error && atomic_load(&thread.frames) < enough)
             sched_yield();
     }
     stop_thread(&thread);

@@ -67,8 +67,8 @@ def frame(
 
 
 def thread(panel: Panel, pictures: tuple[bytes, bytes], rounds: int) -> list[Store]:
-    """The changes of a thread that plays while it is offered two pictures in turn, for two frames a
-    round and longer; the record may break off."""
+    """The changes of a thread that plays while it is offered two pictures, four frames a round or
+    more, at least one of them of the first and the second in turn; the record may break off."""
     one = words.program_bytes(panel.description) + len(panel.description.tobytes())
     slots, log = bytearray(3 * one), bytearray(200 * rounds * one)
     buffers = [_Words.of(buffer) for buffer in (panel.description, slots, log)]
