@@ -3,8 +3,7 @@
 
 Runs in MicroPython, and under CPython in tests. Here: the plainest loops that make the same stores
 in the same order as firmware/native/scan.c, from the same program, nothing spent on checks; the
-registers are an array of OUT, SET and CLEAR, which costs less than machine.mem32. Not here:
-anything that ships.
+registers are an array of OUT, SET and CLEAR. Not here: anything that ships.
 """
 
 OUT, SET, CLEAR = 0, 1, 2

@@ -20,9 +20,9 @@ from hall_tools.bench.displays import Display
 from hall_tools.errors import UserError
 from hall_tools.mpy import firmware_root
 
-ROUNDS = 7
-# So that each takes some 10 ms a round: the clock counts microseconds.
-_FRAMES = {"native": 2000, "viper": 500, "bytecode": 10}
+#: Many and short, some tenths of a millisecond a player: most of them nothing else interrupts.
+ROUNDS = 101
+_FRAMES = {"native": 400, "viper": 50, "bytecode": 2}
 _LONGEST_S = 60
 _DEAD = 13  # its place in a description: firmware/native/scan.h
 

@@ -9,6 +9,7 @@ import sys
 from typing import Annotated
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -53,33 +54,31 @@ def refresh(
 
 
 def _print(report: Report) -> None:
-    console = Console(width=None if os.isatty(1) else 120)
+    console = Console(width=None if os.isatty(1) else 100, highlight=False)
     console.print(_displays(report.displays))
     console.print(
-        f"Instructions and stores: for one pixel clock, counted in the machine code that ships. "
+        "Instructions and stores: for one pixel clock, counted in the machine code that ships. "
+        "Xtensa: ESP32, -S2, -S3; RISC-V: ESP32-C3, -C6. "
         f"Targets: at most {MOST_INSTRUCTIONS} and {MOST_STORES}.\n"
-        f"Time: one frame in MicroPython's unix port on this machine, medians of {ROUNDS} rounds. "
+        f"Time of a frame in MicroPython's unix port on this machine, medians of {ROUNDS} rounds. "
         f"Target: bytecode takes at least {LEAST_TIMES} times as long as native.\n"
     )
     console.print(_yardsticks(report))
     console.print(
-        "Our own restatements of the ideas, counted in the same way; not those libraries' code.\n"
-        "memw: the wait for the bus that compilers put before a volatile store on Xtensa. Without "
-        "it: as our own core stores."
+        "Our own restatements of the ideas, counted in the same way; not those libraries' code. "
+        "memw: the wait for the bus that compilers put before a volatile store on Xtensa; without "
+        "it, as our own core stores."
     )
 
 
 def _displays(all_: list[DisplayFigures]) -> Table:
-    table = Table(title="Refresh of a display", title_justify="left")
-    for header in ("profile", "picture"):
-        table.add_column(header, no_wrap=True)
+    table = Table(title="Refresh of a display", title_justify="left", box=box.SIMPLE_HEAD)
+    table.add_column("profile")
+    table.add_column("picture")
     for header in (
-        "ESP32, -S2, -S3\ninstr / stores",
-        "ESP32-C3, -C6\ninstr / stores",
-        "clocks\na frame",
+        "Xtensa\ninstr / stores",
+        "RISC-V\ninstr / stores",
         "native\nus",
-        "viper\nus",
-        "bytecode\nus",
         "native : viper\n: bytecode",
     ):
         table.add_column(header, justify="right", no_wrap=True)
@@ -90,23 +89,20 @@ def _displays(all_: list[DisplayFigures]) -> Table:
             figures.picture,
             _count(figures.counts["xtensawin"]),
             _count(figures.counts["rv32imc"]),
-            f"{figures.display.clocks:,}",
             f"{race.native_us:.2f}",
-            f"{race.viper_us:.2f}",
-            f"{race.bytecode_us:.0f}",
             f"1 : {race.viper:.1f} : {race.bytecode:.0f}",
         )
     return table
 
 
 def _yardsticks(report: Report) -> Table:
-    table = Table(title="The same count of other libraries' inner loops", title_justify="left")
+    title = "The same count of other libraries' inner loops"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     table.add_column("idea")
     table.add_column("whose")
-    table.add_column("lines", justify="right")
-    table.add_column("ESP32, -S2, -S3\ninstr / stores", justify="right", no_wrap=True)
-    table.add_column("without\nmemw", justify="right")
-    table.add_column("ESP32-C3, -C6\ninstr / stores", justify="right", no_wrap=True)
+    table.add_column("lines", justify="right", no_wrap=True)
+    for header in ("Xtensa\ninstr / stores", "without\nmemw", "RISC-V\ninstr / stores"):
+        table.add_column(header, justify="right", no_wrap=True)
     own = report.displays[0].counts
     table.add_row(
         "all outputs as a word, then clock up; unrolled",
