@@ -56,8 +56,8 @@ static void sleep_until(int64_t ns)
         ;
 }
 
-/* Makes stores slow enough for what the bus does now; takes some 20 us, in the dark. Other work only
- * delays them, and the bus of some boards is faster under load: so the fastest run counts. */
+/* Makes stores slow enough for what the bus does now; takes some 20 us, in the dark. Other work
+ * only delays them, and the bus of some boards is faster under load: so the fastest run counts. */
 static void slow_down(struct refresh *self)
 {
     enum { PAIRS = 200 };

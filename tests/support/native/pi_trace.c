@@ -54,7 +54,8 @@ long trace_thread(
     next = log.words + 2;
     end = log.words + log.bytes / 8 * 2;
     changes_only = 1;
-    thread = (struct refresh){.port = {.repeats = 1}, .period_ns = 1000000, .back = 1, .offered = 2};
+    thread =
+        (struct refresh){.port = {.repeats = 1}, .period_ns = 1000000, .back = 1, .offered = 2};
     for (int i = 0; i < SLOTS; i++) {
         uint32_t *at = slots.words + i * words;
         thread.slots[i].description = (struct scan_words){at, description.bytes};
@@ -68,7 +69,8 @@ long trace_thread(
         for (uint32_t i = round; !error && atomic_load(&thread.frames) < enough; i++)
             error = offer_picture(&thread, pictures + i % 2 * picture_bytes, picture_bytes, lit);
         if (!error)
-            error = offer_picture(&thread, pictures + round % 2 * picture_bytes, picture_bytes, lit);
+            error =
+                offer_picture(&thread, pictures + round % 2 * picture_bytes, picture_bytes, lit);
         /* The frame that is played now may be of another. */
         enough = atomic_load(&thread.frames) + 2;
         while (!error && atomic_load(&thread.frames) < enough)
