@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hall_tools import deploy, mpy
+from hall_tools import deploy, mpy, sim
+from hall_tools.onlooker import Onlooker
 from littlefs import LittleFS
 from support.mosquitto import Mosquitto
 from support.paho_client import PlainClient
@@ -198,6 +199,19 @@ async def test_a_display_without_its_machine_code_says_so(
         state = await hub.until_state(lambda state: "fault" in (state["shows"] or {}))
         assert "neither scan_x64 nor viper" in state["shows"]["fault"]
         assert not [line for line in device.said if "panel" in line]
+
+
+async def test_a_scan_that_makes_no_sense_is_told(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    class Baffled(Onlooker):
+        def see(self, line: dict[str, Any]) -> dict[str, Any] | None:
+            raise ValueError("scan log: ends at word 3")
+
+    monkeypatch.setattr(sim, "Onlooker", Baffled)
+    async with running(config_of("call-display-p10-64x16", hub.port), tmp_path / "disp") as device:
+        line = await device.until(lambda line: "error" in line)
+        assert line["error"] == "scan log: ends at word 3"
 
 
 async def test_segments_show_the_call_that_is_wanted(hub: Hub, tmp_path: Path):

@@ -174,13 +174,24 @@ def test_the_outputs_that_are_not_the_panels_keep_their_levels():
     assert levels == [1, int(panel["driver"]["oe_active"] == "low"), 0]
 
 
-def test_without_power_a_panel_is_dark():
+def test_darkness_is_a_change_for_who_saw_a_picture():
     panel = PANELS[P10]
     onlooker = Onlooker(panel)
     (line,) = told(panel, show(draw(panel, 10)))
-    assert onlooker.power_off(line["t_us"] - 1) is None
+    off = {"t_us": line["t_us"] + 5, "scan": {"dark": True}}
+    assert onlooker.see({**off, "t_us": line["t_us"] - 5}) is None
     assert onlooker.see(line)
-    off = onlooker.power_off(line["t_us"] + 5)
-    assert off
-    assert off["t_us"] == line["t_us"] + 5
-    assert off["panel"]["rows"] == rows(panel, blank(panel))[0]
+    # The frame's light is still going on: it is seen right after.
+    change = onlooker.see(off)
+    assert change
+    assert change["t_us"] == line["t_us"] + 5
+    assert change["panel"]["rows"] == rows(panel, blank(panel))[0]
+    assert onlooker.see(off) is None
+
+
+def test_a_log_that_breaks_off_is_refused():
+    panel = PANELS[P10]
+    (line,) = told(panel, show(draw(panel, 11)))
+    line["scan"]["log"] = line["scan"]["log"][:-8]
+    with pytest.raises(ValueError, match="scan log"):
+        Onlooker(panel).see(line)

@@ -11,7 +11,7 @@ from hall_panel.eye import Eye
 
 
 class Onlooker:
-    """Looks at one scanned panel from power on to power off.
+    """Looks at one scanned panel from power on; that it has none any more looks as a stopped scan.
 
     `config` is the device's; raises ValueError for a driver that is no scanned panel.
     """
@@ -26,6 +26,7 @@ class Onlooker:
 
         A frame is seen when it begins: its light lasts 3 ms at most. Simulated frames may follow
         each other more closely than a chip can play them; then the later one is seen right after.
+        Raises ValueError for a log that breaks off.
         """
         start_ns = max(line["t_us"] * 1000, self._now_ns)
         if "log" in line["scan"]:
@@ -38,7 +39,3 @@ class Onlooker:
             return None
         self._seen = picture.planes
         return {"t_us": line["t_us"], "panel": picture.panel()}
-
-    def power_off(self, t_us: int) -> dict[str, Any] | None:
-        """The line of the panel's going dark at `t_us`; None when it was dark."""
-        return self.see({"t_us": t_us, "scan": {"dark": True}})

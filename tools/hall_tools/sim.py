@@ -217,7 +217,7 @@ class SimDevice:
             self._say(self._see(line) if "scan" in line else line)
         exit_code = await process.wait()
         if self._onlooker:
-            self._say(self._onlooker.power_off(time.monotonic_ns() // 1000))
+            self._say(self._see({"t_us": time.monotonic_ns() // 1000, "scan": {"dark": True}}))
         process.stdin.close()
         self._process = None
         return reset, exit_code
