@@ -56,15 +56,35 @@ class FrameBuffer:
 
     def fill(self, colour: int, /) -> None:
         """Sets all pixels, and leaves the bits behind the end of a row as they are."""
+        every = (1 << self._width) - 1
         for y in range(self._height):
-            for x in range(self._width):
-                self.pixel(x, y, colour)
+            self._set_row(y, 0, every, every if colour else 0)
 
     def blit(self, source: "FrameBuffer", x: int, y: int, key: int = -1, /) -> None:
         """Copies `source` so that its upper left corner is at x, y; what would stand outside is
         left out, and so are the pixels of the colour `key`, when one is given."""
+        left, right = max(0, -x), min(source._width, self._width - x)
+        if left >= right:
+            return
+        every = (1 << right - left) - 1
         for from_y in range(max(0, -y), min(source._height, self._height - y)):
-            for from_x in range(max(0, -x), min(source._width, self._width - x)):
-                colour = source.pixel(from_x, from_y)
-                if colour != key:
-                    self.pixel(x + from_x, y + from_y, colour)
+            bits = source._row(from_y) >> source._width - right & every
+            mask = {0: bits, 1: every & ~bits}.get(key, every)
+            self._set_row(y + from_y, self._width - x - right, mask, bits)
+
+    def _row(self, y: int) -> int:
+        """The pixels of a row, the rightmost in the lowest bit."""
+        start, count, behind = self._place(y)
+        return int.from_bytes(self._bytes[start : start + count], "big") >> behind
+
+    def _set_row(self, y: int, shift: int, mask: int, bits: int) -> None:
+        """Sets the pixels of `mask` to `bits`; both begin `shift` pixels from the right end."""
+        start, count, behind = self._place(y)
+        row = int.from_bytes(self._bytes[start : start + count], "big")
+        row = row & ~(mask << shift + behind) | (bits & mask) << shift + behind
+        self._bytes[start : start + count] = row.to_bytes(count, "big")
+
+    def _place(self, y: int) -> tuple[int, int, int]:
+        """The first byte of a row, how many it has, and the bits behind its end in the last."""
+        count = (self._width + 7) // 8
+        return y * self._row_bytes, count, 8 * count - self._width
