@@ -84,6 +84,43 @@ def test_a_new_flash_holds_the_firmware_and_an_empty_journal(tmp_path: Path):
     assert not sources, "only .mpy is deployed"
 
 
+@pytest.mark.parametrize(
+    ("profile", "players"),
+    [
+        ("call-display-p10-64x16", {"a/scan_xtensawin.mpy", "a/hall/drivers/scan_viper.py"}),
+        ("call-display-hub75-64x32", {"a/scan_xtensawin.mpy", "a/hall/drivers/scan_viper.py"}),
+        ("call-display-7seg-max7219", set()),
+        ("keypad-5", set()),
+    ],
+)
+def test_a_scanned_panel_gets_the_machine_code_of_its_chip(profile: str, players: set[str]):
+    files = deploy.file_system(config(profile))
+    assert {name for name in files if "/scan_" in name} == players
+    for name in players - {"a/hall/drivers/scan_viper.py"}:
+        assert files[name][:1] == b"M"
+
+
+def test_machine_code_has_the_name_of_its_architecture():
+    # The third byte of an .mpy: the architecture, shifted by two, and 3, the sub-version.
+    codes = {chip: mpy.players(chip) for chip in ("esp32", "esp32s3", "esp32c3")}
+    natives = {chip: next(iter(files)) for chip, files in codes.items()}
+    assert natives == {
+        "esp32": "scan_xtensawin.mpy",
+        "esp32s3": "scan_xtensawin.mpy",
+        "esp32c3": "scan_rv32imc.mpy",
+    }
+    assert codes["esp32"]["scan_xtensawin.mpy"][2] == 0x2B
+    assert codes["esp32c3"]["scan_rv32imc.mpy"][2] == 0x2F
+
+
+def test_machine_code_that_was_never_built_is_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(mpy, "firmware_root", lambda: tmp_path)
+    with pytest.raises(UserError, match="run `hall native build`"):
+        mpy.players("esp32c3")
+
+
 def test_the_journal_stays_when_config_or_identity_change(tmp_path: Path):
     flash = tmp_path / "flash.bin"
     deploy.deploy(flash, config(), IDENT)
