@@ -80,6 +80,11 @@ class Panel:
         self._moved_ns: int | None = None  # when address or latch last moved
         self._flashes: list[Flash] = []
 
+    @property
+    def lit(self) -> bool:
+        """Whether a row is lit."""
+        return self._is_lit(self._level)
+
     def store(self, store: Store) -> None:
         """One register store, which must not be earlier than the last."""
         ns, register, mask = store
@@ -122,7 +127,7 @@ class Panel:
 
     def take(self, now_ns: int) -> list[Flash]:
         """The flashes since the last call; one that still lasts is cut at `now_ns`, and goes on."""
-        if self._is_lit(self._level):
+        if self.lit:
             self._flash(now_ns, self._level)
         taken, self._flashes = self._flashes, []
         return taken

@@ -67,6 +67,11 @@ class Eye:
         while self._flashes and self._flashes[0].end_ns < until_ns - HISTORY_NS:
             self._flashes.popleft()
 
+    @property
+    def lit(self) -> bool:
+        """Whether a row is lit at the end of the last frame() or rest()."""
+        return self._panel.lit
+
     def picture(self, since_ns: int | None = None) -> Picture:
         """What was seen since then; without it, in the last frame() or rest() alone.
 

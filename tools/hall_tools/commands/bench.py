@@ -23,13 +23,12 @@ from hall_tools.bench.report import (
     Report,
     measure,
 )
+from hall_tools.commands import bench_eye
 
-app = typer.Typer(no_args_is_help=True, help="What the firmware costs.")
-
-
-@app.callback()
-def _bench() -> None:  # pyright: ignore[reportUnusedFunction] (typer: keeps `refresh` a subcommand)
-    pass
+app = typer.Typer(
+    no_args_is_help=True, help="What the firmware costs, and what a person sees of it."
+)
+app.command()(bench_eye.eye)
 
 
 @app.command()
