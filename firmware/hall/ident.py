@@ -2,7 +2,7 @@
 
 A copy is a sector: b"HKID", version u16, length u16, generation u32, content as JSON, CRC-32 of all
 that, little endian. The valid copy of the highest generation counts. Here: reading it. Writing is
-the installer's (tools/hall_tools/deploy.py).
+the installer's (tools/hall_tools/image/ident.py).
 """
 
 import json

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from hall_tools import deploy
+from hall_tools.image import assembly
 from support.cutting_proxy import CuttingProxy
 from support.mosquitto import Mosquitto
 from support.sim import config_of, running
@@ -26,9 +26,9 @@ async def test_a_device_with_its_role_does_not_grow(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Each connection is cut when its report arrived; the 192 KB heap stays as free as it was."""
-    files_of = deploy.file_system
+    files_of = assembly.file_system
     monkeypatch.setattr(
-        deploy,
+        assembly,
         "file_system",
         lambda config: files_of(config) | {"boot.py": files_of(config)["boot.py"] + IMPATIENT},
     )

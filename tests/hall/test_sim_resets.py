@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from hall_tools import deploy
 from hall_tools.errors import UserError
+from hall_tools.image.layout import partition
+from hall_tools.image.vfs import file_system, vfs_image
 from hall_tools.ports import free_port
 from hall_tools.sim import SimDevice
 from support.sim import Watched, config_of, running
@@ -21,12 +23,12 @@ async def started(device: Watched, after: int = 0) -> str:
 def overwrite(folder: Path, files: dict[str, bytes]) -> None:
     """Another file system on the flash, as if it had been deployed."""
     with (folder / "flash.bin").open("r+b") as chip:
-        chip.seek(deploy.partition("vfs").offset)
-        chip.write(deploy.vfs_image(files))
+        chip.seek(partition("vfs").offset)
+        chip.write(vfs_image(files))
 
 
 def journal(folder: Path) -> bytes:
-    entry = deploy.partition("jrnl")
+    entry = partition("jrnl")
     return (folder / "flash.bin").read_bytes()[entry.offset : entry.offset + entry.size]
 
 
@@ -127,7 +129,7 @@ async def test_a_driver_that_is_missing_is_said_and_the_device_stays_up(tmp_path
         await device.until_log("wifi: joined")
         await device.device.power_cut()
         other = {**config, "role": "people_counter", "driver": {"name": "lidar"}, "pins": {}}
-        overwrite(tmp_path, deploy.file_system(other))
+        overwrite(tmp_path, file_system(other))
         before = len(device.said)
         await device.device.power_on()
         await device.until_log("error: driver lidar is not in this firmware", after=before)
@@ -149,7 +151,7 @@ async def test_a_device_that_cannot_work_says_why_and_waits(
     async with running(config, tmp_path) as device:
         await device.until_log("wifi: joined")
         await device.device.power_cut()
-        files = deploy.file_system({**config, "device": "dev-2"})
+        files = file_system({**config, "device": "dev-2"})
         if content is not None:
             files["config.json"] = content
         overwrite(tmp_path, files)
@@ -161,7 +163,7 @@ async def test_a_device_that_cannot_work_says_why_and_waits(
 
 def with_slots(config: dict[str, Any], attempts: int) -> dict[str, bytes]:
     """Slot a falls over at once, slot b is good."""
-    files = deploy.file_system(config)
+    files = file_system(config)
     files |= {f"b{name[1:]}": code for name, code in files.items() if name.startswith("a/")}
     files["a/hall/app.mpy"] = b"not bytecode"
     files["slot.json"] = json.dumps({"slot": "a", "attempts": attempts}).encode()
@@ -191,7 +193,7 @@ async def test_a_device_that_keeps_failing_starts_more_slowly(tmp_path: Path):
     async with running(config, tmp_path) as device:
         await device.until_log("wifi: joined")
         await device.device.power_cut()
-        files = deploy.file_system(config)
+        files = file_system(config)
         files["slot.json"] = json.dumps({"slot": "a", "attempts": 6}).encode()
         overwrite(tmp_path, files)
         before = len(device.said)

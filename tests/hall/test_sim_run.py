@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hall_tools import deploy, mpy, sim
+from hall_tools import mpy, sim
+from hall_tools.image.layout import partition
 from hall_tools.onlooker import Onlooker
 from littlefs import LittleFS
 from support.mosquitto import Mosquitto
@@ -282,7 +283,7 @@ async def test_a_start_is_confirmed_when_the_gateway_answers(hub: Hub, tmp_path:
 
 def attempts(folder: Path) -> int:
     """Starts that are counted in /slot.json on the device's flash, as it is at this moment."""
-    entry = deploy.partition("vfs")
+    entry = partition("vfs")
     content = (folder / "flash.bin").read_bytes()[entry.offset : entry.offset + entry.size]
     disk = LittleFS(block_size=4096, block_count=entry.size // 4096, mount=False)
     disk.context.buffer = bytearray(content)

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hall_tools.deploy import SECTOR, ident_image
+from hall_tools.image.ident import ident_image
+from hall_tools.image.layout import SECTOR
 from support import micropython
 
 SCRIPT = Path(__file__).with_name("mp_ident.py")

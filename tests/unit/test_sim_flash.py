@@ -9,6 +9,9 @@ import pytest
 from hall_profiles import compile_config, load
 from hall_tools import deploy, mpy
 from hall_tools.errors import UserError
+from hall_tools.image.ident import ident_image
+from hall_tools.image.layout import SECTOR, layout, partition, partition_table
+from hall_tools.image.vfs import file_system
 from littlefs import LittleFS
 from support import micropython
 
@@ -28,7 +31,7 @@ def config(profile: str = "keypad-5", **settings: Any) -> dict[str, Any]:
 
 
 def region(flash: Path, label: str) -> bytes:
-    entry = deploy.partition(label)
+    entry = partition(label)
     return flash.read_bytes()[entry.offset : entry.offset + entry.size]
 
 
@@ -43,23 +46,24 @@ def test_partitions_keep_the_rules_of_nor_flash(tmp_path: Path):
     )
 
 
-def test_the_layout_fills_four_megabytes_without_overlap():
+@pytest.mark.parametrize("flash_mb", [4, 8, 16])
+def test_the_layout_fills_the_flash_without_overlap(flash_mb: int):
     end = 0x9000
-    for entry in deploy.LAYOUT:
+    for entry in layout(flash_mb):
         assert entry.offset == end
-        assert entry.offset % deploy.SECTOR == entry.size % deploy.SECTOR == 0
+        assert entry.offset % SECTOR == entry.size % SECTOR == 0
         end += entry.size
-    assert end == deploy.FLASH_BYTES == 4 * 1024 * 1024
-    assert deploy.partition("ident").size == 8 * 1024
-    assert deploy.partition("jrnl").size == 64 * 1024
+    assert end == flash_mb * 1024 * 1024
+    assert partition("ident").size == 8 * 1024
+    assert partition("jrnl").size == 64 * 1024
     with pytest.raises(KeyError):
-        deploy.partition("romfs")
+        partition("romfs")
 
 
 def test_the_partition_table_is_as_the_boot_loader_reads_it():
-    table = deploy.partition_table()
+    table = partition_table()
     assert len(table) == 0xC00
-    count = len(deploy.LAYOUT)
+    count = len(layout())
     first = struct.unpack_from("<2sBBII16sI", table)
     assert first == (b"\xaa\x50", 1, 2, 0x9000, 0x6000, b"nvs".ljust(16, b"\0"), 0)
     checksum = table[32 * count : 32 * count + 32]
@@ -94,7 +98,7 @@ def test_a_new_flash_holds_the_firmware_and_an_empty_journal(tmp_path: Path):
     ],
 )
 def test_a_scanned_panel_gets_the_machine_code_of_its_chip(profile: str, players: set[str]):
-    files = deploy.file_system(config(profile))
+    files = file_system(config(profile))
     assert {name for name in files if "/scan_" in name} == players
     for name in players - {"a/hall/drivers/scan_viper.py"}:
         assert files[name][:1] == b"M"
@@ -125,7 +129,7 @@ def test_the_journal_stays_when_config_or_identity_change(tmp_path: Path):
     flash = tmp_path / "flash.bin"
     deploy.deploy(flash, config(), IDENT)
     with flash.open("r+b") as chip:
-        chip.seek(deploy.partition("jrnl").offset)
+        chip.seek(partition("jrnl").offset)
         chip.write(b"events")
     before = flash.read_bytes()
     assert deploy.deploy(flash, config(), IDENT) is False
@@ -142,7 +146,7 @@ def test_a_deployment_that_was_interrupted_is_done_again(tmp_path: Path):
     whole = flash.read_bytes()
     flash.with_suffix(".sha256").unlink()
     with flash.open("r+b") as chip:
-        chip.seek(deploy.partition("vfs").offset)
+        chip.seek(partition("vfs").offset)
         chip.write(bytes(100))
     assert deploy.deploy(flash, config(), IDENT) is True
     assert flash.read_bytes() == whole
@@ -163,7 +167,7 @@ def test_what_this_firmware_cannot_do_is_refused(tmp_path: Path, profile: str, m
 
 def test_an_identity_that_does_not_fit_is_refused():
     with pytest.raises(UserError, match="do not fit a copy of 4096 bytes"):
-        deploy.ident_image({**IDENT, "wifi": [["x" * 32, "y" * 64]] * 50})
+        ident_image({**IDENT, "wifi": [["x" * 32, "y" * 64]] * 50})
 
 
 def test_a_module_that_does_not_compile_is_named(tmp_path: Path):

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from hall_profiles import builtin_names, compile_config, load
-from hall_tools import deploy
+from hall_tools.image.vfs import SCANNED
 from hall_tools.onlooker import Onlooker
 from support import micropython
 
@@ -31,7 +31,7 @@ HUB75 = "call-display-hub75-64x32"
 PANELS = {
     name: config(name)
     for name in builtin_names()
-    if load(name).transport == "mqtt" and config(name)["driver"]["name"] in deploy.SCANNED
+    if load(name).transport == "mqtt" and config(name)["driver"]["name"] in SCANNED
 } | {
     "hub12 two storeys": config(P10, height=32, chain=4),
     "hub12 from below": config(P10, height=32, chain=4, storeys="bottom_first"),

@@ -1,7 +1,7 @@
 """MicroPython bytecode: the firmware's sources in, `.mpy` out, compiled once per content.
 
 Here: which modules a device gets, compiling them with mpy-cross, and the cache. Not here: where the
-bytes are put on a flash chip; that is `hall_tools.deploy`.
+bytes are put on a flash chip; that is `hall_tools.image`.
 """
 
 import hashlib

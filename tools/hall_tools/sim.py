@@ -20,6 +20,7 @@ from typing import IO, Any, cast
 
 from hall_tools import deploy, mpy
 from hall_tools.errors import UserError
+from hall_tools.image.vfs import SCANNED
 from hall_tools.onlooker import Onlooker
 
 # 64-bit words: about what an ESP32 gives an application with its 32-bit words.
@@ -169,7 +170,7 @@ class SimDevice:
         mpy.write_tree(mpy.simulation(), self.folder / "sim")
 
     async def _spawn(self) -> None:
-        if self.config["driver"]["name"] in deploy.SCANNED:
+        if self.config["driver"]["name"] in SCANNED:
             self._onlooker = Onlooker(self.config)
         self._process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "hall_tools.interpreter", str(os.getpid())),

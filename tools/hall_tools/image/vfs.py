@@ -1,0 +1,73 @@
+"""The vfs partition: the LittleFS that the device starts from.
+
+Here: which files lie on it, and the file system around them. Not here: how they are compiled
+(hall_tools.mpy).
+"""
+
+import json
+from pathlib import Path
+from typing import IO, Any, cast
+
+from littlefs import LittleFS, LittleFSError
+
+from hall_tools import mpy
+from hall_tools.errors import UserError
+from hall_tools.image.layout import SECTOR, partition
+
+SCANNED = ("hub12", "hub08", "hub75")
+"""Drivers of panels that the controller scans."""
+
+_DRIVER_MODULES = {"max7219_matrix": "max7219"}
+"""Where a driver's module has another name."""
+
+
+def file_system(config: dict[str, Any]) -> dict[str, bytes]:
+    """What lies on `vfs`: boot.py and main.py (sources: the port runs no .mpy by name), slot a."""
+    root = mpy.firmware_root()
+    files = {name: (root / name).read_bytes() for name in ("boot.py", "main.py")}
+    files["config.json"] = json.dumps(config, separators=(",", ":"), ensure_ascii=False).encode()
+    application = mpy.application()
+    if config["driver"]["name"] in SCANNED:
+        application |= mpy.players(config["chip"])
+    files.update({f"a/{name}": content for name, content in application.items()})
+    return files
+
+
+def vfs_image(files: dict[str, bytes], flash_mb: int = 4) -> bytes:
+    """A LittleFS image of the `vfs` partition, with the parameters of MicroPython's VfsLfs2.
+
+    Raises UserError when the files do not fit.
+    """
+    size = partition("vfs", flash_mb).size
+    disk = LittleFS(block_size=SECTOR, block_count=size // SECTOR, read_size=32, prog_size=32)
+    try:
+        for name, content in files.items():
+            folder = str(Path(name).parent)
+            if folder != ".":
+                disk.makedirs(folder, exist_ok=True)
+            with cast("IO[bytes]", disk.open(name, "wb")) as file:  # pyright: ignore[reportUnknownMemberType]
+                file.write(content)
+    except LittleFSError as error:
+        if error.code != LittleFSError.Error.LFS_ERR_NOSPC:
+            raise
+        total = sum(len(content) for content in files.values())
+        raise UserError(
+            f"vfs: {len(files)} files of {total:,} bytes do not fit its {size:,} bytes "
+            f"({flash_mb} MB flash); take a board with more flash"
+        ) from None
+    return bytes(disk.context.buffer)
+
+
+def check_possible(config: dict[str, Any]) -> None:
+    """Raises UserError when this firmware has no module for the config's driver or transport."""
+    available = mpy.application()
+    profile, driver, transport = config["profile"], config["driver"]["name"], config["transport"]
+    if transport == "gateway":
+        raise UserError(
+            f"{profile}: the gateway drives this display itself, so there is nothing to flash or"
+            " to simulate; right: name it in hall.toml, and hall gateway run"
+        )
+    if f"hall/{transport}.mpy" not in available:
+        raise UserError(f"{profile}: this firmware does not speak {transport}, only mqtt")
+    if f"hall/drivers/{_DRIVER_MODULES.get(driver, driver)}.mpy" not in available:
+        raise UserError(f"{profile}: driver {driver} is not in this firmware")
