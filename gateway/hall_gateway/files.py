@@ -1,0 +1,112 @@
+"""Files that must be whole or not there, and files with keys in them.
+
+Here: replacing a file in one step that survives a power cut, and who may read it. Not here: what
+is in a file.
+"""
+
+import os
+import secrets
+import stat
+from pathlib import Path
+
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+class FileError(Exception):
+    """A file or folder that cannot be used: which, why, and what to do, in one line."""
+
+
+def write_secret(path: Path, content: bytes) -> None:
+    """Replace `path` with a file that only its owner can read, whoever could read the old one.
+
+    It belongs to the owner of its folder when root writes it: then the gateway or the broker, whose
+    folder it is, can read what an installer wrote with sudo. Raises FileError.
+    """
+    _replace(path, content, 0o600, _stat(path.parent))
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Replace the file at `path`, which keeps its mode and its owner. Raises FileError."""
+    old = _stat(path)
+    _replace(path, content, stat.S_IMODE(old.st_mode), old)
+
+
+def read_secret(path: Path) -> bytes:
+    """The content of a file with keys. Raises FileError, also when others could read it too."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise _failed("read", path, error) from None
+    with os.fdopen(descriptor, "rb") as file:
+        _check_private(path, os.fstat(descriptor), "600")
+        return file.read()
+
+
+def secret_folder(path: Path) -> None:
+    """Make the folder `path`, 0700, or check that the one that is there is. Raises FileError."""
+    try:
+        path.mkdir(mode=0o700)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise _failed("make", path, error) from None
+    else:
+        _take_owner(path, _stat(path.parent))
+    _check_private(path, _stat(path), "700")
+
+
+def _check_private(path: Path, found: os.stat_result, right: str) -> None:
+    if stat.S_IMODE(found.st_mode) & _OTHERS:
+        raise FileError(
+            f"{path}: its keys can be read or changed by others than its owner (mode "
+            f"{stat.S_IMODE(found.st_mode):04o}); run: chmod {right} {path}, and enrol its devices "
+            "again if somebody else uses this machine"
+        )
+
+
+def _replace(path: Path, content: bytes, mode: int, owner: os.stat_result) -> None:
+    """Write beside `path`, then rename: after a crash there is the old file or the new one."""
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    try:
+        descriptor = os.open(beside, flags, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                if os.geteuid() == 0:
+                    os.fchown(descriptor, owner.st_uid, owner.st_gid)
+                os.fchmod(descriptor, mode)
+                file.write(content)
+                file.flush()
+                os.fsync(descriptor)
+            beside.replace(path)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
+        _sync(path.parent)
+    except OSError as error:
+        raise _failed("write", path, error) from None
+
+
+def _take_owner(path: Path, owner: os.stat_result) -> None:
+    if os.geteuid() == 0:
+        os.chown(path, owner.st_uid, owner.st_gid)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _stat(path: Path) -> os.stat_result:
+    try:
+        return path.stat()
+    except OSError as error:
+        raise _failed("use", path, error) from None
+
+
+def _failed(do: str, path: Path, error: OSError) -> FileError:
+    advice = "; run this with sudo" if isinstance(error, PermissionError) else ""
+    return FileError(f"{path}: cannot {do} it: {error.strerror}{advice}")
