@@ -1,4 +1,4 @@
-"""The face of a matrix display: lines of text on a panel of one or two rows of 16 pixels.
+"""The face of a matrix display: lines of text on a panel, in rows of 16 pixels.
 
 Here: drawing text with the glyph pack, centring what fits, scrolling what does not, in the colours
 that the panel has, only when the picture changes; and the test pictures. Not here: what is said
@@ -21,8 +21,10 @@ class Strip:
     def __init__(self, text, glyphs):
         bitmaps = [glyphs.get(char) for char in text]
         self.width = sum([width for width, _ in bitmaps])
-        stride = self.width + 7 & ~7
-        self.picture = FrameBuffer(bytearray(stride * LINE // 8), self.width, LINE, MONO_HLSB)
+        # A text of spaces may leave an empty line, and no picture has a width of 0.
+        width = self.width or 1
+        stride = width + 7 & ~7
+        self.picture = FrameBuffer(bytearray(stride * LINE // 8), width, LINE, MONO_HLSB)
         x = 0
         for width, bitmap in bitmaps:
             self.picture.blit(FrameBuffer(bytearray(bitmap), width, LINE, MONO_HLSB), x, 0)

@@ -129,6 +129,20 @@ def test_every_golden_file_is_compared():
     assert {path.stem for path in GOLDEN.glob("*-*x*.txt")} == set(PICTURES)
 
 
+def test_text_of_spaces_leaves_its_rows_dark():
+    jobs: list[Job] = [
+        (64, 1, text(" "), {}),
+        (64, 2, idle(" "), CLOCK),
+        (64, 2, text("         中国"), {}),
+    ]
+    (blank, _), (clock, _), (below, _) = render(jobs)
+    assert "#" not in blank
+    for picture in (clock, below):
+        rows = picture.splitlines()
+        assert "#" not in "".join(rows[:16])
+        assert "#" in "".join(rows[16:])
+
+
 def test_missing_glyphs_are_counted_each_once_however_often_they_are_shown():
     unknown = idle("喆a喆\x07")
     jobs: list[Job] = [
