@@ -56,7 +56,8 @@ class GlyphPack:
         return 16 if code >= HANZI else self.get(char)[0]
 
     def get(self, char):
-        """(width in pixels, bitmap) of a character, or a box for one that is not in the pack."""
+        """(width in pixels, bitmap) of a character, or a box for one that the pack does not have,
+        or has lost because the file was cut off."""
         for index, kept in enumerate(self._kept):
             if kept[0] == char:
                 if index:
@@ -64,7 +65,7 @@ class GlyphPack:
                 return kept[1]
         code = ord(char)
         glyph = self._read(code)
-        if glyph is None:
+        if glyph is None or len(glyph[1]) < 2 * glyph[0]:
             if len(self._missed) < MISSED:
                 self._missed.add(char)
             glyph = (8, NARROW_BOX) if code < 0x80 else (16, WIDE_BOX)

@@ -141,6 +141,21 @@ def test_a_missing_glyph_is_a_box_and_counted():
     assert pack.missing == 3
 
 
+@pytest.mark.parametrize("size", [12, 13, 400, 20_000, 200_000])
+def test_of_a_pack_that_is_cut_off_what_is_left_is_shown(tmp_path: Path, size: int):
+    cut = tmp_path / "glyphs.bin"
+    cut.write_bytes(PACK.read_bytes()[:size])
+    whole, pack = GlyphPack(str(PACK)), GlyphPack(str(cut))
+    for char in "A015号请到窗口":
+        glyph = pack.get(char)
+        assert glyph == whole.get(char) or rows(glyph[1], glyph[0])[2].strip(".") in (
+            "1" * 6,
+            "1" * 14,
+        )
+    assert pack.missing > 0
+    assert not pack.intact()
+
+
 def test_a_missing_glyph_counts_once_however_often_it_is_asked_for():
     pack = GlyphPack(str(PACK))
     for _ in range(3):
