@@ -9,6 +9,7 @@ import asyncio
 import gc
 import os
 import random
+import time
 
 from . import build, config, hal, ident, journal
 from .clock import Clock
@@ -195,14 +196,16 @@ class Device:
 
     async def _run_role(self):
         role = self._role
-        due = hal.uptime_ms()
+        # In ticks: after 12 days each calculation with the uptime takes heap.
+        due = time.ticks_ms()
         while True:
             role.step(hal.uptime_ms())
             self.supervisor.check_in("role")
-            # A step that came late is not made up for.
-            now = hal.uptime_ms()
-            due = max(due + role.PERIOD_MS, now)
-            await asyncio.sleep_ms(due - now)
+            now = time.ticks_ms()
+            due = time.ticks_add(due, role.PERIOD_MS)
+            if time.ticks_diff(due, now) < 0:
+                due = now  # a step that came late is not made up for
+            await asyncio.sleep_ms(time.ticks_diff(due, now))
 
     async def _keep_house(self):
         while True:

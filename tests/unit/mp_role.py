@@ -2,7 +2,8 @@
 
 stdin, one JSON object: {"config", "glyphs", "until": ms, "high": {pin: [[from, to], ...]},
 "ohms": [[from, ohms or null], ...], "desired": [[at, object], ...], "down": [[at, ms], ...],
-"quiet": true or absent}. A pin is active in its `high` intervals; a quiet run reports no outputs.
+"quiet": true or absent, "on_ms": ms or absent}. A pin is active in its `high` intervals; a quiet run
+reports no outputs. Before the heap is looked at, the device has been on for `on_ms`.
 stdout, a JSON line each: {"event": [now, kind, data]}, {"output": [now, pin, 0 or 1]},
 {"refused": text}, and at the end {"state", "selftest", "scans", "frames", "heap"}: frames that a
 panel was shown, the last frames on the SPI bus, and how many bytes a second of steps has allocated.
@@ -143,6 +144,8 @@ role = build.make_role(job["config"], Hal(), Context(), job["glyphs"])
 run(role, job["until"])
 result = {"state": role.state(), "selftest": role.selftest(), "scans": Player.scans}
 result["frames"] = Hal.frames
+World.now += job.get("on_ms", 0)
+role.step(World.now)
 gc.collect()
 gc.disable()
 before = gc.mem_alloc()

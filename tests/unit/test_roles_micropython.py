@@ -177,6 +177,14 @@ def test_steps_hardly_allocate(profile: str, limit: int):
     assert run(profile, 4000, **job)["heap"] <= limit
 
 
+@pytest.mark.parametrize("profile", ["call-display-p10-64x16", "call-display-max7219-64x16"])
+def test_a_display_that_has_been_on_for_weeks_hardly_allocates(profile: str):
+    """On a chip the milliseconds of 12.4 days are too many for a small integer; here those of
+    2**62. What each step calculates with them takes heap, a hundred times a second."""
+    call = {"rev": 9, "view": "call", "ticket": "A015", "window": "3"}
+    assert run(profile, 4000, quiet=True, desired=[[0, call]], on_ms=1 << 62)["heap"] <= 10_000
+
+
 def test_what_is_not_in_this_firmware_is_refused():
     config = compile_config(
         load("people-counter-vl53l1x"),

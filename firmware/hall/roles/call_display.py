@@ -66,7 +66,7 @@ class CallDisplay:
         self._desired = {"view": "wait"}
         self._view = None  # the view on the face; None: not the one that is wanted, or unknown
         self._since = 0  # when it began
-        self._second = None  # how many seconds of it are on the face
+        self._next_second = 0  # when something else may be due on the face
         self._lines = None  # its lines on the face
         self._blink_until = 0
         self._shown = None  # the last rev that was reported as shown
@@ -76,12 +76,13 @@ class CallDisplay:
         view = "test" if now < self._identify_until else self._wanted()
         if view != self._view:
             self._begin(view, now)
-        # Once a second and not each frame: unix time is too large for a small integer, so that
-        # it takes heap, and whoever collects that stops the scan.
-        second = (now - self._since) // 1000
-        if second != self._second:
+        # Once a second and not each frame: unix time, and after 12 days the uptime, are too large
+        # for a small integer. So what is calculated with them takes heap, and whoever collects
+        # that stops the scan.
+        if now >= self._next_second:
+            second = (now - self._since) // 1000
             self._second_of(view, second)
-            self._second = second
+            self._next_second = self._since + 1000 * (second + 1)
             self._view = view
         blinking = now < self._blink_until
         lit = not blinking or (now - self._since) // BLINK_MS & 1 == 0
@@ -120,8 +121,8 @@ class CallDisplay:
         return desired["view"]
 
     def _begin(self, view, now):
-        self._view = self._second = self._lines = None
-        self._since = now
+        self._view = self._lines = None
+        self._since = self._next_second = now
         self._blink_until = 0
         if view == "call" and self._shown != self._desired["rev"]:
             self._blink_until = now + self._settings["blink_s"] * 1000
