@@ -158,6 +158,12 @@ class DeviceConfig(_Settings):
     settings: dict[str, int] = Field(
         default={}, description="other values for the profile's settings, e.g. { dry_after_s = 5 }"
     )
+    revoked: bool = Field(
+        default=False, description="true when `hall revoke` has withdrawn its keys"
+    )
+    replaces: Id | None = Field(
+        default=None, description="the id of the device whose place it took, by `hall replace`"
+    )
 
     @property
     def subject(self) -> str:
@@ -206,7 +212,11 @@ class GatewayConfig(_Settings):
 
     def _places(self) -> Iterator[tuple[Loc, str]]:
         windows = {window.id for window in self.windows}
+        devices = {device.id for device in self.devices}
         for index, device in enumerate(self.devices):
+            if device.replaces in devices:
+                text = f'"{device.replaces}" is still a [[device]]; remove one of the two'
+                yield ("device", index, "replaces"), text
             if device.id == GATEWAY_ID:
                 yield (
                     ("device", index, "id"),
@@ -244,7 +254,7 @@ class GatewayConfig(_Settings):
                 )
             except hall_profiles.ConfigError as error:
                 yield ("device", index, "settings"), str(error)
-            if profile.role != "keypad":
+            if profile.role != "keypad" or device.revoked:
                 continue
             if device.window is None:
                 yield ("device", index), 'a keypad rates a window; give window = "..."'

@@ -61,6 +61,7 @@ class Heart:
         self._clock = clock
         self._publish = publish
         self._snapshot = Snapshot()
+        self._plan_before = plan  # of the last commit
         self._exit = ExitStack()
         self._times = BootTimes()
         self._counts: Counter[str] = Counter()
@@ -86,16 +87,21 @@ class Heart:
             self._exit = stack.pop_all()
 
     def _settle(self) -> None:
-        """What devices should be may have changed with the plan."""
         self.begin()
-        now = self._clock()
+        self._follow_plan(self._clock())
+        self.commit()
+
+    def _follow_plan(self, now: int) -> None:
+        """What devices should be may have changed with the plan, and who is heard."""
         self._store.events.release(self._plan.devices)
         self._effects.carry_out(self._effects.sessions.settle(now), now)
-        self._store.commit()
+        for device in self._plan.revoked.values():
+            if self._store.hall.device(device.id).online:
+                self._effects.online(device, False, now, False)
+        touched = self._effects.touched
         for device in self._plan.devices.keys() & self._state.desired.keys():
-            self._effects.touched.desired[device] = self._state.desired[device].body()
-        self._effects.touched.devices.update(self._plan.devices)
-        self._tell()
+            touched.desired[device] = self._state.desired[device].body()
+        touched.devices.update(self._plan.devices, self._plan.revoked)
 
     def begin(self) -> None:
         self._counts_before = self._counts.copy()
@@ -106,11 +112,15 @@ class Heart:
 
     def commit(self) -> None:
         self._store.commit()
+        if self._plan is not self._plan_before:
+            self._plan_before = self._plan
+            self._snapshot = Snapshot()
         self._tell()
 
     def rollback(self) -> None:
         """Forget the transaction; memory is loaded again before the next one."""
         self._stale = True
+        self._plan = self._plan_before
         self._mistaken.clear()
         self._counts.clear()
         self._counts.update(self._counts_before)
@@ -142,6 +152,18 @@ class Heart:
         self._exit.close()
 
     # Jobs: each runs in a transaction. `now` is unix ms.
+
+    def follow(self, plan: Plan, now: int) -> None:
+        """Another plan, from here on."""
+        for id in self._plan.devices.keys() - plan.devices.keys():
+            if self._store.hall.device(id).online:
+                self._effects.online(self._plan.devices[id], False, now, False)
+        touched = self._effects.touched  # by the jobs before this one in the transaction
+        self._plan = plan
+        self._strangers.clear()
+        self._load()
+        self._effects.touched = touched
+        self._follow_plan(now)
 
     def event(self, device: str, payload: bytes, now: int) -> tuple[int, int] | None:
         planned = self._known(device)
@@ -216,10 +238,12 @@ class Heart:
     def _known(self, device: str) -> PlannedDevice | None:
         planned = self._plan.devices.get(device)
         if planned is None:
-            self._counts["refused.unknown_device"] += 1
+            revoked = device in self._plan.revoked
+            self._counts[f"refused.{'revoked' if revoked else 'unknown'}_device"] += 1
             if device not in self._strangers and len(self._strangers) < MAX_STRANGERS:
                 self._strangers.add(device)
-                _log.warning("%s: refused: this device is not in the gateway's settings", device)
+                why = "revoked" if revoked else "not in the gateway's settings"
+                _log.warning("%s: refused: this device is %s", device, why)
         return planned
 
     def _check_profile(self, device: PlannedDevice, reported: str | None, now: int) -> None:

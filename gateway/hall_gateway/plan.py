@@ -4,7 +4,7 @@ Here: the registry, from the settings and the device profiles. Not here: anythin
 while the hall is open (sessions.py).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from hall_profiles import Profile
 
@@ -33,12 +33,18 @@ class PlannedDevice:
 
 @dataclass(frozen=True)
 class Plan:
-    """One hall. `windows` maps an id to its name, `window_s` is how long a rating may take."""
+    """One hall. `windows` maps an id to its name, `window_s` is how long a rating may take.
+
+    `revoked`: devices that must not be heard any more, also those whose place another has taken;
+    `replaced`: the id of each that has, and whose place it was.
+    """
 
     hall: str
     windows: dict[str, str]
     devices: dict[str, PlannedDevice]
     window_s: int = 30
+    revoked: dict[str, PlannedDevice] = field(default_factory=dict[str, PlannedDevice])
+    replaced: dict[str, str] = field(default_factory=dict[str, str])
 
     def displays(self, window: str) -> list[PlannedDevice]:
         """The call displays of a window."""
@@ -55,8 +61,14 @@ class Plan:
 def plan_of(config: GatewayConfig) -> Plan:
     """The plan that the settings describe. Raises hall_profiles.ProfileError."""
     devices: dict[str, PlannedDevice] = {}
+    revoked: dict[str, PlannedDevice] = {}
+    replaced: dict[str, str] = {}
     for device in config.devices:
         profile = load_profile(device.profile)
-        devices[device.id] = PlannedDevice(device.id, profile, device.subject, device.window)
+        planned = PlannedDevice(device.id, profile, device.subject, device.window)
+        (revoked if device.revoked else devices)[device.id] = planned
+        if device.replaces is not None:
+            revoked[device.replaces] = replace(planned, id=device.replaces)
+            replaced[device.id] = device.replaces
     windows = {window.id: window.name for window in config.windows}
-    return Plan(config.hall, windows, devices, config.rating.window_s)
+    return Plan(config.hall, windows, devices, config.rating.window_s, revoked, replaced)

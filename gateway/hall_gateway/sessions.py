@@ -29,6 +29,7 @@ from hall_gateway.models import (
     WindowCommand,
 )
 from hall_gateway.plan import Plan, PlannedDevice
+from hall_gateway.replaced import take_over
 from hall_gateway.state import Emit, HallState, Json, Outcome, Rating, Window
 from hall_gateway.views import Views
 
@@ -53,6 +54,7 @@ class Sessions:
         for window in self._plan.windows:
             if window not in self._state.windows:
                 outcome.keep(self._state, Window(window))
+        take_over(self._plan, self._state, self._views, outcome, now)
         self._views.settle(outcome, now)
         return outcome
 

@@ -75,7 +75,16 @@ class Views:
         if ticket is not None:
             seconds = self._plan.window_s
             session = {"ticket": ticket, "until": now + seconds * 1000, "window_s": seconds}
+        return self.ask(keypad, session, outcome, now)
+
+    def ask(self, keypad: PlannedDevice, session: Json | None, outcome: Outcome, now: int) -> int:
+        """The keypad has this session, which may have begun on another; returns its rev."""
         return self._want(keypad, {"session": session, "window": keypad.window}, outcome, now)
+
+    def inherit(self, display: PlannedDevice, old: Desired, outcome: Outcome, now: int) -> None:
+        """The display should be what another, whose place it has, should have been."""
+        rev = self._want(display, old.view, outcome, now, above=old.rev)
+        self._told(display, old.view, rev, outcome, now)
 
     def unprompt(self, keypad: PlannedDevice, outcome: Outcome, now: int, session: int = 0) -> None:
         """The keypad asks for nothing any more, if it did (for `session`, when given)."""
