@@ -1,0 +1,96 @@
+"""What is used of esptool, typed: its boot loader's commands, and a log that stays silent.
+
+Here: the seam to esptool 5. Not here: in which order its commands are used (board.py).
+"""
+
+from typing import Any, Protocol, cast
+
+import serial
+from esp_pylib.logger import EspLog, EspLogBase  # pyright: ignore[reportMissingTypeStubs]
+from esptool import cmds  # pyright: ignore[reportMissingTypeStubs]
+from esptool.util import (  # pyright: ignore[reportMissingTypeStubs]
+    FatalError,
+    flash_size_bytes,  # pyright: ignore[reportUnknownVariableType]
+    strip_chip_name,  # pyright: ignore[reportUnknownVariableType]
+)
+
+__all__ = ["ROM_BAUD", "FatalError", "Loader", "attach", "chip_of", "flash_bytes", "rom", "stub"]
+
+ROM_BAUD = 115200
+"""The speed at which a chip's ROM is spoken to, and its log is read."""
+
+
+class Loader(Protocol):
+    """The boot loader of a chip: esptool's ESPLoader, in ROM or as the stub in RAM."""
+
+    CHIP_NAME: str
+    FLASH_WRITE_SIZE: int
+    secure_download_mode: bool
+
+    def change_baud(self, baud: int) -> None: ...
+    def flash_defl_begin(self, size: int, compsize: int, offset: int) -> int: ...
+    def flash_defl_block(self, data: bytes, seq: int, timeout: float) -> None: ...
+    def flash_defl_finish(self, reboot: bool, timeout: float) -> None: ...
+    def flash_id(self, cache: bool = True) -> int: ...
+    def flash_md5sum(self, addr: int, size: int) -> str: ...
+    def flash_set_parameters(self, size: int) -> None: ...
+    def get_chip_revision(self) -> int: ...
+    def get_flash_encryption_enabled(self) -> bool: ...
+    def get_secure_boot_enabled(self) -> bool: ...
+    def hard_reset(self) -> None: ...
+    def read_flash(self, offset: int, length: int) -> bytes: ...
+    def read_mac(self) -> tuple[int, ...]: ...
+
+
+class _Silent(EspLogBase):
+    """esptool reports by exceptions; its terminal output would tear ours."""
+
+    def print(self, *args: Any, **kwargs: Any) -> None: ...
+    def err(self, *args: Any, suggestion: str | None = None) -> None: ...
+    def warn(self, *args: Any, suggestion: str | None = None) -> None: ...
+    def note(self, *args: Any) -> None: ...
+    def hint(self, *args: Any) -> None: ...
+    def debug(self, *args: Any) -> None: ...
+    def set_verbosity(self, mode: int | str) -> None: ...
+    def progress_bar(
+        self,
+        cur_iter: int,
+        total_iters: int,
+        prefix: str = "",
+        suffix: str = "",
+        bar_length: int = 30,
+    ) -> None: ...
+
+
+EspLog.set_logger(_Silent())
+
+
+def rom(port: serial.Serial, reset: bool, attempts: int) -> Loader:
+    """The ROM boot loader behind an open port, after the reset into it if `reset`.
+
+    Raises FatalError.
+    """
+    mode = "default-reset" if reset else "no-reset"
+    opened = cast("Any", port)
+    loader = cmds.detect_chip(opened, connect_mode=mode, connect_attempts=attempts)
+    return cast("Loader", loader)
+
+
+def stub(loader: Loader) -> Loader:
+    """esptool's stub, loaded into RAM and running: quicker, and it can compress."""
+    return cast("Loader", cmds.run_stub(cast("Any", loader)))
+
+
+def attach(loader: Loader) -> None:
+    """Make the flash chip known to the boot loader."""
+    cmds.attach_flash(cast("Any", loader))
+
+
+def flash_bytes(loader: Loader) -> int | None:
+    """The size of the flash chip, by its JEDEC id; None when the chip names none."""
+    return flash_size_bytes(cmds.detect_flash_size(cast("Any", loader)))
+
+
+def chip_of(loader: Loader) -> str:
+    """As a device profile names it, e.g. "esp32s3"."""
+    return str(strip_chip_name(loader.CHIP_NAME))
