@@ -1,0 +1,71 @@
+"""What the service manager is told of this process, and the health file that `hall doctor` reads.
+
+Here: sd_notify(3) and the file. Not here: whether the gateway makes progress (service.py).
+Started by hand there is no service manager and no folder of this process; then nothing is told.
+"""
+
+import json
+import logging
+import socket
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+HEALTH_FILE = "health.json"
+"""In the unit's RuntimeDirectory, in memory: writing it often wears no SD card."""
+HEALTH_EVERY_MS = 10_000
+
+
+class ServiceManager:
+    """systemd, as its environment variables (NOTIFY_SOCKET, RUNTIME_DIRECTORY) tell of it.
+
+    `clock` gives unix ms.
+    """
+
+    def __init__(self, environment: Mapping[str, str], clock: Callable[[], int]) -> None:
+        self._address = environment.get("NOTIFY_SOCKET", "")
+        folder = environment.get("RUNTIME_DIRECTORY", "").partition(":")[0]
+        self._file = Path(folder, HEALTH_FILE) if folder else None
+        self._clock = clock
+        self._written: int | None = None
+
+    def ready(self, status: str) -> None:
+        """The gateway works; `status` is a line for `systemctl status`."""
+        self._notify("READY=1", f"STATUS={status}")
+
+    def progressed(self, health: Callable[[], Mapping[str, object]]) -> None:
+        """The gateway makes progress: feeds the watchdog, and now and then writes the file."""
+        self._notify("WATCHDOG=1")
+        now = self._clock()
+        # A clock that was set back must not keep the file old.
+        if self._written is None or not 0 <= now - self._written < HEALTH_EVERY_MS:
+            self._written = now
+            self._write({"at": now, **health()})
+
+    def stopping(self) -> None:
+        """The gateway ends in order."""
+        self._notify("STOPPING=1")
+
+    def _notify(self, *lines: str) -> None:
+        if not self._address:
+            return
+        # "@" stands for the NUL of an abstract address.
+        address = "\0" + self._address[1:] if self._address[0] == "@" else self._address
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+            sender.setblocking(False)
+            try:
+                sender.sendto("\n".join(lines).encode(), address)
+            except OSError as error:
+                log.warning("%s: the service manager cannot be told: %s", self._address, error)
+
+    def _write(self, health: Mapping[str, object]) -> None:
+        if self._file is None:
+            return
+        beside = self._file.with_name(f".{HEALTH_FILE}")
+        try:
+            beside.write_text(json.dumps(health, ensure_ascii=False), encoding="utf-8")
+            beside.chmod(0o644)
+            beside.replace(self._file)
+        except OSError as error:
+            log.warning("%s: the health file cannot be written: %s", self._file, error)

@@ -1,0 +1,29 @@
+"""Names of a production installation.
+
+Here: paths, users, ports. Not here: what is in the files (plan.py and templates/).
+"""
+
+from pathlib import Path
+
+USER = "hallkit"
+BROKER_USER = "mosquitto"
+SERVICE = "hallkit-gateway.service"
+BROKER_SERVICE = "mosquitto.service"
+
+FOLDER = "/etc/hallkit"
+CONFIG = f"{FOLDER}/hall.toml"
+STATE = "/var/lib/hallkit"
+RUNTIME = "/run/hallkit"
+UNITS = "/etc/systemd/system"
+BROKER_MAIN = "/etc/mosquitto/mosquitto.conf"
+BROKER_CONF = "/etc/mosquitto/conf.d/hallkit.conf"
+BROKER_DROP_IN = f"{UNITS}/{BROKER_SERVICE}.d/hallkit.conf"
+
+PSK_PORT = 8883
+"""MQTT over TLS, of IANA's register."""
+LOCAL_PORT = 1883
+
+KEYS = Path("keys")
+BROKER_FOLDER = Path("mosquitto")
+WIFI = Path("wifi.toml")
+"""The three lie beside hall.toml."""
