@@ -34,8 +34,8 @@ struct panel {
     size_t clocks;         /* of one row */
 };
 
-/* Whether no line has two parts to play: so nothing but the light lights, and while it does nothing
- * moves but the clock and the data. */
+/* Whether there are a clock and data, and no line has two parts to play: so nothing but the light
+ * lights, and while it does nothing moves but the clock and the data. */
 static int lines_agree(const struct panel *panel, const uint32_t *word)
 {
     uint32_t data = 0, steady = word[SCAN_START_CLEAR] | word[SCAN_START_SET];
@@ -46,7 +46,8 @@ static int lines_agree(const struct panel *panel, const uint32_t *word)
     uint32_t light = word[SCAN_ENABLE], shift = word[SCAN_CLOCK] | word[SCAN_DATA];
     return !(
         (data & ~word[SCAN_DATA]) | (word[SCAN_LIGHT] & ~light) | (light & shift) |
-        (steady & (light | shift)) | (word[SCAN_CLOCK] & word[SCAN_DATA]));
+        (steady & (light | shift)) | (word[SCAN_CLOCK] & word[SCAN_DATA]) | !word[SCAN_CLOCK] |
+        !word[SCAN_DATA]);
 }
 
 APART int32_t check(

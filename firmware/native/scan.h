@@ -50,7 +50,8 @@ enum { SCAN_FRAME_PAIRS = 30000 };
 enum {
     SCAN_BAD_LAYOUT = -1,      /* description: another version, or shorter than its tables */
     SCAN_BAD_SHAPE = -2,       /* description: scans, groups or lines out of range */
-    SCAN_BAD_LINES = -3,       /* description: a data line not in SCAN_DATA, a line of two uses */
+    SCAN_BAD_LINES = -3,       /* description: no clock, no data, a data line not in SCAN_DATA, or a
+                                  line of two uses */
     SCAN_BAD_TIMES = -4,       /* description: the frame is too long */
     SCAN_SHORT_PICTURE = -5,   /* an offset points behind the picture */
     SCAN_SHORT_PROGRAM = -6,   /* the program buffer has no room for two words and one a clock */

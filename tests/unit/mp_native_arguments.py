@@ -87,6 +87,7 @@ for wrong in (
     {"LIGHT": 24},
     # A line of two parts.
     {"CLOCK": 8},
+    {"CLOCK": 0},
     {"CLOCK": 2},
     {"DATA": 0},
     {"DATA": 4},
@@ -103,6 +104,12 @@ for wrong in (
     {"TABLES": 8},
 ):
     assert error(scan.build, program, PICTURE, changed(**wrong)) == -3, wrong
+# All lines but the light's would be cleared: in a log, the mark of clocks.
+marked = changed(ENABLE=1, LIGHT=0, CLOCK=0, DATA=0, START_CLEAR=0xFFFFFFFE)
+marked[-2] = 0
+assert error(scan.blank, marked, log) == -3
+marked[CLOCK], marked[START_CLEAR] = 2, 0xFFFFFFFC
+assert error(scan.blank, marked, log) == -3
 for wrong in ({"LIT": 15_000}, {"LIT": 1 << 31}, {"DEAD": 40_000}, {"LIT": 14_000, "DEAD": 1_500}):
     assert error(scan.frame, program, changed(**wrong), log) == -4, wrong
 

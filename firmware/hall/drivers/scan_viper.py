@@ -142,7 +142,7 @@ def _check(word: ptr32) -> int:
     shift = clock | word[_DATA]
     if data & ~word[_DATA] or word[_LIGHT] & ~light or light & shift:
         return _BAD_LINES
-    if steady & (light | shift) or clock & word[_DATA]:
+    if steady & (light | shift) or clock & word[_DATA] or not clock or not word[_DATA]:
         return _BAD_LINES
     return 4 * (_PROGRAM + 8 * word[_GROUPS] * scans)
 
