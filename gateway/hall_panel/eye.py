@@ -36,6 +36,7 @@ class Eye:
         self._flashes: deque[Flash] = deque()
         self._since_ns = self._now_ns = 0
         self._dots = _Dots(self._panel)
+        self._last: tuple[list[dict[bytes, int]], Picture] | None = None
 
     def frame(self, log: "Buffer", start_ns: int) -> int:
         """Watches one frame (`waveform`) that began at `start_ns`; returns when it ended.
@@ -82,10 +83,10 @@ class Eye:
         lit: list[dict[bytes, int]] = [{} for _ in range(self._panel.layout.steps)]
         for start_ns, end_ns, step, data in self._seen(since_ns):
             lit[step][data] = lit[step].get(data, 0) + end_ns - start_ns
-        times = [sum(of_data.values()) for of_data in lit if of_data]
-        layout = self._panel.layout
-        full_ns = median_high(times) if times else 0
-        return of_light(layout.width, layout.height, self._dots.light(lit), full_ns)
+        # Most frames are like the one before, and this takes most of the time of watching one.
+        if self._last is None or self._last[0] != lit:
+            self._last = lit, self._picture(lit)
+        return self._last[1]
 
     def figures(self, since_ns: int, *, cap: float) -> Figures:
         """Of the time from `since_ns` to the end of the last frame() or rest(), all of whose frames
@@ -104,6 +105,12 @@ class Eye:
             self.picture(since_ns),
             self._panel.broken,
         )
+
+    def _picture(self, lit: list[dict[bytes, int]]) -> Picture:
+        times = [sum(of_data.values()) for of_data in lit if of_data]
+        layout = self._panel.layout
+        full_ns = median_high(times) if times else 0
+        return of_light(layout.width, layout.height, self._dots.light(lit), full_ns)
 
     def _seen(self, since_ns: int | None) -> list[Flash]:
         since_ns = self._since_ns if since_ns is None else since_ns
