@@ -18,8 +18,8 @@
  *   clear, set                   put()
  *   PORT_CLOCKS, n, n levels     clocks(): each level of all outputs, and after it the clock is set
  *   PORT_REST, n                 rest()
- * No clear mask looks like one of the two marks: in each the bits of the clock and of the data lines
- * are 0, and a panel has both (scan.c, lines_agree). */
+ * No clear mask looks like one of the two marks: in each the bits of the clock and of the data are
+ * 0, and a panel has both (scan.c, lines_agree). */
 struct port {
     uint32_t *level, *next, *end;
     uint32_t clock, data;

@@ -175,6 +175,14 @@ def test_a_missing_source(tmp_path: Path):
     assert caught.value.exit_code == os.EX_NOINPUT
 
 
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_what_is_not_in_utf_8_is_the_compiler_s_to_refuse(architecture: str, tmp_path: Path):
+    path = tmp_path / "gbk.c"
+    path.write_bytes("int 显示;".encode("gbk"))
+    with pytest.raises(UserError, match="error: "):
+        build(path, architecture, "gbk")
+
+
 def test_the_command(tmp_path: Path):
     from hall_tools.cli import app
 

@@ -86,7 +86,10 @@ def _compile(
 
 def _run(command: list[str]) -> str:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        # A source may be in another encoding, and so is what the compiler quotes of it.
+        done = subprocess.run(
+            command, capture_output=True, encoding="utf-8", errors="replace", check=False
+        )
     except FileNotFoundError as error:
         package = PACKAGES[command[0]]
         raise UserError(
