@@ -31,10 +31,15 @@ def replace_file(path: Path, content: bytes) -> None:
     _replace(path, content, stat.S_IMODE(old.st_mode), old)
 
 
-def read_secret(path: Path) -> bytes:
-    """The content of a file with keys. Raises FileError, also when others could read it too."""
+def read_secret(path: Path) -> bytes | None:
+    """The content of a file with keys; None when it is not there.
+
+    Raises FileError, also when others could read it too.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
     except OSError as error:
         raise _failed("read", path, error) from None
     with os.fdopen(descriptor, "rb") as file:
@@ -42,17 +47,33 @@ def read_secret(path: Path) -> bytes:
         return file.read()
 
 
-def secret_folder(path: Path) -> None:
-    """Make the folder `path`, 0700, or check that the one that is there is. Raises FileError."""
+def make_secret_folder(path: Path) -> None:
+    """Make the folder `path` for its owner alone, when it is not there. Raises FileError."""
     try:
         path.mkdir(mode=0o700)
+        if os.geteuid() == 0:
+            owner = path.parent.stat()
+            os.chown(path, owner.st_uid, owner.st_gid)
     except FileExistsError:
         pass
     except OSError as error:
         raise _failed("make", path, error) from None
-    else:
-        _take_owner(path, _stat(path.parent))
-    _check_private(path, _stat(path), "700")
+
+
+def list_secrets(path: Path) -> list[str]:
+    """The names of the files in a folder with keys, in order; none when it is not there.
+
+    Raises FileError, also when others could get into the folder.
+    """
+    try:
+        found = path.stat()
+        names = sorted(name for name in os.listdir(path) if not name.startswith("."))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise _failed("read", path, error) from None
+    _check_private(path, found, "700")
+    return names
 
 
 def _check_private(path: Path, found: os.stat_result, right: str) -> None:
@@ -85,11 +106,6 @@ def _replace(path: Path, content: bytes, mode: int, owner: os.stat_result) -> No
         _sync(path.parent)
     except OSError as error:
         raise _failed("write", path, error) from None
-
-
-def _take_owner(path: Path, owner: os.stat_result) -> None:
-    if os.geteuid() == 0:
-        os.chown(path, owner.st_uid, owner.st_gid)
 
 
 def _sync(folder: Path) -> None:

@@ -22,7 +22,13 @@ from typing import Literal
 from hall_profiles import Profile
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from hall_gateway.files import FileError, read_secret, secret_folder, write_secret
+from hall_gateway.files import (
+    FileError,
+    list_secrets,
+    make_secret_folder,
+    read_secret,
+    write_secret,
+)
 from hall_gateway.wire import rfc3339
 
 PSK_BYTES = 32
@@ -126,11 +132,10 @@ class KeyStore:
     def get(self, device: str) -> DeviceKeys | None:
         """The keys of a device, revoked or not; None when it was never enrolled."""
         path = self.path(device)
-        if not path.exists():
-            return None
         with _told():
-            secret_folder(self.folder)
-            return _parse(path, read_secret(path))
+            list_secrets(self.folder)
+            content = read_secret(path)
+        return None if content is None else _parse(path, content)
 
     def revoke(self, device: str) -> DeviceKeys:
         """Forget what the device could join with; its claim stays, for its serial console.
@@ -151,12 +156,10 @@ class KeyStore:
 
     def devices(self) -> list[DeviceKeys]:
         """The keys of every device, by its id."""
-        if not self.folder.exists():
-            return []
         with _told():
-            secret_folder(self.folder)
-            names = sorted(path.stem for path in self.folder.glob("[!.]*.json"))
-        return [keys for name in names if (keys := self.get(name))]
+            names = list_secrets(self.folder)
+        stems = [name.removesuffix(".json") for name in names if name.endswith(".json")]
+        return [keys for stem in stems if (keys := self.get(stem))]
 
     def write_mosquitto(self, folder: Path) -> None:
         """Bring mosquitto's `psk` and `acl` in `folder` up to date.
@@ -169,10 +172,7 @@ class KeyStore:
         lines = [f"{keys.device}:{keys.psk}\n" for keys in devices if keys.psk is not None]
         revoked = [keys.device for keys in devices if keys.revoked is not None]
         with _told():
-            try:
-                folder.mkdir(mode=0o700, exist_ok=True)
-            except OSError as error:
-                raise FileError(f"{folder}: cannot make it: {error.strerror}") from None
+            make_secret_folder(folder)
             write_secret(folder / "psk", "".join(lines).encode())
             write_secret(folder / "acl", _access(folder / "acl", revoked).encode())
 
@@ -183,7 +183,8 @@ class KeyStore:
             yield
             return
         with _told():
-            secret_folder(self.folder)
+            make_secret_folder(self.folder)
+            list_secrets(self.folder)
         descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
