@@ -5,10 +5,12 @@ partition table, with that table and the application: one piece from the boot lo
 Here: its parts, and whether it is whole. Not here: where the file comes from (download.py).
 
 Sources: ESP-IDF programming guide, "App Image Format" and "Partition Tables"; esptool's
-documentation, "Firmware Image Format"; MicroPython's ports/esp32/makeimg.py.
+documentation, "Firmware Image Format"; MicroPython's ports/esp32/makeimg.py. TLS-PSK came into
+MicroPython with v1.29 (extmod/modtls_mbedtls.c).
 """
 
 import hashlib
+import re
 import struct
 from pathlib import Path
 from typing import NamedTuple, Protocol, cast
@@ -28,10 +30,10 @@ _HEADER_BYTES = 24
 _DIGEST_BYTES = 32
 _ENTRY = struct.Struct("<2sBBII16sI")
 _APP = 0
-# esp_app_desc_t is what the first segment begins with.
-_DESCRIPTION = struct.Struct("<I12x32s32s")
-_DESCRIPTION_AT = _HEADER_BYTES + 8
-_DESCRIPTION_MAGIC = 0xABCD5432
+# sys.version and the banner of the REPL. The official builds leave the application's description
+# (esp_app_desc_t) without name and version.
+_BANNER = re.compile(rb"MicroPython (v([0-9]+)\.([0-9]+)[!-~]*) on [0-9]{4}-[0-9]{2}-[0-9]{2}\0")
+_OLDEST = (1, 29)
 
 
 class _EspImage(Protocol):
@@ -53,7 +55,7 @@ class Base(NamedTuple):
     """File or URL, for error messages."""
     chip: str
     version: str
-    """As the application's description says, e.g. "v1.29.0"."""
+    """As it calls itself, e.g. "v1.29.0"."""
     boot_loader: bytes
     app: bytes
 
@@ -159,8 +161,13 @@ def _app_address(table: bytes, where: str) -> int:
 
 
 def _version(app: bytes, where: str) -> str:
-    magic, version, project = _DESCRIPTION.unpack_from(app, _DESCRIPTION_AT)
-    name = project.rstrip(b"\0").decode("ascii", "replace")
-    if magic != _DESCRIPTION_MAGIC or name != "micropython":
-        raise UserError(f"{where}: its application is {name or 'unknown'}, not MicroPython")
-    return version.rstrip(b"\0").decode("ascii", "replace")
+    banner = _BANNER.search(app)
+    if banner is None:
+        raise UserError(f"{where}: its application is not MicroPython; give an official .bin")
+    version = banner[1].decode()
+    if (int(banner[2]), int(banner[3])) < _OLDEST:
+        raise UserError(
+            f"{where}: MicroPython {version} has no TLS-PSK, by which a device joins; "
+            "give v1.29.0 or newer"
+        )
+    return version
