@@ -107,6 +107,10 @@ class BrokerConfig(MqttConfig):
     mode: Literal["embedded", "external"] = Field(
         default="external", description='"external" (a broker such as mosquitto) or "embedded"'
     )
+    pid_file: FilePath = Field(
+        default=Path("/run/mosquitto/mosquitto.pid"),
+        description="the pid file of the mosquitto on this machine, which `hall enroll` tells",
+    )
 
     @model_validator(mode="after")
     def _embedded_is_loopback(self) -> "BrokerConfig":
@@ -194,6 +198,22 @@ class GatewayConfig(_Settings):
     )
     rating: RatingConfig = Field(default=RatingConfig(), description="a [rating] table")
 
+    def compiled(self, device: DeviceConfig) -> dict[str, object]:
+        """The config of a device, as hall_profiles.compile_config makes it, and its errors."""
+        return compile_config(
+            load_profile(device.profile),
+            device=device.id,
+            hall=self.hall,
+            broker_host=self.broker.host,
+            broker_port=self.broker.port,
+            settings=device.settings,
+        )
+
+    def own_displays(self) -> list[DeviceConfig]:
+        """The devices that hang on this machine's own header."""
+        own = [d for d in self.devices if load_profile(d.profile).transport == "gateway"]
+        return [device for device in own if not device.revoked]
+
     @model_validator(mode="after")
     def _whole(self) -> "GatewayConfig":
         if problems := [*self._duplicates(), *self._places(), *self._profiles()]:
@@ -234,24 +254,23 @@ class GatewayConfig(_Settings):
 
     def _profiles(self) -> Iterator[tuple[Loc, str]]:
         keypads: dict[str, int] = {}
+        panel: str | None = None
         for index, device in enumerate(self.devices):
             try:
                 profile = load_profile(device.profile)
             except ProfileError as error:
                 yield ("device", index, "profile"), str(error)
                 continue
-            if profile.transport != "mqtt":
+            if profile.transport == "coap":
                 text = f"{profile.name} speaks {profile.transport}; this gateway speaks mqtt only"
                 yield ("device", index, "profile"), text
+            elif profile.transport == "gateway" and not device.revoked:
+                if panel is not None:
+                    text = f'this machine\'s header drives one panel, which is "{panel}" already'
+                    yield ("device", index, "profile"), text
+                panel = panel or device.id
             try:
-                compile_config(
-                    profile,
-                    device=device.id,
-                    hall=self.hall,
-                    broker_host=self.broker.host,
-                    broker_port=self.broker.port,
-                    settings=device.settings,
-                )
+                self.compiled(device)
             except hall_profiles.ConfigError as error:
                 yield ("device", index, "settings"), str(error)
             if profile.role != "keypad" or device.revoked:

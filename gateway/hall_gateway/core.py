@@ -122,6 +122,10 @@ class Core:
         """The down/desired payload of every device that has one, to be published retained."""
         return dict(self._snapshot.desired)
 
+    def desired_of(self, device: str) -> bytes | None:
+        """The one of desired() that is meant for `device`."""
+        return self._snapshot.desired.get(device)
+
     async def take_device_commands(self) -> list[DeviceOrder]:
         """Device commands to publish on down/cmd now. Each is handed out once, so a crash cannot
         reboot a device twice; one that is never answered gets an error reply after its ttl."""

@@ -7,6 +7,9 @@ What cannot be routed is counted and PUBACKed, so that it does not come again: a
 shape, and an up/online that is neither 0 nor 1. The core counts and refuses what is unknown to it;
 a device it refuses gets no down/ack and so keeps its events. While the store takes nothing, there
 is neither down/ack nor PUBACK.
+
+A device that is a part of this gateway has no topics: nobody can speak for it, and its commands
+are handed on.
 """
 
 import asyncio
@@ -14,6 +17,7 @@ import json
 import logging
 import time
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from hall_gateway.config import GatewayConfig
@@ -41,15 +45,25 @@ class _Order:
 
 
 class DevicesMqtt:
-    """Routes between the device broker and the core; `refused` counts what it did not route."""
+    """Routes between the device broker and the core; `refused` counts what it did not route.
 
-    def __init__(self, config: GatewayConfig, mqtt: MqttClient, core: Core) -> None:
+    `local` takes the commands of the devices that are a part of this gateway, by their id.
+    """
+
+    def __init__(
+        self,
+        config: GatewayConfig,
+        mqtt: MqttClient,
+        core: Core,
+        local: Mapping[str, Callable[[DeviceOrder], None]],
+    ) -> None:
         self._mqtt = mqtt
         self._core = core
+        self._local = local
         self._online: set[str] = set()
         self._orders: dict[str, _Order] = {}
-        names = [device.id for device in config.devices]
-        self.refused = Counter({"topic": 0, "online": 0, "defect": 0})
+        names = [device.id for device in config.devices if device.id not in local]
+        self.refused = Counter({"topic": 0, "online": 0, "local": 0, "defect": 0})
         self._workers = {
             name: OrderedWorker(self._handle, self.refused) for name in (*names, _UNKNOWN)
         }
@@ -68,6 +82,9 @@ class DevicesMqtt:
                 self._refuse("topic", message)
                 continue
             device, _ = route
+            if device in self._local:
+                self._refuse("local", message)
+                continue
             await self._workers.get(device, self._workers[_UNKNOWN]).put(message)
 
     async def run(self) -> None:
@@ -135,7 +152,7 @@ class DevicesMqtt:
         while True:
             self._core.signals.desired.clear()
             for device, body in self._core.desired().items():
-                if published.get(device) != body:
+                if published.get(device) != body and device not in self._local:
                     await self._mqtt.publish(f"{ROOT}/{device}/down/desired", body, retain=True)
                     published[device] = body
             await self._core.signals.desired.wait()
@@ -149,6 +166,9 @@ class DevicesMqtt:
             now = time.monotonic()
             self._orders = {i: order for i, order in self._orders.items() if order.expires > now}
             for order in taken:
+                if hand_on := self._local.get(order.device):
+                    hand_on(order)
+                    continue
                 fields = json.loads(order.body)
                 self._orders[order.id] = _Order(
                     order, now + fields["ttl_s"], fields["do"] in _REPEATABLE

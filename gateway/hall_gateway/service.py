@@ -12,7 +12,7 @@ import logging
 import signal
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from hall_gateway.broker import embedded_broker
@@ -20,6 +20,7 @@ from hall_gateway.config import BrokerConfig, GatewayConfig, MqttConfig
 from hall_gateway.core import Core
 from hall_gateway.devices_mqtt import DevicesMqtt
 from hall_gateway.hall_link import HallLink
+from hall_gateway.local_display import Gpio, LocalDisplay
 from hall_gateway.mqtt import MqttClient
 from hall_gateway.values import StoreError
 
@@ -34,12 +35,19 @@ class Gateway:
     """The composed gateway; `run` is all there is to do with it."""
 
     def __init__(
-        self, config: GatewayConfig, core: Core, devices: MqttClient, hall: MqttClient
+        self,
+        config: GatewayConfig,
+        core: Core,
+        devices: MqttClient,
+        hall: MqttClient,
+        displays: Sequence[LocalDisplay],
     ) -> None:
         self.core = core
         self.brokers = {"devices": devices, "hall": hall}
         self._hall = HallLink(config.hall, hall, core, self.health)
-        self._devices = DevicesMqtt(config, devices, core)
+        self._displays = displays
+        local = {display.id: display.order for display in displays}
+        self._devices = DevicesMqtt(config, devices, core, local)
 
     def health(self) -> dict[str, object]:
         """The core's figures, and what never reached it, by reason.
@@ -61,6 +69,7 @@ class Gateway:
             receiving = [group.create_task(work) for work in intake]
             working = [group.create_task(work) for work in steady]
             working += [group.create_task(mqtt.supervise()) for mqtt in self.brokers.values()]
+            working += [group.create_task(display.run()) for display in self._displays]
             await stop.wait()
             for task in receiving:
                 task.cancel()
@@ -69,7 +78,8 @@ class Gateway:
                 task.cancel()
 
     async def _drain(self) -> None:
-        for underway in (self._devices.idle, self._hall.finish):
+        ends = [display.finish for display in self._displays]
+        for underway in (*ends, self._devices.idle, self._hall.finish):
             try:
                 async with asyncio.timeout(DRAIN_S):
                     await underway()
@@ -84,9 +94,11 @@ class Gateway:
 
 
 @asynccontextmanager
-async def composed(config: GatewayConfig) -> AsyncGenerator[Gateway, None]:
+async def composed(
+    config: GatewayConfig, open_gpio: Callable[[], Gpio] = Gpio
+) -> AsyncGenerator[Gateway, None]:
     async with AsyncExitStack() as stack:
-        core = await Core.open(config, lambda: time.time_ns() // 1_000_000)
+        core = await Core.open(config, _unix_ms)
         stack.push_async_callback(core.close)
         if config.broker.mode == "embedded":
             await stack.enter_async_context(embedded_broker(config.broker.host, config.broker.port))
@@ -107,20 +119,27 @@ async def composed(config: GatewayConfig) -> AsyncGenerator[Gateway, None]:
                 HallLink.will(config.hall),
             )
         )
-        yield Gateway(config, core, devices, hall)
+        displays = [
+            LocalDisplay(own.id, config.compiled(own), core, _unix_ms, open_gpio=open_gpio)
+            for own in config.own_displays()
+        ]
+        yield Gateway(config, core, devices, hall, displays)
 
 
-async def serve(config: GatewayConfig, ready: Callable[[str], None]) -> None:
+async def serve(
+    config: GatewayConfig, ready: Callable[[str], None], open_gpio: Callable[[], Gpio] = Gpio
+) -> None:
     """Run the gateway until SIGTERM or SIGINT.
 
-    `ready` gets one line when devices can reach the gateway. Raises StoreOpenError,
+    `ready` gets one line when devices can reach the gateway; `open_gpio` gives the registers of
+    this machine's header, where a display hangs on it. Raises StoreOpenError,
     BrokerStartError or ConfigError when it cannot start, and whatever ends one of its tasks.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with composed(config) as gateway:
+    async with composed(config, open_gpio) as gateway:
         running = asyncio.create_task(gateway.run(stop))
         connected = asyncio.create_task(gateway.brokers["devices"].wait_connected())
         await asyncio.wait((running, connected), return_when=asyncio.FIRST_COMPLETED)
@@ -128,6 +147,10 @@ async def serve(config: GatewayConfig, ready: Callable[[str], None]) -> None:
             ready(_ready_line(config))
         connected.cancel()
         await running
+
+
+def _unix_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _ready_line(config: GatewayConfig) -> str:

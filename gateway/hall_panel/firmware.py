@@ -1,8 +1,8 @@
 """The firmware's call display under CPython, without a chip.
 
 Here: the firmware's own role, face, glyphs and drivers, put together as firmware/hall/build.py
-does, on stand-ins for what a chip gives them: `hal`, the player of the scan, the link's context.
-Not here: light (`eye`, `max7219`), and what is shown when (`preview`).
+does: on stand-ins for what a chip gives them (`hal`, the player of the scan, the link's context),
+or on a panel that is there. Not here: light (`eye`, `max7219`), and what is shown when (`preview`).
 
 The firmware imports MicroPython's framebuf by name, so this module puts the package's own
 (`framebuf`) into sys.modules under that name, once, before it imports the firmware's canvas. It is
@@ -43,6 +43,13 @@ class CallDisplay:
     def content(self) -> bytes:
         """What stands on the panel, for telling whether it changes."""
         return self.hal.chain.content() if self.hal.chain else self.player.picture
+
+
+def call_display(settings: Mapping[str, int], panel: Any, ctx: Any) -> Any:
+    """The role (firmware/hall/roles/call_display.py) on a panel that is scanned by itself
+    (raspberry_pi.Panel); `ctx` has emit(), link_down_ms() and unix_ms()."""
+    role = import_module(f"{_HALL}.roles.call_display").CallDisplay
+    return role(settings, _matrix_face(panel), ctx)
 
 
 class Hal:
@@ -139,6 +146,10 @@ def _face(
         panel = make(layout, driver, pins, settings, hal, player)
     else:
         raise ValueError(f"driver {name} is not in this firmware")
+    return _matrix_face(panel)
+
+
+def _matrix_face(panel: Any) -> Any:
     with resources.as_file(resources.files("hall_firmware") / "hall" / "glyphs.bin") as pack:
         glyphs = import_module(f"{_HALL}.glyphs").GlyphPack(str(pack))
     return import_module(f"{_HALL}.canvas").MatrixFace(panel, glyphs)

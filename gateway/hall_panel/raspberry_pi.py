@@ -141,6 +141,11 @@ class Panel:
     def counters(self) -> Counters:
         return self._refresher.counters
 
+    @property
+    def realtime(self) -> bool:
+        """Refresher.realtime."""
+        return self._refresher.realtime
+
     def close(self) -> None:
         """Dark, and the thread has ended."""
         self._refresher.close()

@@ -57,7 +57,8 @@ class Gateway:
 
     `broker_port` is the device side's broker, `upstream_port` the hall system's (the same when
     left out). `tables` is the TOML of windows, devices and further tables; `store` adds to
-    [store] and `broker` to [broker]. A killed gateway is started again with the same store.
+    [store] and `broker` to [broker]. `program` is Python, run in place of `hall`. A killed gateway
+    is started again with the same store.
     """
 
     def __init__(
@@ -69,11 +70,13 @@ class Gateway:
         tables: str = SMALL_HALL,
         store: Mapping[str, int] | None = None,
         embedded: bool = False,
+        program: str = "from hall_tools.cli import main; main()",
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.config = folder / "gateway.toml"
         self.store = folder / "hall.db"
         self._folder = folder
+        self._program = program
         self._process: subprocess.Popen[str] | None = None
         extra = "\n".join(f"{name} = {value}" for name, value in (store or {}).items())
         self.config.write_text(
@@ -120,7 +123,7 @@ class Gateway:
                 [
                     sys.executable,
                     "-c",
-                    "from hall_tools.cli import main; main()",
+                    self._program,
                     *("gateway", "run", "--config", str(self.config)),
                 ],
                 stdout=subprocess.PIPE,

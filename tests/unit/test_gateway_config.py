@@ -114,6 +114,12 @@ def test_what_is_left_out_has_a_default(tmp_path: Path) -> None:
             ':10: window[2].id: "1" is already the id of window[1]',
         ),
         (
+            'profile = "wet-floor-mains"',
+            'profile = "call-display-p10-64x16-pi"\nzone = "hall"\n[[device]]\nid = "board-2"\n'
+            'profile = "call-display-hub75-64x32-pi"',
+            ':19: device[3].profile: this machine\'s header drives one panel, which is "floor-1"',
+        ),
+        (
             'id = "floor-1"',
             'id = "kp-1"',
             ':14: device[2].id: "kp-1" is already the id of device[1]',

@@ -6,6 +6,7 @@ import os
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hall_gateway import service
@@ -16,9 +17,11 @@ from hall_gateway.hall_link import HallLink
 from hall_gateway.mqtt import MqttClient
 from hall_gateway.service import Gateway, composed, serve
 from hall_gateway.values import Reply, StoreError
+from hall_panel.raspberry_pi import Gpio
 from hall_tools.commands import gateway as command
 from hall_tools.errors import UserError
 from hall_tools.ports import free_port
+from support.header import PI_5, Header
 
 EVENT = b'{"epoch":1,"seq":1,"boot":1,"up":5,"t":null,"kind":"passage","data":{"dir":"in"}}'
 
@@ -64,9 +67,11 @@ def test_a_failed_service_is_one_line_and_its_own_exit_code(
 
 
 @asynccontextmanager
-async def running(config: GatewayConfig) -> AsyncGenerator[Gateway]:
+async def running(
+    config: GatewayConfig, open_gpio: Callable[[], Gpio] = Gpio
+) -> AsyncGenerator[Gateway]:
     """A gateway at work, connected on both sides."""
-    async with composed(config) as gateway:
+    async with composed(config, open_gpio) as gateway:
         stop = asyncio.Event()
         work = asyncio.create_task(gateway.run(stop))
         for mqtt in gateway.brokers.values():
@@ -205,3 +210,105 @@ async def test_every_late_reply_is_published_at_once(tmp_path: Path) -> None:
         work.cancel()
         await asyncio.wait((work,))
     await core.close()
+
+
+BOARD = {"id": "board", "profile": "call-display-p10-64x16-pi", "window": "1"}
+
+
+def with_board(tmp_path: Path, **more: object) -> tuple[GatewayConfig, Header]:
+    """As settings(), and a display on this machine's own header, which is files."""
+    told = settings(tmp_path).model_dump(by_alias=True)
+    told["device"] = [*told["device"], {**BOARD, **more}]
+    config = GatewayConfig.model_validate({**told, "window": [{"id": "1"}]})
+    header = Header(tmp_path / "header", config.compiled(config.own_displays()[0]))
+    header.make()
+    return config, header
+
+
+async def test_nobody_speaks_for_a_device_that_is_a_part_of_the_gateway(tmp_path: Path) -> None:
+    config, header = with_board(tmp_path)
+    async with (
+        running(config, header.open) as gateway,
+        MqttClient("t", config.upstream, "t", ["device/v1/board/#"]) as client,
+    ):
+        await client.wait_connected()
+        await until(lambda: json.loads(gateway.core.device_states()["board"])["online"])
+        for leaf in ("event", "state", "reply"):
+            await client.publish(f"device/v1/board/up/{leaf}", EVENT)
+        await client.publish("device/v1/board/up/online", b"0")
+        await until(lambda: refused(gateway, "local") == 4)
+        assert json.loads(gateway.core.device_states()["board"])["online"]
+        heard = [await anext(client.messages()) for _ in range(4)]
+        assert {message.topic.split("/")[3] for message in heard} == {"up"}
+
+
+async def test_its_commands_are_answered_without_a_broker_between(tmp_path: Path) -> None:
+    config, header = with_board(tmp_path, settings={"brightness": 31})
+    async with running(config, header.open) as gateway:
+
+        async def answer(id: str, do: str, **args: object) -> dict[str, Any]:
+            asked = {"id": id, "device": "board", "do": do, "args": args}
+            assert await gateway.core.command("device", json.dumps(asked).encode()) is None
+            await until(lambda: id in replies)
+            return replies[id]
+
+        replies: dict[str, dict[str, Any]] = {}
+        replied = gateway.core.replied
+
+        async def keep(id: str) -> None:
+            replies.update({r.id: json.loads(r.body) for r in await gateway.core.replies()})
+            await replied(id)
+
+        gateway.core.replied = keep  # type: ignore[method-assign]
+        await until(lambda: b'"view"' in gateway.core.device_states()["board"])
+        assert (await answer("c1", "identify"))["ok"]
+        await until(lambda: b'"test"' in gateway.core.device_states()["board"])
+        assert (await answer("c2", "selftest"))["result"] == {"glyphs": True, "refresh": True}
+        told = (await answer("c3", "config"))["result"]
+        assert (told["profile"], told["settings"]["brightness"]) == (BOARD["profile"], 31)
+        for id, do, why in (
+            ("c4", "reboot", "reboot: this display is a part of the gateway; do it to that"),
+            ("c5", "update", "update: this display is a part of the gateway; do it to that"),
+        ):
+            assert await answer(id, do) == {"id": id, "ok": False, "error": why}
+        refusal = await answer("c6", "config", brightness=5)
+        assert refusal["error"] == "config can only be read, without args"
+
+
+async def test_a_panel_that_cannot_be_driven_stops_nothing(tmp_path: Path) -> None:
+    config, header = with_board(tmp_path)
+    header.board.write_bytes(PI_5)
+    async with (
+        running(config, header.open) as gateway,
+        MqttClient("t", config.upstream, "t", ()) as t,
+    ):
+        await until(lambda: b'"fault":"this is ' in gateway.core.device_states()["board"])
+        await t.wait_connected()
+        await t.publish("device/v1/c-1/up/event", EVENT)
+        await until(lambda: gateway.health()["published"].get("hall.count.passage") == 1)  # type: ignore[index]
+
+
+def test_check_notes_a_header_that_this_machine_has_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "hall.toml"
+    path.write_text(
+        'hall = "demo"\n[store]\npath = "hall.db"\n[upstream]\n[[window]]\nid = "1"\n'
+        '[[device]]\nid = "board"\nprofile = "call-display-p10-64x16-pi"\nwindow = "1"\n'
+    )
+    header = Header(tmp_path / "header", {})
+    header.make()
+    monkeypatch.setattr(command, "Gpio", header.open)
+    command.check(path)
+    assert "note: " not in capsys.readouterr().out
+    header.board.write_bytes(PI_5)
+    command.check(path)
+    good, note = capsys.readouterr().out.splitlines()
+    assert "good: hall demo, 1 windows, 1 devices" in good
+    assert note.startswith(
+        "note: board: this is raspberrypi,5-model-b: a panel on the header needs"
+    )
+    command.check(path, as_json=True)
+    told = json.loads(capsys.readouterr().out)
+    assert told["ok"]
+    assert told["notes"] == [note.removeprefix("note: ")]

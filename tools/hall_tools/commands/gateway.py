@@ -17,6 +17,7 @@ from hall_gateway.config import GatewayConfig, load_config
 from hall_gateway.schema import StoreOpenError
 from hall_gateway.service import serve
 from hall_gateway.toml_input import ConfigError
+from hall_panel.raspberry_pi import BoardError, Gpio
 
 from hall_tools.errors import UserError
 
@@ -56,7 +57,11 @@ def check(
     config: ConfigOption,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Check the settings without starting anything."""
+    """Check the settings without starting anything.
+
+    A display on this machine's own header gets a note when this machine could not drive it: the
+    gateway would run without it, and settings may be checked elsewhere.
+    """
     try:
         settings = _load(config)
     except UserError as error:
@@ -64,14 +69,17 @@ def check(
             print(json.dumps({"ok": False, "errors": str(error).splitlines()}, ensure_ascii=False))
             raise typer.Exit(error.exit_code) from None
         raise
+    notes = [f"{own.id}: {why}" for own in settings.own_displays() if (why := _no_header())]
     if as_json:
         told = settings.model_dump(mode="json", by_alias=True)
-        print(json.dumps({"ok": True, "settings": told}, ensure_ascii=False))
+        print(json.dumps({"ok": True, "settings": told, "notes": notes}, ensure_ascii=False))
     else:
         print(
             f"{config}: good: hall {settings.hall}, {len(settings.windows)} windows, "
             f"{len(settings.devices)} devices, {settings.broker.mode} broker"
         )
+        for note in notes:
+            print(f"note: {note}")
 
 
 def _load(path: Path) -> GatewayConfig:
@@ -83,6 +91,15 @@ def _load(path: Path) -> GatewayConfig:
     except ConfigError as error:
         raise UserError(str(error), os.EX_CONFIG) from None
     return settings
+
+
+def _no_header() -> str | None:
+    """Why this machine cannot drive a panel; None when it can."""
+    try:
+        Gpio().close()
+    except BoardError as error:
+        return str(error)
+    return None
 
 
 def _first(error: BaseException) -> BaseException:
