@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from esptool.bin_image import (
+    ELFSection,
     ESP32C3FirmwareImage,
     ESP32FirmwareImage,
     ESP32S2FirmwareImage,
     ESP32S3FirmwareImage,
-    ImageSegment,
 )
 
 VERSION = "v1.29.0"
@@ -38,7 +38,7 @@ def image(chip: str, content: bytes, flash_mb: int = 4, digest: bool = True) -> 
     made.entrypoint = _DRAM[chip]
     made.flash_mode = 2  # DIO
     made.flash_size_freq = _SIZE_CODES[flash_mb] | 0xF  # 80 MHz
-    made.segments.append(ImageSegment(_DRAM[chip], content))
+    made.segments.append(ELFSection(b".data", _DRAM[chip], content, 0))
     return made.save(None)
 
 
