@@ -43,6 +43,8 @@ class MqttClient:
     ) -> None:
         self.name = name
         self.counters = Counters()
+        self.taken = 0
+        """Messages that messages() has taken from the queue."""
         self._config = config
         self._client_id = client_id
         self._subscribe = subscribe
@@ -96,6 +98,7 @@ class MqttClient:
         """
         while True:
             connection, message = await self._inbound.get()
+            self.taken += 1
             connection.resume(self._inbound.qsize())
             if not connection.lost.done():
                 yield message
