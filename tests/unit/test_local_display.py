@@ -328,3 +328,17 @@ async def test_events_that_find_no_place_are_counted(
         # The seq goes on without a hole.
         assert len(await hall.data("hall.device.fault")) == local_link.MAX_PENDING + 1
     assert caplog.records[-1].levelno == logging.ERROR
+
+
+async def test_a_core_that_was_not_heard_for_too_long_counts_as_down(tmp_path: Path):
+    uptime = Uptime()
+    async with open_hall(tmp_path, plan=PLAN) as hall:
+        link = local_link.LocalLink("board", hall.core, Clock(), uptime, dict)
+        assert link.down_ms() == local_link.NEVER_MS
+        link.emit("boot", {"cause": "soft"})
+        await link.finish()
+        assert link.down_ms() == 0
+        uptime.now += local_link.STATE_MS + local_link.ANSWER_MS - 1
+        assert link.down_ms() == 0
+        uptime.now += 1  # whatever kept it from asking
+        assert link.down_ms() == 30_000
