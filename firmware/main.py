@@ -14,6 +14,7 @@ import machine
 STATE = "/slot.json"
 ATTEMPTS = 5
 FAILED_WAIT_S = 2
+BENCH_MS = 600_000
 
 
 def load():
@@ -62,6 +63,9 @@ try:
     from hall import app
 
     app.run("/" + state["slot"], confirm)
+except KeyboardInterrupt:
+    # Somebody at the bench, right after the start: a watchdog that runs leaves them this long.
+    machine.WDT(timeout=BENCH_MS)
 except Exception as error:
     sys.print_exception(error)
     time.sleep(FAILED_WAIT_S)

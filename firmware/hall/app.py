@@ -13,6 +13,8 @@ import time
 
 from . import build, config, hal, ident, journal
 from .clock import Clock
+from .console import Console
+from .diagnosis import Diagnosis
 from .errors import Errors
 from .supervisor import Supervisor
 
@@ -24,6 +26,9 @@ WATCHDOG_MS = 10_000
 ROLE_PATIENCE_MS = 5_000
 LINK_PATIENCE_MS = 120_000
 WIFI_PATIENCE_MS = 30_000
+CONSOLE_PATIENCE_MS = 5_000
+# A prompt that nobody feeds the watchdog from ends so long after it began.
+PROMPT_MS = 600_000
 FAILURES_ALLOWED = 5
 
 HEALTHY_MS = 60_000
@@ -32,10 +37,11 @@ REBOOT_MS = 1000
 
 
 def run(slot, confirm):
-    """Never returns. `slot`: the folder of this application; `confirm()`: call it when it works."""
-    device = Device(confirm)
+    """Returns when a technician asked for the prompt. `slot`: the folder of this application;
+    `confirm()`: call it when it works."""
+    device = Device(slot, confirm)
     try:
-        device.compose(slot)
+        device.compose()
     except (ValueError, KeyError, OSError) as error:
         device.stand_by(_words(error))
     gc.collect()
@@ -43,12 +49,14 @@ def run(slot, confirm):
     # Loading is over (boot.py): from here on garbage is short-lived.
     gc.threshold(gc.mem_free() // 4)
     asyncio.run(device.supervisor.run())
+    device.leave()
 
 
 class Device:
     """Everything between the chip and the hall, and the context (`ctx`) that a role is given."""
 
-    def __init__(self, confirm):
+    def __init__(self, slot, confirm):
+        self._slot = slot
         self._confirm = confirm
         self._confirmed = False
         self._reboot_at = None
@@ -62,22 +70,45 @@ class Device:
         self._clock = Clock(hal.uptime_ms)
         self.unix_ms = self._clock.unix_ms
         self._cause, note = hal.boot_cause()
+        self._terminal = hal.Terminal()
+        self._parts = {}
+        shown = Diagnosis(
+            hal,
+            self._parts,
+            VERSION,
+            slot,
+            (self._cause, note),
+            self._errors,
+            self._clock,
+            self._command,
+            self.supervisor.stop,
+        )
+        self._console = Console(
+            self._terminal,
+            shown,
+            hal.uptime_ms,
+            lambda: self.supervisor.check_in("console"),
+        )
+        self.supervisor.add("console", self._console.run, CONSOLE_PATIENCE_MS, FAILURES_ALLOWED)
         self.log("start: version %s, cause %s %s" % (VERSION, self._cause, note or ""))
         if note:
             self.report("last reset: " + note)
 
-    def compose(self, slot):
+    def compose(self):
         """Builds what the config names. ValueError, KeyError, OSError: the device cannot work."""
-        self._config = config.load("/config.json")
+        parts = self._parts
+        parts["config"] = self._config = config.load("/config.json")
         who = ident.read(hal.partition("ident"))
+        claim = who.get("claim")
+        self._console.enrol(claim and bytes.fromhex(claim))
         if who["device"] != self._config["device"]:
             both = (who["device"], self._config["device"])
             raise ValueError("ident is of %s, config of %s" % both)
-        self._journal = self._mount_journal()
+        parts["journal"] = self._journal = self._mount_journal()
         self._before_reset = self._journal.flush_ack
         self.emit("boot", {"cause": self._cause})
-        self._role = self._make_role(slot)
-        self._link = self._make_link(who)
+        parts["role"] = self._role = self._make_role()
+        parts["link"] = self._link = self._make_link(who)
         self._kick = self._link.kick
         add = self.supervisor.add
         add("role", self._run_role, ROLE_PATIENCE_MS, FAILURES_ALLOWED)
@@ -85,6 +116,7 @@ class Device:
         add("house", self._keep_house, ROLE_PATIENCE_MS, FAILURES_ALLOWED)
         if who["wifi"]:
             wifi = hal.Wifi(who["wifi"], self.log, lambda: self.supervisor.check_in("wifi"))
+            parts["wifi"] = wifi
             add("wifi", wifi.run, WIFI_PATIENCE_MS, FAILURES_ALLOWED)
         else:
             self.report("ident: no Wi-Fi network, enrol this device again")
@@ -100,6 +132,16 @@ class Device:
                     await asyncio.sleep_ms(1000)
 
         self.supervisor.add("stand_by", wait, ROLE_PATIENCE_MS, FAILURES_ALLOWED)
+
+    def leave(self):
+        """Hands over to the prompt, for so long; then the watchdog brings the device back."""
+        try:
+            self._before_reset()
+        except OSError as error:
+            self.log("error: " + str(error))
+        hal.watchdog(PROMPT_MS)
+        self._terminal.interruptible(True)
+        self.log("prompt: machine.reset() starts the device again")
 
     # The role's context
 
@@ -138,10 +180,10 @@ class Device:
         journal.Journal.format(block, random_u32())
         return journal.Journal(block, hal.uptime_ms, self.unix_ms)
 
-    def _make_role(self, slot):
+    def _make_role(self):
         try:
             chip = hal.Hal(self._config["chip"])
-            return build.make_role(self._config, chip, self, slot + "/hall/glyphs.bin")
+            return build.make_role(self._config, chip, self, self._slot + "/hall/glyphs.bin")
         except Exception as error:
             # Whatever a config can do to a driver: without its role the device still reports.
             why = _words(error)

@@ -1,6 +1,6 @@
 """The last errors of the device, whoever met them: for the serial log and the reported state."""
 
-KEPT = 3
+KEPT = 5
 TEXT_MAX = 80  # characters of one
 
 

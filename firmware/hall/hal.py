@@ -1,14 +1,17 @@
 """The chip: the only module that imports machine, network and esp32.
 
-Here: pins, bus and flash as drivers want them, uptime, watchdog, reset and its cause, Wi-Fi. Not
-here: what is connected (config), and what a driver does with it (drivers/).
+Here: pins, bus and flash as drivers want them, uptime, watchdog, reset and its cause, Wi-Fi, the
+serial line. Not here: what is connected (config), and what a driver does with it (drivers/).
 """
 
 import asyncio
+import select
+import sys
 import time
 
 import esp32
 import machine
+import micropython
 import network
 
 # RTC memory survives a reset but no power cut. It holds this mark and why the last reset was meant.
@@ -132,6 +135,48 @@ def boot_cause():
     return cause, None
 
 
+def idf_heap():
+    """[free, largest piece, least ever free] bytes of ESP-IDF's own heap, which TLS and Wi-Fi use;
+    None on a board without one."""
+    regions = esp32.idf_heap_info(esp32.HEAP_DATA)
+    if not regions:
+        return None
+    return [
+        sum([r[1] for r in regions]),
+        max([r[2] for r in regions]),
+        sum([r[3] for r in regions]),
+    ]
+
+
+class Terminal:
+    """The serial line that the log goes to: UART0, and the chip's own USB where it has one."""
+
+    def __init__(self):
+        self._input = sys.stdin.buffer
+        self._output = sys.stdout.buffer
+        self._byte = bytearray(1)
+        self._poll = select.poll()
+        self._poll.register(self._input, select.POLLIN)
+
+    def read(self):
+        """The next byte that has come, or -1; never waits, and takes no heap."""
+        try:
+            for _ in self._poll.ipoll(0):
+                # One, because the port waits until it has as many as it is asked for.
+                if self._input.readinto(self._byte):
+                    return self._byte[0]
+        except OSError:
+            pass  # nobody is there
+        return -1
+
+    def write(self, line):
+        self._output.write(line)
+
+    def interruptible(self, on):
+        """Whether Ctrl-C stops the application, or is a byte as any other."""
+        micropython.kbd_intr(3 if on else -1)
+
+
 class Wifi:
     """A station that is kept joined to the first of `networks` ([ssid, password], ...) that works.
 
@@ -144,6 +189,19 @@ class Wifi:
         self._log = log
         self._check_in = check_in
         self._station = network.WLAN(network.WLAN.IF_STA)
+
+    def state(self):
+        """What the station says of itself, for a technician; no password."""
+        station = self._station
+        if not station.isconnected():
+            return {"joined": False, "status": station.status()}
+        return {
+            "joined": True,
+            "ssid": station.config("ssid"),
+            "channel": station.config("channel"),
+            "rssi": station.status("rssi"),
+            "ip": station.ifconfig()[0],
+        }
 
     async def run(self):
         """Never returns. An access point may be gone for days: no reset would bring it back, and

@@ -14,10 +14,13 @@ _HEADER_BYTES = 12
 _MAGIC = b"HKID"
 _VERSION = 1
 _SECTOR = 4096
+_CLAIM_BYTES = 16
 
 
 def read(block):
-    """{"device", "psk": hex or None, "wifi": [[ssid, password], ...]} from an esp32.Partition.
+    """{"device", "psk": hex or None, "claim": hex or missing, "wifi": [[ssid, password], ...]}.
+
+    `block` is an esp32.Partition.
 
     ValueError: neither copy is valid, or the content is not that.
     """
@@ -36,6 +39,9 @@ def read(block):
     for network in ident["wifi"]:
         if not isinstance(network, list) or [type(part) for part in network] != [str, str]:
             raise ValueError("ident: a Wi-Fi network is not [ssid, password]")
+    claim = ident.get("claim")
+    if claim is not None and (not isinstance(claim, str) or len(claim) != 2 * _CLAIM_BYTES):
+        raise ValueError("ident: claim is not %d bytes in hex" % _CLAIM_BYTES)
     return ident
 
 

@@ -8,6 +8,8 @@ import json
 
 from .downlink import PAYLOAD_MAX
 
+ERRORS = 3  # of the last ones; more would leave too little room for what is shown
+
 
 class Reported:
     """shows() -> dict of what the role shows or senses. about: {"fw", "profile", "cause"}.
@@ -55,7 +57,7 @@ class Reported:
             "connects": stats["connects"],
             "stale": stats["stale"],
             "refused": stats["malformed"] + stats["desired_refused"] + stats["acks_refused"],
-            "errors": ["%d s, x%d: %s" % tuple(error) for error in self._errors.last],
+            "errors": ["%d s, x%d: %s" % tuple(error) for error in self._errors.last[-ERRORS:]],
         }
         state = {
             "rev": rev,

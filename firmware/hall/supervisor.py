@@ -35,6 +35,7 @@ class Supervisor:
         self._report = report
         self._reset = reset
         self._tasks = []
+        self._stopping = False
         self._seen = {}  # name of a task -> uptime of its last check-in
 
     def add(self, name, run, patience_ms, failures_allowed):
@@ -49,18 +50,27 @@ class Supervisor:
         """The task of that name is making progress."""
         self._seen[name] = self._uptime()
 
+    def stop(self):
+        """Let run() end every task and return."""
+        self._stopping = True
+
     async def run(self):
-        """Starts every task and watches over them; they end when it is cancelled."""
+        """Starts every task and watches over them, until stop() or cancelled; they end with it."""
         for task in self._tasks:
             self.check_in(task.name)
         running = [asyncio.create_task(self._guard(task)) for task in self._tasks]
         try:
-            while True:
+            while not self._stopping:
                 self._watch()
                 await asyncio.sleep_ms(FEED_MS)
         finally:
             for each in running:
                 each.cancel()
+        for each in running:
+            try:
+                await each  # closes what it holds
+            except asyncio.CancelledError:
+                pass
 
     def _watch(self):
         now = self._uptime()

@@ -5,6 +5,14 @@ import board
 _BLOCK = 4096
 
 
+HEAP_DATA = 4
+
+
+def idf_heap_info(capabilities):
+    """No region: there is no ESP-IDF below this MicroPython."""
+    return []
+
+
 class Partition:
     TYPE_APP = 0
     TYPE_DATA = 1

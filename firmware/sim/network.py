@@ -14,6 +14,8 @@ STAT_GOT_IP = 1010
 STAT_NO_AP_FOUND = 201
 
 _JOIN_MS = 50
+_CHANNEL = 6
+_RSSI = -50
 
 
 class WLAN:
@@ -22,6 +24,7 @@ class WLAN:
 
     def __init__(self, interface=IF_STA):
         self._active = False
+        self._ssid = ""
         self._started = None
 
     def active(self, on=None):
@@ -32,10 +35,17 @@ class WLAN:
             self._started = None
         return None
 
-    def config(self, *, reconnects, pm):
-        """Both only matter to a radio."""
+    def config(self, what=None, *, reconnects=0, pm=PM_NONE):
+        """Those that can be set only matter to a radio."""
+        if what is None:
+            return None
+        return {"ssid": self._ssid, "channel": _CHANNEL}[what]
+
+    def ifconfig(self):
+        return ("127.0.0.1", "255.0.0.0", "127.0.0.1", "127.0.0.1")
 
     def connect(self, ssid, key=None):
+        self._ssid = ssid
         # ESP-IDF refuses a second esp_wifi_connect() while one is under way (issues 7139, 17661).
         if not self._active or self._started is not None:
             raise OSError("Wifi Internal Error")
@@ -47,7 +57,9 @@ class WLAN:
     def isconnected(self):
         return self.status() == STAT_GOT_IP
 
-    def status(self):
+    def status(self, what=None):
+        if what == "rssi":
+            return _RSSI
         if self._started is None:
             return STAT_IDLE
         if time.ticks_diff(time.ticks_ms(), self._started) < _JOIN_MS:

@@ -1,7 +1,8 @@
-"""What the world says to the host: one JSON object a line on stdout, each with its time.
+"""What the world says to the host: one JSON object a line, each with its time.
 
-Anything else on stdout is the device's serial log. "t_us" is `time.ticks_us()`, which in the unix
-port is the host's monotonic clock in microseconds, comparable between processes.
+It goes where `start` says; until then to stdout, which is the device's serial line. "t_us" is
+`time.ticks_us()`, which in the unix port is the host's monotonic clock in microseconds, comparable
+between processes.
 """
 
 import json
@@ -13,6 +14,15 @@ from binascii import b2a_base64
 _PIECE = 768
 
 
+_output = sys.stdout
+
+
+def speak(stream):
+    """From now on to `stream`."""
+    global _output
+    _output = stream
+
+
 def emit(line, t_us=None, begin=""):
     """Writes `line` (a dict) with "t_us" in front; the moment is now unless it is given.
 
@@ -20,13 +30,13 @@ def emit(line, t_us=None, begin=""):
     """
     text = json.dumps(line, separators=(",", ":"))
     moment = time.ticks_us() if t_us is None else t_us
-    sys.stdout.write('%s{"t_us":%d,%s\n' % (begin, moment, text[1:]))
+    _output.write('%s{"t_us":%d,%s\n' % (begin, moment, text[1:]))
 
 
 def emit_bytes(what, name, data, t_us):
     """Writes {what: {name: base64 of data}} as `emit` does, but piece by piece: in one piece it may
     be more than the heap has left. `data` is a memoryview of words of four bytes."""
-    sys.stdout.write('{"t_us":%d,"%s":{"%s":"' % (t_us, what, name))
+    _output.write('{"t_us":%d,"%s":{"%s":"' % (t_us, what, name))
     for at in range(0, len(data), _PIECE // 4):
-        sys.stdout.write(b2a_base64(data[at : at + _PIECE // 4], newline=False))
-    sys.stdout.write('"}}\n')
+        _output.write(b2a_base64(data[at : at + _PIECE // 4], newline=False))
+    _output.write('"}}\n')

@@ -1,8 +1,9 @@
 """Power on: the stock interpreter's part of starting a device, on the simulated board.
 
-Run as `-m start FLASH RTC`. Here: what the ESP32 port does before the application (mount `vfs` at
-the root, run boot.py, then main.py) and the world's own task beside it. Not here: anything that
-the firmware does.
+Run as `-m start FLASH RTC`, with UART0 (a terminal) as stdin and stdout, and the world's lines on
+descriptors 3 (in) and 4 (out). Here: what the ESP32 port does around the application (mount `vfs`
+at the root, run boot.py, then main.py, then the prompt) and the world's own task beside it. Not
+here: anything that the firmware does.
 """
 
 import asyncio
@@ -12,14 +13,17 @@ import os
 import sys
 
 import board
+import report
 import vfs
 
+report.speak(open(4, "w"))  # noqa: SIM115
 board.current = board.Board(sys.argv[1], sys.argv[2])
 
 # The firmware's `import machine` finds these, not the unix port's own.
 import esp32  # noqa: E402
 import machine  # noqa: E402, F401
 import network  # noqa: E402, F401
+import uart  # noqa: E402
 import world  # noqa: E402
 
 
@@ -51,8 +55,11 @@ vfs.umount("/")
 vfs.mount(partition, "/")
 os.chdir("/")
 sys.path[:] = ["", ".frozen", "/lib"]
-asyncio.create_task(world.run())
+asyncio.create_task(world.run(open(3, "rb")))  # noqa: SIM115
+sys.modules["micropython"] = uart.Interrupts()
 gc.collect()
 print("sim: heap %d bytes free, %d taken by the world" % (gc.mem_free(), gc.mem_alloc()))
+# However the scripts end, what follows is the prompt.
+os.putenv("MICROPYINSPECT", "1")
 _run("boot.py")
 _run("main.py")

@@ -1,4 +1,4 @@
-"""The world around a device: what people, water and the mains do, told line by line on stdin.
+"""The world around a device: what people, water and the mains do, told line by line.
 
 One JSON object a line:
 - {"press": k, "ms": 120, "bounce_ms": 6}: a finger on key k; answered by {"pressed": k};
@@ -10,12 +10,11 @@ One JSON object a line:
 - {"hang_ms": n}: the interpreter is stuck that long, as in a driver that waits for dead hardware.
 
 A line that makes no sense is answered by {"error": what is wrong}, and the next one is read. The
-end of stdin is the end of the host: power off.
+end of it is the end of the host: power off.
 """
 
 import asyncio
 import json
-import sys
 import time
 
 import board
@@ -27,12 +26,12 @@ _LONGEST_MS = 3_600_000
 _LOOK_MS = 20
 
 
-async def run():
-    """Reads and obeys until stdin ends."""
+async def run(stream):
+    """Reads and obeys until `stream` ends."""
     for display in (board.current.panel, board.current.digits):
         if display:
             asyncio.create_task(_look_at(display))
-    lines = asyncio.StreamReader(sys.stdin.buffer)
+    lines = asyncio.StreamReader(stream)
     while True:
         line = await lines.readline()
         if not line:

@@ -38,7 +38,7 @@ class Role:
 
 
 def device():
-    device = app.Device(lambda: None)
+    device = app.Device("/a", lambda: None)
     device._journal = Journal()
     device._link = Link()
     device._role = Role()

@@ -22,6 +22,7 @@ from hall_tools import deploy, mpy
 from hall_tools.errors import UserError
 from hall_tools.image.vfs import SCANNED
 from hall_tools.onlooker import Onlooker
+from hall_tools.simline import SerialLine
 
 # 64-bit words: about what an ESP32 gives an application with its 32-bit words.
 HEAP = "192K"
@@ -36,7 +37,8 @@ class SimDevice:
     `folder` holds what outlives the process: `flash.bin` (the flash chip) and `rtc.bin` (RTC
     memory). It is created when missing; the journal in it is kept when the configuration changes.
     `config` is what `hall_profiles.compile_config` made; `ident` is the content of the ident
-    partition: {"device", "psk": hex or None, "wifi": [[ssid, password], ...]}.
+    partition: {"device", "psk": hex or None, "claim": hex or missing, "wifi": [[ssid, password],
+    ...]}.
 
     A reset of the device starts the interpreter again by itself, as a chip does.
     """
@@ -55,6 +57,7 @@ class SimDevice:
         self._life: asyncio.Task[None] | None = None
         self._lock: IO[str] | None = None
         self._onlooker: Onlooker | None = None
+        self._line: SerialLine | None = None
 
     @property
     def is_on(self) -> bool:
@@ -65,6 +68,13 @@ class SimDevice:
     def pid(self) -> int | None:
         """The interpreter's process id; None while the device is off or between two lives."""
         return self._process.pid if self._process is not None else None
+
+    @property
+    def port(self) -> str:
+        """The device's serial port, as /dev/pts/7, from start() to stop(): its console and log."""
+        if self._line is None:
+            raise ConnectionError(f"{self.config['device']} is not started")
+        return self._line.port
 
     async def start(self) -> None:
         """Writes the flash when the firmware, config or ident changed, then switches power on.
@@ -79,6 +89,7 @@ class SimDevice:
                 os.EX_UNAVAILABLE,
             )
         await asyncio.to_thread(self._prepare)
+        self._line = SerialLine(self._log)
         await self.power_on()
 
     async def send(self, line: dict[str, Any]) -> None:
@@ -146,6 +157,9 @@ class SimDevice:
             await self.power_cut()
             self._lock.close()
             self._lock = None
+        if self._line is not None:
+            self._line.close()
+            self._line = None
         self._stopped = True
         self._spoke.set()
 
@@ -172,8 +186,10 @@ class SimDevice:
     async def _spawn(self) -> None:
         if self.config["driver"]["name"] in SCANNED:
             self._onlooker = Onlooker(self.config)
+        assert self._line is not None
+        terminal = self._line.power_on()
         self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "hall_tools.interpreter", str(os.getpid())),
+            *(sys.executable, "-m", "hall_tools.interpreter", str(os.getpid()), str(terminal)),
             *("-X", f"heapsize={HEAP}", "-m", "start"),
             *("flash.bin", "rtc.bin"),
             stdin=asyncio.subprocess.PIPE,
@@ -183,9 +199,11 @@ class SimDevice:
             cwd=self.folder,
             env=os.environ | {"MICROPYPATH": "sim:.frozen"},
             limit=_LONGEST_LINE,
+            pass_fds=(terminal,),
             # Ctrl-C at a terminal is for the host, which switches its devices off itself.
             start_new_session=True,
         )
+        os.close(terminal)
 
     async def _live(self) -> None:
         """Reads what this life of the device says, and begins the next one after a reset."""
@@ -217,6 +235,8 @@ class SimDevice:
                 reset = line
             self._say(self._see(line) if "scan" in line else line)
         exit_code = await process.wait()
+        if self._line is not None:
+            self._line.power_off()
         if self._onlooker:
             self._say(self._see({"t_us": time.monotonic_ns() // 1000, "scan": {"dark": True}}))
         process.stdin.close()
@@ -229,6 +249,11 @@ class SimDevice:
             return self._onlooker.see(line)
         except ValueError as error:
             return {"t_us": line["t_us"], "error": str(error)}
+
+    def _log(self, raw: bytes) -> None:
+        text = raw.decode("utf-8", "replace").rstrip("\r")
+        if text.strip():
+            self._say({"log": text})
 
     def _say(self, line: dict[str, Any] | None) -> None:
         if line is None:

@@ -33,11 +33,13 @@ class Probe:
         self._a = hal.output(pins["drive_a"], "high")
         self._b = hal.output(pins["drive_b"], "high")
         self._sense = hal.adc(pins["sense"])
+        self.raw_uv = (0, 0)  # of the last measurement, forward and backward
 
     def measure(self):
         """(ohms, fault): fault is None, "short", "open", or "range" when the readings disagree."""
         forward = self._pulse(self._a)
         backward = self._pulse(self._b)
+        self.raw_uv = (forward, backward)
         if abs(forward + backward - SUPPLY_UV) > IMBALANCE_UV:
             return 0, "range"
         # Half the difference: an offset of the ADC or of the electrodes cancels out.

@@ -83,6 +83,11 @@ class Keypad:
     def selftest(self):
         return {"keys_released": self._debounce.stable == 0}
 
+    def sense(self):
+        """Keys as masks, bit 0 is key 1: for a technician who watches."""
+        filtered = {"keys": self._debounce.stable, "stuck": self._stuck}
+        return {"raw": {"keys": self._keys.read()}, "filtered": filtered}
+
     def _open(self, wanted, now):
         unix_ms = self._ctx.unix_ms()
         if unix_ms is None:

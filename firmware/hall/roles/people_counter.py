@@ -70,6 +70,13 @@ class PeopleCounter:
     def selftest(self):
         return {"beam_a": not self._where & A, "beam_b": not self._where & B}
 
+    def sense(self):
+        """Beams that are broken: for a technician who watches."""
+        a, b = self._beams.read()
+        stable = self._debounce.stable
+        filtered = {"a": stable & A, "b": stable >> 1, "in": self._in, "out": self._out}
+        return {"raw": {"a": a, "b": b}, "filtered": filtered}
+
     def _walk(self, where):
         before = self._where
         self._where = where

@@ -72,6 +72,15 @@ class WetFloor:
     def selftest(self):
         return {"probe": self._probe.measure()[1] is None}
 
+    def sense(self):
+        """A reading of its own, beside those that count: for a technician who watches."""
+        ohms, fault = self._probe.measure()
+        forward, backward = self._probe.raw_uv
+        return {
+            "raw": {"forward_uv": forward, "backward_uv": backward, "ohms": ohms, "fault": fault},
+            "filtered": self.state(),
+        }
+
     def _good(self, ohms, now):
         self._recent = (self._recent << 1 | (ohms < self._wet_ohms)) & self._window
         if ohms <= self._dry_ohms:

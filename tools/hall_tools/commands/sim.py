@@ -71,6 +71,8 @@ def run(
 
     What the device shows and does comes as JSON lines, between the lines of its serial log.
 
+    {"serial": "/dev/pts/7"}: the port for hall diag and mpremote, as if a cable were plugged in.
+
     Ctrl-C switches it off; the end of stdin does not.
     """
     if psk is not None and not _PSK.fullmatch(psk):
@@ -133,6 +135,8 @@ async def _run(device: SimDevice) -> None:
     tasks: list[asyncio.Task[Any]] = []
     try:
         await device.start()
+        moment = time.monotonic_ns() // 1000
+        print(json.dumps({"t_us": moment, "serial": device.port}), flush=True)
         tasks = [asyncio.create_task(_print(device)), asyncio.create_task(_obey(device, lines))]
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)

@@ -1,0 +1,158 @@
+"""What the serial console shows and does: the device, as a technician asks for it.
+
+Here: every field, and the commands on the parts. Not here: lines and permission (console.py), and
+what a part does. Everything is given as small objects, piece by piece: a whole report in one would
+need more heap than a device in trouble has left.
+"""
+
+import gc
+import json
+import os
+import sys
+from binascii import crc32
+
+EVENTS = 8  # of the journal, in one answer
+
+
+class Diagnosis:
+    """`hal`: the module. `version`: of the application; `slot` its folder; `cause` and `note`: of
+    the last start. `command(do, args)`: a command of down/cmd. `leave()`: to the prompt.
+
+    `parts`: dict of config, journal, role, link and wifi, as far as they have been composed: the
+    device that cannot work is the one that is asked most.
+    """
+
+    def __init__(self, hal, parts, version, slot, cause, errors, clock, command, leave):
+        self._hal = hal
+        self._part = parts.get
+        self._version = version
+        self._slot = slot
+        self._cause = cause
+        self._errors = errors
+        self._clock = clock
+        self._command = command
+        self._leave = leave
+
+    def who(self, nonce, guarded):
+        """`guarded`: whether there is a claim, and so more than the open commands."""
+        config = self._part("config") or {}
+        yield {name: config.get(name) for name in ("device", "profile", "role", "chip")}
+        core = ".".join([str(part) for part in sys.implementation.version[:3]])
+        yield {"fw": self._version, "core": core, "slot": self._slot}
+        yield {"nonce": nonce, "guarded": guarded}
+
+    def health(self, console):
+        """Everything that anybody with a cable may see: no secret is in it."""
+        hal = self._hal
+        now = hal.uptime_ms()
+        yield {"up_s": now // 1000, "unix_ms": self._clock.unix_ms()}
+        cause, note = self._cause
+        yield {"start": {"cause": cause, "note": note, "attempts": _attempts()}}
+        yield {"heap": {"free": gc.mem_free(), "taken": gc.mem_alloc(), "system": hal.idf_heap()}}
+        wifi, link = self._part("wifi"), self._part("link")
+        if wifi:
+            yield {"wifi": wifi.state()}
+        if link:
+            yield {"link": {"down_ms": link.down_ms(now), "rev": link.rev}}
+            for name, count in sorted(link.stats.items()):
+                if count:
+                    yield {"link": {name: count}}
+        journal, role = self._part("journal"), self._part("role")
+        if journal:
+            yield from _of_journal(journal)
+        files = os.statvfs("/")
+        yield {"files": {"free": files[0] * files[3], "of": files[0] * files[2]}}
+        yield {"config_crc": _crc("/config.json")}
+        if role:
+            yield {"shows": role.state()}
+        yield {"console": console}
+        for at_s, times, text in self._errors.last:
+            yield {"errors": [{"at_s": at_s, "times": times, "text": text}]}
+
+    def do(self, command, args):
+        """The pieces of a guarded command's result. ValueError: it is refused, and why."""
+        if command == "events":
+            return self._events(args)
+        if command == "config":
+            return self._config()
+        if command == "repl":
+            self._leave()
+            return ()
+        if command in ("selftest", "reboot"):
+            if self._part("role") is None and command == "selftest":
+                raise ValueError("this device has stopped, see errors in health")
+            return (self._command(command, {}),)
+        if command == "display":
+            return (self._command("identify", {}),)
+        raise ValueError("unknown command")
+
+    def sample(self):
+        """One reading of the sensor, raw and as the role takes it. ValueError: there is none."""
+        sense = getattr(self._part("role"), "sense", None)
+        if sense is None:
+            raise ValueError("this device has no sensor")
+        sample = sense()
+        sample["up_ms"] = self._hal.uptime_ms()
+        return sample
+
+    def _events(self, args):
+        after = args.get("after")
+        if type(after) is not int or after < 0:
+            raise ValueError("after must be a seq")
+        journal = self._part("journal")
+        if not journal:
+            raise ValueError("this device has no journal")
+        for _ in range(EVENTS):
+            found = journal.peek(after, 1)
+            if not found:
+                return
+            after = found[0]["seq"]
+            yield found[0]
+
+    def _config(self):
+        config = self._part("config")
+        if not config:
+            raise ValueError("this device has no config")
+        for name, value in config.items():
+            if type(value) is dict:
+                for field in value:
+                    yield {name: {field: value[field]}}
+            else:
+                yield {name: value}
+
+
+def _of_journal(journal):
+    yield {
+        "journal": {
+            "boot": journal.boot,
+            "depth": journal.depth,
+            "oldest": journal.oldest,
+            "next": journal.next,
+            "acked": journal.acked,
+        }
+    }
+    yield {
+        "journal": {
+            "epoch": journal.epoch,
+            "dropped": journal.dropped,
+            "lost": journal.lost,
+            "torn": journal.torn,
+        }
+    }
+
+
+def _attempts():
+    """Starts since the last healthy one, as main.py counts them."""
+    try:
+        with open("/slot.json") as file:
+            return json.load(file)["attempts"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _crc(name):
+    try:
+        with open(name, "rb") as file:
+            return "%08x" % crc32(file.read())
+    except OSError:
+        return None
