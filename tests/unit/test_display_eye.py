@@ -43,6 +43,7 @@ P10, P10_LONG, F375, HUB75 = (
     f"call-display-{name}" for name in ("p10-64x16", "p10-128x16", "f375-64x32", "hub75-64x32")
 )
 PERIOD_MS = 10
+PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 
 
 @cache
@@ -247,6 +248,23 @@ def test_the_tables():
     assert pictures == [str(sum(span.steps for span in seen(P10).spans())), "0", "0", "0"]
     assert dark == ["9.6", "14.6", "29.6", "209.6", "1509.6", "4.94%", "4.95%"]
     assert f"looking at {P10}" in done.stderr
+
+
+@pytest.mark.parametrize("name", ON_CHIPS)
+def test_the_page_has_these_figures(name: str):
+    light, stalled = seen(name).steady, seen(name).stalls.values()
+    cells = [
+        name,
+        f"{seen(name).brightness} %",
+        f"{light.figures.refresh_hz:.0f}",
+        f"{light.frame_ms:.2f}",
+        f"{light.busy * 100:.0f} %",
+        f"{light.figures.duty * 100:.2f} %",
+        *(f"{span.figures.longest_gap_ms:,.1f}" for span in (light, *stalled)),
+        f"{max(span.figures.stress for span in stalled) * 100:.2f} %",
+        f"{light.cap * 100:.2f} %",
+    ]
+    assert f"| {' | '.join(cells)} |" in PAGE.read_text("utf-8").splitlines()
 
 
 def test_times_of_another_board_are_not_told():
