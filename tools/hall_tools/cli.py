@@ -1,34 +1,65 @@
 """The `hall` command: one console script for installers, technicians and the gateway's operator.
 
 Here: how the subcommands hang together, and how an error is shown. Not here: what a subcommand
-does; each lives in `hall_tools.commands`.
+does; each lives in the module of its name in `hall_tools.commands`, as a Typer `app`, or as a
+function when it has no commands of its own.
 """
 
 import sys
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command, get_group
 
-from hall_tools.commands import bench, demo, firmware, gateway, glyphs, native, profile, show, sim
 from hall_tools.errors import UserError
+
+_NAMES = (
+    *("profile", "firmware", "glyphs", "native", "bench"),
+    *("sim", "gateway", "show", "demo", "doctor"),
+)
+
+
+class _Commands(Mapping[str, Any]):
+    """Imports a command's module when the command is wanted: all together take most of a second."""
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in _NAMES:
+            raise KeyError(name)
+        module = import_module(f"hall_tools.commands.{name}")
+        if hasattr(module, "app"):
+            command: Any = get_group(module.app)
+            command.name = name
+            return command
+        single = typer.Typer(add_completion=False)
+        single.command(name)(getattr(module, name))
+        return get_command(single)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_NAMES)
+
+    def __len__(self) -> int:
+        return len(_NAMES)
+
+
+class _Hall(TyperGroup):
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        commands: Any = _Commands()
+        self.commands = commands
+
 
 app = typer.Typer(
     name="hall",
+    cls=_Hall,
     help="Hallkit: displays, keypads, counters and floor sensors whose figures can be trusted.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.add_typer(profile.app, name="profile")
-app.add_typer(firmware.app, name="firmware")
-app.add_typer(glyphs.app, name="glyphs")
-app.add_typer(native.app, name="native")
-app.add_typer(bench.app, name="bench")
-app.add_typer(sim.app, name="sim")
-app.add_typer(gateway.app, name="gateway")
-app.command("show")(show.show)
-app.command("demo")(demo.demo)
 
 
 def _version(wanted: bool) -> None:
