@@ -24,6 +24,9 @@ from hall_tools.mpy import firmware_root
 ROUNDS = 101
 _FRAMES = {"native": 400, "viper": 50, "bytecode": 2}
 _LONGEST_S = 60
+_MICROPYTHON = (
+    "import sys, micropython_run as m; sys.exit(m.run_main(['micropython', *sys.argv[1:]]))"
+)
 _DEAD = 13  # its place in a description: firmware/native/scan.h
 
 
@@ -79,9 +82,8 @@ def _run(folder: Path, job: str) -> dict[str, list[float]]:
     for source in (drivers / "scan_viper.py", Path(__file__).with_name("mp_bytecode.py")):
         (folder / source.name).write_bytes(source.read_bytes())
     script = Path(__file__).with_name("mp_race.py")
-    micropython = [sys.executable, "-m", "hall_tools.interpreter", str(os.getpid())]
     done = subprocess.run(
-        [*micropython, "-X", "heapsize=4M", str(script)],
+        [sys.executable, "-c", _MICROPYTHON, "-X", "heapsize=4M", str(script)],
         env=os.environ | {"MICROPYPATH": f"{folder}:.frozen"},
         input=job,
         capture_output=True,
