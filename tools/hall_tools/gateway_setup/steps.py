@@ -246,13 +246,17 @@ def run(
 
 def stamped(content: str) -> str:
     """`content` with a first line that says who wrote it."""
-    return _STAMP.format(hashlib.sha256(content.encode()).hexdigest()[:16]) + content
+    return _STAMP.format(_hash(content)) + content
 
 
 def is_stamped(found: str) -> bool:
     """Whether a file is exactly as some setup wrote it."""
-    first, newline, rest = found.partition("\n")
-    return stamped(rest) == first + newline + rest
+    first, _, rest = found.partition("\n")
+    return f"({_hash(rest)})" in first
+
+
+def _hash(content: str) -> str:
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
 def write(machine: Machine, name: str, content: str, owner: str, mode: int) -> None:

@@ -1,0 +1,32 @@
+"""All checks of an installation, in the order in which one depends on the other.
+
+Here: the list, and running it. Not here: a check.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from hall_tools.doctor import broker, rights, running, settings
+from hall_tools.doctor.findings import Check, Finding, Site
+
+CHECKS: Mapping[str, Check] = {
+    "settings": settings.settings,
+    "rights": rights.rights,
+    "setup": settings.installed,
+    "keys": broker.key_files,
+    "broker": broker.gateway_login,
+    "listener": broker.device_logins,
+    "gateway": running.gateway,
+    "upstream": running.upstream,
+    "clock": running.clock,
+    "store": running.store,
+    "devices": broker.devices,
+    "heard": running.seen,
+    "versions": running.versions,
+}
+
+
+def examine(site: Site) -> Iterator[tuple[str, Finding]]:
+    """Every finding, with the name of its check."""
+    for name, check in CHECKS.items():
+        for finding in check(site):
+            yield name, finding

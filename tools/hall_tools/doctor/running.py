@@ -1,0 +1,231 @@
+"""What runs: the gateway's process, the hall system's broker, the machine's clock and disk.
+
+Here: the state of now. Not here: mosquitto (broker.py), what is written down (settings.py).
+"""
+
+import json
+import platform
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from hall_gateway.hall_link import root
+from hall_gateway.store import CROWDED, FULL
+from hall_gateway.store_look import LookError, StoreLook, owner
+from hall_gateway.systemd import HEALTH_EVERY_MS, HEALTH_FILE
+
+from hall_tools.doctor.findings import Finding, Site, fault, good, warning
+from hall_tools.doctor.mqtt_login import LoginError, RefusedError, log_in, usable
+from hall_tools.gateway_setup import layout
+
+_MIB = 1024 * 1024
+STALE_MS = 4 * HEALTH_EVERY_MS
+"""The gateway writes its health file at least so often while it makes progress."""
+FREE_MIB = 200
+"""Beside what the store may still take: logs, updates, mosquitto's own file."""
+SILENT_MS = 24 * 3600 * 1000
+_JOURNAL = "see why: sudo journalctl -u hallkit-gateway -n 50"
+
+
+def gateway(site: Site) -> Iterator[Finding]:
+    """A gateway has the store open, is fresh, and is connected on both sides."""
+    if site.settings is None:
+        return
+    start = f"hall gateway run --config {site.config}"
+    if site.production:
+        start = f"run: sudo systemctl restart {layout.SERVICE}; {_JOURNAL}"
+    try:
+        process = owner(site.settings.store.path)
+    except LookError as error:
+        yield warning(f"whether the gateway runs cannot be seen: {error}", "run this with sudo")
+        return
+    if process is None:
+        yield fault("the gateway does not run", start)
+        return
+    path = site.machine.path(f"{layout.RUNTIME}/{HEALTH_FILE}")
+    health = _health(path) if site.production else None
+    if health is None:
+        if site.production:
+            yield warning(
+                f"the gateway runs (process {process}), but {path} is not there: it was not "
+                "started as a service",
+                f"stop it, then run: sudo systemctl start {layout.SERVICE}",
+            )
+        else:
+            yield good(f"the gateway runs (process {process})")
+        return
+    age = site.machine.now_ms() - health["at"]
+    if age > STALE_MS:
+        yield fault(
+            f"the gateway (process {process}) runs, but made no progress for {age // 1000} s", start
+        )
+        return
+    found = list(_figures(health))
+    yield from found
+    if not found:
+        yield good(f"the gateway works (process {process}), connected on both sides")
+
+
+def _health(path: Path) -> dict[str, Any] | None:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+
+
+def _figures(health: dict[str, Any]) -> Iterator[Finding]:
+    """Of a gateway that may be another version's."""
+    brokers = health.get("brokers", {})
+    for name, words in (("devices", "devices' broker"), ("hall", "hall system's broker")):
+        told = brokers.get(name, {})
+        if told.get("connected") is False:
+            why = told.get("last_error") or "no answer"
+            yield fault(
+                f"the gateway is not connected to the {words}: {why}",
+                "see the finding on that broker; the gateway tries again by itself",
+            )
+    if strangers := health.get("refused", {}).get("unknown_device"):
+        yield warning(
+            f"{strangers} messages came from devices that are not in hall.toml, and were refused",
+            "sudo journalctl -u hallkit-gateway | grep 'not in the gateway' names them",
+        )
+    for name, words in (
+        ("quarantined", "events did not make sense, and are kept apart"),
+        ("lost", "events were lost by devices whose memory ran over"),
+        ("failed_commits", "commits failed on this disk"),
+    ):
+        if count := health.get(name):
+            yield warning(f"since the start {count} {words}", _JOURNAL)
+
+
+def store(site: Site) -> Iterator[Finding]:
+    """The store is whole, has room, and the disk has as much as it may still take."""
+    if site.settings is None:
+        return
+    settings = site.settings.store
+    limit = settings.max_mb * _MIB
+    seen = site.store
+    used = 0
+    if isinstance(seen, LookError):
+        yield fault(
+            f"{settings.path}: cannot be read: {seen}", "check the disk; run this with sudo"
+        )
+    elif seen is not None and seen.problem is not None:
+        yield fault(
+            f"{settings.path}: damaged: {seen.problem}",
+            "stop the gateway, move the file away, start it again: devices send what they hold; "
+            "then check the disk, an SD card wears out",
+        )
+    elif seen is not None:
+        used = seen.bytes_used
+        yield _room(used / limit, f"{settings.path}: {used // _MIB} of {settings.max_mb} MiB used")
+    if settings.path.parent.is_dir():
+        free = site.machine.free_bytes(settings.path.parent)
+        yield _disk(free, max(0, limit - used), str(settings.path.parent))
+
+
+def _room(share: float, text: str) -> Finding:
+    advice = "see why the hall system takes nothing; or raise store.max_mb in hall.toml"
+    if share >= FULL:
+        return fault(f"{text}: full, so devices keep their events", advice)
+    if share >= CROWDED:
+        return warning(f"{text}: nearly full", advice)
+    return good(text)
+
+
+def _disk(free: int, wanted: int, folder: str) -> Finding:
+    text = f"{folder}: {free // _MIB} MiB free on its disk"
+    if free < FREE_MIB * _MIB / 4:
+        return fault(text, "make room: sudo journalctl --vacuum-size=50M; sudo apt-get clean")
+    if free < wanted + FREE_MIB * _MIB:
+        return warning(
+            f"{text}; the store alone may take {wanted // _MIB} more",
+            "make room, or lower store.max_mb in hall.toml",
+        )
+    return good(text)
+
+
+def upstream(site: Site) -> Iterator[Finding]:
+    """The hall system's broker is there and lets the gateway in."""
+    if site.settings is None:
+        return
+    side = site.settings.upstream
+    if not usable(side):
+        return
+    where = f"the hall system's broker at {side.host}:{side.port}"
+    try:
+        online = log_in(side, f"{root(site.settings.hall)}/online")
+    except RefusedError as error:
+        yield fault(
+            f"{where} does not let the gateway in: {error}",
+            f"ask who runs it for the login, and correct [upstream] in {site.config}",
+        )
+    except LoginError as error:
+        yield fault(
+            f"{where}: {error}",
+            f"check the network and [upstream] in {site.config}; events wait in the store",
+        )
+    else:
+        if online == b"0":
+            yield warning(
+                f"{where} was told that this gateway is offline", "see the finding on the gateway"
+            )
+        else:
+            yield good(f"{where} lets the gateway in")
+
+
+def clock(site: Site) -> Iterator[Finding]:
+    """The clock is set by a time server: the gateway's time is everybody's."""
+    error = site.machine.clock_error_s()
+    if error is None:
+        yield fault(
+            "the clock is not set by a time server, so the times of events may be wrong",
+            "run: sudo apt-get install systemd-timesyncd && sudo timedatectl set-ntp true; without "
+            "internet name a server of the hall's network in /etc/systemd/timesyncd.conf",
+        )
+    else:
+        yield good(f"the clock is set by a time server, to {error:.1f} s or better")
+
+
+def seen(site: Site) -> Iterator[Finding]:
+    """Which devices have been heard of."""
+    found = site.store
+    if site.settings is None or not isinstance(found, StoreLook) or not site.settings.devices:
+        return
+    names = [device.id for device in site.settings.devices]
+    known = found.devices
+    now = site.machine.now_ms()
+    never = [name for name in names if name not in known or known[name].seen is None]
+    if never:
+        yield warning(
+            f"never heard of: {', '.join(never)}",
+            "is it flashed, powered, in reach of the Wi-Fi? hall diag on its cable tells",
+        )
+    for name in sorted(set(names) - set(never)):
+        told = known[name]
+        assert told.seen is not None
+        hours = (now - told.seen) // 3_600_000
+        if not told.online:
+            text = f"{name}: offline, last heard of {hours} h ago"
+            yield warning(text, "check its power and the Wi-Fi; hall diag on its cable tells")
+        elif now - told.seen > SILENT_MS:
+            yield warning(f"{name}: silent for {hours} h", "hall diag on its cable tells more")
+    online = sum(name in known and known[name].online for name in names)
+    if online:
+        yield good(f"{online} of {len(names)} devices are online")
+
+
+def versions(site: Site) -> Iterator[Finding]:
+    """What runs here, and devices that run something else."""
+    own = version("hallkit")
+    yield good(f"hallkit {own}, Python {platform.python_version()}")
+    found = site.store
+    if not isinstance(found, StoreLook):
+        return
+    for name, told in sorted(found.devices.items()):
+        if told.firmware not in (None, own):
+            yield warning(
+                f"{name}: has firmware {told.firmware}, this gateway is {own}",
+                f"flash it again: hall flash --device {name}",
+            )
