@@ -40,7 +40,7 @@ def run(config: ConfigOption) -> None:
     )
     logging.getLogger("yoyo").setLevel(logging.WARNING)  # each step of each migration
     try:
-        asyncio.run(serve(settings, lambda line: print(line, flush=True)))
+        asyncio.run(serve(settings, lambda line: print(line, flush=True), file=config))
     except BrokerStartError as error:
         raise UserError(str(error), os.EX_UNAVAILABLE) from None
     except StoreOpenError as error:
