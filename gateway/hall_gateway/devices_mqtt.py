@@ -17,7 +17,7 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from hall_gateway.config import GatewayConfig
@@ -64,15 +64,25 @@ class DevicesMqtt:
         self._orders: dict[str, _Order] = {}
         names = [device.id for device in config.devices if device.id not in local]
         self.refused = Counter({"topic": 0, "online": 0, "local": 0, "defect": 0})
-        self._workers = {
-            name: OrderedWorker(self._handle, self.refused) for name in (*names, _UNKNOWN)
-        }
+        self._workers: dict[str, OrderedWorker] = {}
+        self._starting: asyncio.Queue[OrderedWorker] = asyncio.Queue()
+        self._serve([*names, _UNKNOWN])
         self._due = asyncio.Event()
         """Set when there may be a command to send: a new one, or its device came."""
 
     @staticmethod
     def subscriptions() -> list[str]:
         return [f"{ROOT}/+/up/#"]
+
+    def follow(self, config: GatewayConfig) -> None:
+        """The devices of `config` each have a worker of their own from here on."""
+        self._serve([device.id for device in config.devices if device.id not in self._local])
+
+    def _serve(self, names: Iterable[str]) -> None:
+        for name in names:
+            if name not in self._workers:
+                self._workers[name] = OrderedWorker(self._handle, self.refused)
+                self._starting.put_nowait(self._workers[name])
 
     async def receive(self) -> None:
         """Take messages from the broker until cancelled; `run` handles them."""
@@ -90,11 +100,11 @@ class DevicesMqtt:
     async def run(self) -> None:
         """Handle what was received and publish what the core wants devices to know."""
         async with asyncio.TaskGroup() as group:
-            for worker in self._workers.values():
-                group.create_task(worker.run())
             group.create_task(self._take_orders())
             group.create_task(self._mqtt.while_connected(self._publish_desired))
             group.create_task(self._mqtt.while_connected(self._publish_orders))
+            while True:
+                group.create_task((await self._starting.get()).run())
 
     async def idle(self) -> None:
         """Returns when everything received so far is committed and acked."""
@@ -147,11 +157,14 @@ class DevicesMqtt:
             self._due.set()
 
     async def _publish_desired(self) -> None:
-        """Everything at the start of a connection, for a broker may have lost it; then changes."""
+        """Everything at the start of a connection, for a broker may have lost it; then changes.
+        A device that went leaves nothing behind."""
         published: dict[str, bytes] = {}
         while True:
             self._core.signals.desired.clear()
-            for device, body in self._core.desired().items():
+            desired = self._core.desired()
+            wanted = {**dict.fromkeys(published, b""), **desired}
+            for device, body in wanted.items():
                 if published.get(device) != body and device not in self._local:
                     await self._mqtt.publish(f"{ROOT}/{device}/down/desired", body, retain=True)
                     published[device] = body

@@ -5,15 +5,22 @@ Here: composition, the clock, signals. Not here: any rule of the hall, any topic
 Losing a connection never ends the service. The failure of one of its tasks does: the others are
 cancelled and the error is raised. SIGTERM and SIGINT end it in order: no new messages are taken,
 what was taken is committed and acked, the hall is told `online` 0, the store is closed.
+
+The service manager's watchdog is fed while the gateway makes progress: a second's tick comes
+through the store's thread and back, and of what the brokers have delivered something was taken. A
+store that takes nothing is no reason to start again, for then the gateway waits on purpose.
 """
 
 import asyncio
 import logging
+import os
 import signal
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import asdict
+from pathlib import Path
 
 from hall_gateway.broker import embedded_broker
 from hall_gateway.config import BrokerConfig, GatewayConfig, MqttConfig
@@ -22,6 +29,8 @@ from hall_gateway.devices_mqtt import DevicesMqtt
 from hall_gateway.hall_link import HallLink
 from hall_gateway.local_display import Gpio, LocalDisplay
 from hall_gateway.mqtt import MqttClient
+from hall_gateway.settings_file import SettingsFile
+from hall_gateway.systemd import ServiceManager
 from hall_gateway.values import StoreError
 
 log = logging.getLogger(__name__)
@@ -41,8 +50,13 @@ class Gateway:
         devices: MqttClient,
         hall: MqttClient,
         displays: Sequence[LocalDisplay],
+        manager: ServiceManager,
+        settings: SettingsFile | None,
     ) -> None:
         self.core = core
+        self.settings = settings
+        self._manager = manager
+        self._before: tuple[int, object] = (0, None)
         self.brokers = {"devices": devices, "hall": hall}
         self._hall = HallLink(config.hall, hall, core, self.health)
         self._displays = displays
@@ -58,8 +72,24 @@ class Gateway:
         refused.update(self._devices.refused)
         refused.update(self._hall.refused)
         figures = {**self.core.health(), "refused_by_links": dict(refused)}
+        if self.settings is not None:
+            figures["settings"] = dict(self.settings.counts)
         figures.pop("last_commit", None)
         return figures
+
+    def report(self) -> dict[str, object]:
+        """health(), and how the connections to the brokers are; for this machine alone."""
+        brokers = {
+            name: {"connected": mqtt.connected, **asdict(mqtt.counters)}
+            for name, mqtt in self.brokers.items()
+        }
+        return {**self.health(), "brokers": brokers}
+
+    async def follow(self, config: GatewayConfig) -> None:
+        """Windows, devices and rating of `config` in place of those until now. Raises StoreError;
+        then nothing has changed."""
+        await self.core.follow(config)
+        self._devices.follow(config)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`; raises what ended a task, when that comes first."""
@@ -70,7 +100,11 @@ class Gateway:
             working = [group.create_task(work) for work in steady]
             working += [group.create_task(mqtt.supervise()) for mqtt in self.brokers.values()]
             working += [group.create_task(display.run()) for display in self._displays]
+            if self.settings is not None:
+                working.append(group.create_task(self.settings.watch(self.follow)))
+            self._manager.ready("works; hall doctor tells how everything is")
             await stop.wait()
+            self._manager.stopping()
             for task in receiving:
                 task.cancel()
             await self._drain()
@@ -91,12 +125,23 @@ class Gateway:
             await asyncio.sleep(TICK_S)
             with suppress(StoreError):  # the core says so in the log, and the next tick makes up
                 await self.core.tick()
+            if self._progresses():
+                self._manager.progressed(self.report)
+
+    def _progresses(self) -> bool:
+        """Whether messages that wait are taken, or the store refuses them."""
+        health = self.core.health()
+        waiting = any(mqtt.waiting for mqtt in self.brokers.values())
+        taken = sum(mqtt.taken for mqtt in self.brokers.values())
+        before, self._before = self._before, (taken, health.get("failed_commits"))
+        return not waiting or before != self._before or bool(health.get("store_full"))
 
 
 @asynccontextmanager
 async def composed(
-    config: GatewayConfig, open_gpio: Callable[[], Gpio] = Gpio
+    config: GatewayConfig, open_gpio: Callable[[], Gpio] = Gpio, file: Path | None = None
 ) -> AsyncGenerator[Gateway, None]:
+    """The gateway, its parts open; `file` is where `config` came from, to be followed."""
     async with AsyncExitStack() as stack:
         core = await Core.open(config, _unix_ms)
         stack.push_async_callback(core.close)
@@ -123,23 +168,31 @@ async def composed(
             LocalDisplay(own.id, config.compiled(own), core, _unix_ms, open_gpio=open_gpio)
             for own in config.own_displays()
         ]
-        yield Gateway(config, core, devices, hall, displays)
+        manager = ServiceManager(os.environ, _unix_ms)
+        settings = SettingsFile(file, config) if file else None
+        yield Gateway(config, core, devices, hall, displays, manager, settings)
 
 
 async def serve(
-    config: GatewayConfig, ready: Callable[[str], None], open_gpio: Callable[[], Gpio] = Gpio
+    config: GatewayConfig,
+    ready: Callable[[str], None],
+    open_gpio: Callable[[], Gpio] = Gpio,
+    file: Path | None = None,
 ) -> None:
     """Run the gateway until SIGTERM or SIGINT.
 
     `ready` gets one line when devices can reach the gateway; `open_gpio` gives the registers of
-    this machine's header, where a display hangs on it. Raises StoreOpenError,
+    this machine's header, where a display hangs on it; changes of `file`, where `config` came
+    from, are followed, and SIGHUP has it read at once. Raises StoreOpenError,
     BrokerStartError or ConfigError when it cannot start, and whatever ends one of its tasks.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with composed(config, open_gpio) as gateway:
+    async with composed(config, open_gpio, file) as gateway:
+        if gateway.settings is not None:
+            loop.add_signal_handler(signal.SIGHUP, gateway.settings.look)
         running = asyncio.create_task(gateway.run(stop))
         connected = asyncio.create_task(gateway.brokers["devices"].wait_connected())
         await asyncio.wait((running, connected), return_when=asyncio.FIRST_COMPLETED)

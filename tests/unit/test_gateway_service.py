@@ -55,7 +55,7 @@ async def test_the_failure_of_one_part_ends_the_service(
 def test_a_failed_service_is_one_line_and_its_own_exit_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def fail(config: GatewayConfig, ready: object) -> None:
+    async def fail(*_arguments: object, **_options: object) -> None:
         raise ExceptionGroup("outer", [ExceptionGroup("inner", [ZeroDivisionError("a defect")])])
 
     monkeypatch.setattr(command, "serve", fail)
