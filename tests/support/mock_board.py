@@ -1,4 +1,4 @@
-"""A board with an ESP32 chip, for the real esptool: esp32-mock-bootloader with a flash that behaves.
+"""A board with an ESP32 chip, for the real esptool: esp32-mock-bootloader, and a flash as it is.
 
 Here: its process, started and stopped, and its flash as a file. Not here: how it behaves
 (mock_board_process.py).

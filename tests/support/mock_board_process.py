@@ -54,7 +54,13 @@ class NorFlash(server.FlashImage):
         self._erased = self._at - self._at % _SECTOR
         self._unpacker = zlib.decompressobj()
 
+    @property
+    def mute(self) -> bool:
+        return self.programmed >= self.faults.get("mute_after", math.inf)
+
     def write_defl_block(self, payload: bytes) -> None:
+        if self.mute:
+            return
         (size,) = struct.unpack_from("<I", payload)
         self._write(self._unpacker.decompress(payload[16 : 16 + size]))
 
@@ -95,14 +101,13 @@ class Link(server.BootloaderConnection):
 
     def recv(self, size: int) -> bytes:
         chunk = super().recv(size)
-        if "one_speed" in self._flash.faults:
-            if chunk[2:3] == bytes([protocol.CMD["SYNC"]]):
-                self._garbled = False
+        if chunk[2:3] == bytes([protocol.CMD["SYNC"]]) and "one_speed" in self._flash.faults:
+            self._garbled = False
         return chunk
 
     def sendall(self, data: bytes) -> None:
         faults = self._flash.faults
-        if "silent" in faults or self._flash.programmed >= faults.get("mute_after", math.inf):
+        if "silent" in faults or self._flash.mute:
             return
         super().sendall(b"\x55" * len(data) if self._garbled else data)
         if "one_speed" in faults and data[2:3] == bytes([protocol.CMD["CHANGE_BAUDRATE"]]):
