@@ -9,7 +9,8 @@ What is used of `hal`; every `active` is "low" or "high":
 - `hal.output(pin, active)`: an object with `.on()` and `.off()`, made in the off state;
 - `hal.adc(pin)`: an object whose `.read_uv()` is the pin's voltage in microvolts;
 - `hal.spi(clk, din, hz)`: an object with `.write(bytes)`, most significant bit first, mode 0;
-- `hal.GPIO`: where the chip's GPIO registers begin.
+- `hal.GPIO`: where the chip's GPIO registers begin;
+- `hal.player()`: what plays the frames of a scanned panel (drivers/panel.py).
 """
 
 
@@ -74,6 +75,6 @@ def _panel(driver, pins, settings, hal):
         from .drivers.hub75 import layout
     else:
         raise ValueError("driver %s is not in this firmware" % name)
-    from .drivers.panel import find, make_panel
+    from .drivers.panel import make_panel
 
-    return make_panel(layout, driver, pins, settings, hal, find())
+    return make_panel(layout, driver, pins, settings, hal, hal.player())

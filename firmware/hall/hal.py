@@ -75,6 +75,12 @@ class Hal:
         # By default the port takes GPIO 12 as MISO, the pin that sets the flash's voltage at reset.
         return machine.SPI(1, hz, sck=machine.Pin(clk), mosi=machine.Pin(din), miso=None)
 
+    def player(self):
+        """What plays the frames of a scanned panel: machine code, or viper. ValueError: neither."""
+        from .drivers.panel import find
+
+        return find()
+
 
 class _Input:
     def __init__(self, pin, active):

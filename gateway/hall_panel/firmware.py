@@ -1,8 +1,9 @@
 """The firmware's call display under CPython, without a chip.
 
-Here: the firmware's own role, face, glyphs and drivers, put together as firmware/hall/build.py
-does: on stand-ins for what a chip gives them (`hal`, the player of the scan, the link's context),
-or on a panel that is there. Not here: light (`eye`, `max7219`), and what is shown when (`preview`).
+Here: the firmware's own role, face, glyphs and drivers, put together by firmware/hall/build.py on
+stand-ins for what a chip gives them (`hal`, the player of the scan, the link's context); or its
+role and face on a panel that is there. Not here: light (`eye`, `max7219`), and what is shown when
+(`preview`).
 
 The firmware imports MicroPython's framebuf by name, so this module puts the package's own
 (`framebuf`) into sys.modules under that name, once, before it imports the firmware's canvas. It is
@@ -22,7 +23,7 @@ sys.modules.setdefault("framebuf", framebuf)  # pyright: ignore[reportArgumentTy
 _HALL = "hall_firmware.hall"
 
 Config = Mapping[str, Any]
-"""A device's config, as hall_profiles.compile_config makes it: driver, pins and settings count."""
+"""A device's config, as of hall_profiles.compile_config: role, driver, pins and settings count."""
 
 
 class CallDisplay:
@@ -32,13 +33,14 @@ class CallDisplay:
     """
 
     def __init__(self, config: Config, unix_ms: Callable[[], int | None]) -> None:
-        driver, pins, settings = config["driver"], config["pins"], config["settings"]
-        self.hal = Hal()
-        self.player = Player(self.hal)
-        self.face: Any = _face(driver, pins, settings, self.hal, self.player)
-        self.role: Any = import_module(f"{_HALL}.roles.call_display").CallDisplay(
-            settings, self.face, _Context(unix_ms)
-        )
+        self.hal = Hal(_chain(config["driver"]))
+        make_role = import_module(f"{_HALL}.build").make_role
+        self.role: Any = make_role(config, self.hal, _Context(unix_ms), _glyph_pack())
+
+    @property
+    def player(self) -> "Player":
+        """What played the last frame, if the panel has to be scanned."""
+        return self.hal.player()
 
     def content(self) -> bytes:
         """What stands on the panel, for telling whether it changes."""
@@ -48,18 +50,21 @@ class CallDisplay:
 def call_display(settings: Mapping[str, int], panel: Any, ctx: Any) -> Any:
     """The role (firmware/hall/roles/call_display.py) on a panel that is scanned by itself
     (raspberry_pi.Panel); `ctx` has emit(), link_down_ms() and unix_ms()."""
-    role = import_module(f"{_HALL}.roles.call_display").CallDisplay
-    return role(settings, _matrix_face(panel), ctx)
+    glyphs = import_module(f"{_HALL}.glyphs").GlyphPack(_glyph_pack())
+    face = import_module(f"{_HALL}.canvas").MatrixFace(panel, glyphs)
+    return import_module(f"{_HALL}.roles.call_display").CallDisplay(settings, face, ctx)
 
 
 class Hal:
-    """What drivers use of firmware/hall/hal.py, without a chip: outputs, and one bus of MAX7219."""
+    """What drivers use of firmware/hall/hal.py, without a chip: outputs, a player that logs, and
+    the bus of a chain of MAX7219, if there is one."""
 
     GPIO = 0x3FF44000  # the ESP32's registers; nothing is stored there
 
-    def __init__(self) -> None:
+    def __init__(self, chain: Chain | None = None) -> None:
         self.levels = 0
-        self.chain: Chain | None = None
+        self.chain = chain
+        self._player = Player(self)
 
     def output(self, pin: int, active: str) -> "_Output":
         return _Output(self, 1 << pin, active == "high")
@@ -67,6 +72,9 @@ class Hal:
     def spi(self, _clk: int, _din: int, _hz: int) -> Chain:
         assert self.chain is not None
         return self.chain
+
+    def player(self) -> "Player":
+        return self._player
 
 
 class Player:
@@ -129,27 +137,15 @@ class _Context:
         return 0
 
 
-def _face(
-    driver: Mapping[str, Any], pins: Mapping[str, int], settings: object, hal: Hal, player: Player
-) -> Any:
-    name = driver["name"]
-    if name == "max7219":
-        hal.chain = Chain(driver["digits"] // 8)
-        display = import_module(f"{_HALL}.drivers.max7219").Max7219(driver, pins, settings, hal)
-        return import_module(f"{_HALL}.segments").SegmentFace(display)
-    if name == "max7219_matrix":
-        hal.chain = Chain(driver["width"] * driver["height"] // 64)
-        panel = import_module(f"{_HALL}.drivers.max7219").Max7219Matrix(driver, pins, settings, hal)
-    elif name in ("hub12", "hub08", "hub75"):
-        layout = import_module(f"{_HALL}.drivers.{name}").layout
-        make = import_module(f"{_HALL}.drivers.panel").make_panel
-        panel = make(layout, driver, pins, settings, hal, player)
-    else:
-        raise ValueError(f"driver {name} is not in this firmware")
-    return _matrix_face(panel)
+def _chain(driver: Mapping[str, Any]) -> Chain | None:
+    """The chips of a display that is not scanned by the controller."""
+    if driver["name"] == "max7219":
+        return Chain(driver["digits"] // 8)
+    if driver["name"] == "max7219_matrix":
+        return Chain(driver["width"] * driver["height"] // 64)
+    return None
 
 
-def _matrix_face(panel: Any) -> Any:
+def _glyph_pack() -> str:
     with resources.as_file(resources.files("hall_firmware") / "hall" / "glyphs.bin") as pack:
-        glyphs = import_module(f"{_HALL}.glyphs").GlyphPack(str(pack))
-    return import_module(f"{_HALL}.canvas").MatrixFace(panel, glyphs)
+        return str(pack)
