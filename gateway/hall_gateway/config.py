@@ -13,7 +13,15 @@ from typing import Annotated, Literal
 
 import hall_profiles
 from hall_profiles import Profile, ProfileError, compile_config
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from hall_gateway.toml_input import ConfigError, Loc, ProblemsError, nearest, parse_toml
 
@@ -107,10 +115,30 @@ class BrokerConfig(MqttConfig):
     mode: Literal["embedded", "external"] = Field(
         default="external", description='"external" (a broker such as mosquitto) or "embedded"'
     )
+    device_host: str | None = Field(
+        default=None,
+        description="this gateway's IPv4 address in the devices' network, where they find its "
+        'broker, e.g. "192.168.1.10"; it goes into their flash images',
+    )
+    device_port: Port = Field(default=8883, description="the port there for TLS-PSK, 1 to 65535")
     pid_file: FilePath = Field(
         default=Path("/run/mosquitto/mosquitto.pid"),
         description="the pid file of the mosquitto on this machine, which `hall enroll` tells",
     )
+
+    @field_validator("device_host")
+    @classmethod
+    def _is_address(cls, host: str | None) -> str | None:
+        """An address, not a name: a device does no look-up, which would stop all its tasks."""
+        if host is None:
+            return None
+        try:
+            address = ipaddress.IPv4Address(host)
+        except ValueError:
+            raise ValueError(f'"{host}" is not an IPv4 address') from None
+        if address.is_unspecified or address.is_multicast:
+            raise ValueError(f'"{host}" is nowhere a device could connect to')
+        return host
 
     @model_validator(mode="after")
     def _embedded_is_loopback(self) -> "BrokerConfig":

@@ -126,6 +126,16 @@ def test_what_is_left_out_has_a_default(tmp_path: Path) -> None:
         ),
         ('id = "kp-1"', 'id = "gateway"', ':10: device[1].id: "gateway" is the gateway\'s own id'),
         (
+            "[broker]",
+            '[broker]\ndevice_host = "gateway.local"',
+            ':5: broker.device_host: "gateway.local" is not an IPv4 address; right would be: this',
+        ),
+        (
+            "[broker]",
+            '[broker]\ndevice_host = "0.0.0.0"',
+            ':5: broker.device_host: "0.0.0.0" is nowhere a device could connect to',
+        ),
+        (
             'id = "kp-1"',
             'id = "kp_1"',
             ':10: device[1].id: "kp_1" will not do; right would be: 1 to 32',
