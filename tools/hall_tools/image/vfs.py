@@ -36,7 +36,8 @@ def file_system(config: dict[str, Any]) -> dict[str, bytes]:
 def vfs_image(files: dict[str, bytes], flash_mb: int = 4) -> bytes:
     """A LittleFS image of the `vfs` partition, with the parameters of MicroPython's VfsLfs2.
 
-    Raises UserError when the files do not fit.
+    Raises UserError when the files do not fit with as much again for slot b, into which the device
+    takes its updates.
     """
     size = partition("vfs", flash_mb).size
     disk = LittleFS(block_size=SECTOR, block_count=size // SECTOR, read_size=32, prog_size=32)
@@ -47,14 +48,17 @@ def vfs_image(files: dict[str, bytes], flash_mb: int = 4) -> bytes:
                 disk.makedirs(folder, exist_ok=True)
             with cast("IO[bytes]", disk.open(name, "wb")) as file:  # pyright: ignore[reportUnknownMemberType]
                 file.write(content)
+        fits = 2 * disk.used_block_count <= size // SECTOR
     except LittleFSError as error:
         if error.code != LittleFSError.Error.LFS_ERR_NOSPC:
             raise
+        fits = False
+    if not fits:
         total = sum(len(content) for content in files.values())
         raise UserError(
-            f"vfs: {len(files)} files of {total:,} bytes do not fit its {size:,} bytes "
-            f"({flash_mb} MB flash); take a board with more flash"
-        ) from None
+            f"vfs: {len(files)} files of {total:,} bytes, and as much again for an update, do not "
+            f"fit its {size:,} bytes; take a board with more than {flash_mb} MB flash"
+        )
     return bytes(disk.context.buffer)
 
 

@@ -1,0 +1,110 @@
+"""What an image of a device is made of, from the gateway's configuration folder.
+
+Here: hall.toml, keys/{device}.json and wifi.toml, brought together. Not here: the image
+(assembly.py).
+"""
+
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hall_gateway.config import DeviceConfig, load_config, load_profile
+from hall_gateway.keys import DeviceKeys, KeyStore, KeyStoreError
+from hall_gateway.toml_input import ConfigError, nearest
+from hall_profiles import compile_config
+from hall_profiles.model import Board
+
+from hall_tools.errors import UserError
+from hall_tools.image import wifi
+
+
+class Order(NamedTuple):
+    """Config, identity and board of one device; `ident` holds its keys."""
+
+    config: dict[str, Any]
+    ident: dict[str, Any]
+    flash_mb: int
+
+    def __repr__(self) -> str:
+        return f"Order({self.config['device']}, {self.config['profile']})"
+
+
+class Hall:
+    """A hall's configuration folder; each method raises UserError."""
+
+    def __init__(self, hall_toml: Path) -> None:
+        try:
+            self._settings = load_config(hall_toml)
+        except ConfigError as error:
+            raise UserError(str(error), os.EX_CONFIG) from None
+        self._file = hall_toml
+        self._folder = hall_toml.parent
+
+    def order(self, device: str, profile_name: str | None = None) -> Order:
+        """What to build for `device`, which is enrolled and has its place in hall.toml.
+
+        With `profile_name` a device of another profile is refused.
+        """
+        entry = self._entry(device)
+        if profile_name not in (None, entry.profile):
+            raise UserError(f"{device}: {self._file} says {entry.profile}, not {profile_name}")
+        profile = load_profile(entry.profile)
+        if not isinstance(profile.board, Board):
+            raise UserError(
+                f"{device}: {profile.name} is a part of the gateway, so there is nothing to flash"
+            )
+        keys = self._keys(entry)
+        host, port = self._broker()
+        config = compile_config(
+            profile,
+            device=device,
+            hall=self._settings.hall,
+            broker_host=host,
+            broker_port=port,
+            tls="psk",
+            settings=entry.settings,
+        )
+        ident = {
+            "device": device,
+            "psk": keys.psk,
+            "wifi": wifi.networks(self._folder),
+            "claim": keys.claim,
+        }
+        return Order(config, ident, profile.board.flash_mb)
+
+    def _entry(self, device: str) -> DeviceConfig:
+        known = {entry.id: entry for entry in self._settings.devices}
+        if device not in known:
+            raise UserError(
+                f"{self._file}: no [[device]] has the id {device}; {nearest(device, known)}"
+            )
+        return known[device]
+
+    def _keys(self, entry: DeviceConfig) -> DeviceKeys:
+        device, store = entry.id, KeyStore(self._folder / "keys")
+        try:
+            keys = store.get(device)
+        except KeyStoreError as error:
+            raise UserError(str(error), os.EX_NOPERM) from None
+        again = f"run: hall enroll {device}"
+        if keys is None:
+            raise UserError(f"{device}: not enrolled: there is no {store.path(device)}; {again}")
+        if keys.revoked is not None:
+            raise UserError(f"{device}: revoked at {keys.revoked}; to have it back, {again}")
+        if keys.profile != entry.profile:
+            raise UserError(
+                f"{device}: enrolled as {keys.profile}, but {self._file} says {entry.profile}; "
+                f"{again}"
+            )
+        return keys
+
+    def _broker(self) -> tuple[str, int]:
+        """Where devices find the broker: never by a name, which they would have to look up."""
+        broker = self._settings.broker
+        if broker.device_host is not None:
+            return broker.device_host, broker.device_port
+        raise UserError(
+            f"{self._file}: [broker]: device_host is missing: at which address devices reach this "
+            'gateway; right: its IPv4 address in their network, e.g. "192.168.1.10"',
+            os.EX_CONFIG,
+        )
