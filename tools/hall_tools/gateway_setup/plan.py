@@ -64,13 +64,13 @@ def make_plan(machine: Machine, program: Path) -> Plan:
     return Plan(steps, [*_settings_notes(broker), *_program_notes(machine, program)])
 
 
-def broker_conf(local_port: int, psk_port: int = layout.PSK_PORT, folder: str = "") -> str:
-    """mosquitto's file; `folder` is where its own files lie, when not in /etc."""
+def broker_conf(local_port: int) -> str:
+    """mosquitto's file, with the gateway's listener on that port of loopback."""
     return _fill(
         "mosquitto.conf",
         local_port=str(local_port),
-        psk_port=str(psk_port),
-        folder=folder or _broker_file("").rstrip("/"),
+        psk_port=str(layout.PSK_PORT),
+        folder=_broker_file(""),
     )
 
 

@@ -1,0 +1,222 @@
+"""What `hall gateway setup` writes, given to the programs that read it: systemd and mosquitto."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import paho.mqtt.publish as publish
+import pytest
+from hall_gateway.config import BrokerConfig, load_config
+from hall_tools.doctor.mqtt_login import LoginError, RefusedError, log_in
+from hall_tools.doctor.tls_psk import Answer, handshake
+from support import micropython
+from support.installed import DEVICES, Installation
+from support.link_device import LinkDevice
+from support.mosquitto import Mosquitto
+
+INTRUDER = Path(__file__).with_name("mp_psk_client.py")
+MOSQUITTO_UNIT = Path("/lib/systemd/system/mosquitto.service")
+
+
+@pytest.fixture
+def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Installation]:
+    with Mosquitto(tmp_path / "upstream") as upstream:
+        yield Installation(tmp_path / "root", monkeypatch, upstream.port)
+
+
+def dry_run(root: Path) -> dict[str, Any]:
+    """What `hall gateway setup --dry-run` would write, by path."""
+    command = ["gateway", "setup", "--dry-run", "--json", "--root", str(root)]
+    done = subprocess.run(
+        [sys.executable, "-c", "from hall_tools.cli import main; main()", *command],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return {step["step"]: step for step in json.loads(done.stdout)["steps"]}
+
+
+def verify(folder: Path, unit: str) -> str:
+    """What systemd has to say of a unit in `folder`, which is all it knows beside its own."""
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(folder / unit)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "SYSTEMD_UNIT_PATH": f"{folder}:/lib/systemd/system"},
+    )
+    return done.stderr + ("" if done.returncode == 0 else f"exit code {done.returncode}")
+
+
+def units(root: Path, folder: Path) -> Path:
+    """The units of a dry run, and Debian's mosquitto, which they add to."""
+    written = dry_run(root)
+    for path in ("hallkit-gateway.service", "mosquitto.service.d/hallkit.conf"):
+        file = folder / path
+        file.parent.mkdir(parents=True)
+        file.write_text(written[f"/etc/systemd/system/{path}"]["text"])
+    shutil.copy(MOSQUITTO_UNIT, folder)
+    return folder
+
+
+def test_systemd_has_nothing_to_say_of_the_units(tmp_path: Path) -> None:
+    (tmp_path / "root").mkdir()
+    folder = units(tmp_path / "root", tmp_path / "units")
+    assert verify(folder, "hallkit-gateway.service") == ""
+    assert verify(folder, "mosquitto.service") == ""
+    assert not list((tmp_path / "root").iterdir())
+
+
+def test_systemd_would_say_something(tmp_path: Path) -> None:
+    """That the check above can fail: with a misspelt setting, and with a program that is away."""
+    (tmp_path / "root").mkdir()
+    folder = units(tmp_path / "root", tmp_path / "units")
+    unit = folder / "hallkit-gateway.service"
+    right = unit.read_text()
+    unit.write_text(right.replace("WatchdogSec", "WatchDogSec"))
+    assert "WatchDogSec" in verify(folder, unit.name)
+    unit.write_text(right.replace("/bin/hall ", "/bin/away "))
+    assert "away" in verify(folder, unit.name)
+
+
+def test_the_unit_leaves_little_to_whoever_breaks_in(tmp_path: Path) -> None:
+    (tmp_path / "root").mkdir()
+    folder = units(tmp_path / "root", tmp_path / "units")
+    done = subprocess.run(
+        [
+            *("systemd-analyze", "security", "--offline=true", "--threshold=20", "--no-pager"),
+            str(folder / "hallkit-gateway.service"),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+async def test_an_event_goes_the_whole_way(installation: Installation, tmp_path: Path) -> None:
+    """A device's own MicroPython by TLS-PSK, mosquitto, and the gateway by its login."""
+    psk = installation.psk("count-1")
+    with installation.broker, installation.gateway(tmp_path / "gateway") as gateway:
+        device = LinkDevice(installation.psk_port, tmp_path, device="count-1", psk=psk)
+        async with device:
+            last = await device.append(3)
+            await device.until(lambda report: report["acked"] == last)
+        assert gateway.rows("SELECT device, seq FROM events ORDER BY seq") == [
+            ("count-1", seq) for seq in range(1, last + 1)
+        ]
+
+
+class Client:
+    """A client with a device's key, but not its firmware: mp_psk_client.py."""
+
+    def __init__(self, tmp_path: Path, port: int, **told: Any) -> None:
+        file = tmp_path / f"{told['identity']}.json"
+        defaults = {"port": port, "client_id": "x", "subscribe": [], "publish": []}
+        file.write_text(json.dumps(defaults | told))
+        argv, environment = micropython.command(INTRUDER, str(file))
+        self._process = subprocess.Popen(
+            argv, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def until(self, wanted: str) -> list[str]:
+        """The lines that it prints, up to the first that begins like this."""
+        assert self._process.stdout is not None
+        lines: list[str] = []
+        while not lines or not lines[-1].startswith(wanted):
+            line = self._process.stdout.readline()
+            assert line, f"it ended: {lines}"
+            lines.append(line.strip())
+        return lines
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate("end\n", timeout=20)
+
+
+def test_no_device_speaks_for_another_or_hears_what_is_not_for_it(
+    installation: Installation, tmp_path: Path
+) -> None:
+    """Seen from the other device's side, and from the gateway's."""
+    login = load_config(installation.config).broker
+    port = installation.psk_port
+    victim = {"identity": "count-1", "psk": installation.psk("count-1")}
+    intruder = {"identity": "kp-1", "psk": installation.psk("kp-1")}
+    spoken = [
+        ["device/v1/count-1/up/online", "1"],
+        ["device/v1/count-1/down/cmd", "forged"],
+        ["device/v1/kp-1/up/online", "0"],
+    ]
+    with (
+        installation.broker,
+        installation.gateway(tmp_path / "gateway") as gateway,
+        Client(tmp_path, port, **victim, subscribe=["device/v1/count-1/down/#"]) as other,
+    ):
+        other.until("published")
+        with Client(
+            tmp_path, port, **intruder, subscribe=["#", "device/v1/count-1/down/#"], publish=spoken
+        ) as forger:
+            forger.until("published")
+            messages = [(f"device/v1/{name}/down/cmd", f"to {name}") for name in DEVICES]
+            publish.multiple(
+                [(topic, text, 1, False) for topic, text in reversed(messages)],
+                port=login.port,
+                auth={"username": "gateway", "password": login.password() or ""},
+            )
+            # Each is the last that could come.
+            heard = forger.until("heard device/v1/kp-1/down/cmd")
+            assert heard == ["heard device/v1/kp-1/down/cmd to kp-1"]
+            heard = other.until("heard device/v1/count-1/down/cmd to")
+            assert heard == ["heard device/v1/count-1/down/cmd to count-1"]
+        installation.await_rows(gateway, "SELECT 1 FROM devices WHERE device = 'kp-1'")
+        assert gateway.rows("SELECT device, online FROM devices") == [("kp-1", 0)]
+
+
+@pytest.mark.parametrize("identity", ["kp-1", "kp-9"], ids=["wrong key", "no such device"])
+def test_a_key_that_is_not_the_devices(
+    installation: Installation, tmp_path: Path, identity: str
+) -> None:
+    told = {"identity": identity, "psk": "0e" * 32}
+    with installation.broker, Client(tmp_path, installation.psk_port, **told) as client:
+        client.until("refused")
+
+
+def test_a_revoked_key_is_refused_without_a_restart(installation: Installation) -> None:
+    keys = bytes.fromhex(installation.psk("kp-1"))
+    with installation.broker as broker:
+        assert handshake("127.0.0.1", broker.psk_port, "kp-1", keys) is Answer.ACCEPTED
+        installation.keys.revoke("kp-1")
+        installation.setup()  # writes both files again
+        broker.reload()
+        other = bytes.fromhex(installation.psk("count-1"))
+        assert handshake("127.0.0.1", broker.psk_port, "count-1", other) is Answer.ACCEPTED
+        assert handshake("127.0.0.1", broker.psk_port, "kp-1", keys) is Answer.REFUSED
+
+
+def test_only_the_gateways_login_comes_in_by_loopback(
+    installation: Installation, tmp_path: Path
+) -> None:
+    right = load_config(installation.config).broker
+    wrong = tmp_path / "wrong"
+    wrong.write_text("guessed\n")
+    with installation.broker:
+        log_in(right, "device/v1/kp-1/up/online")
+        for settings in (
+            BrokerConfig(port=right.port),
+            BrokerConfig(port=right.port, username="gateway", password_file=wrong),
+            BrokerConfig(port=right.port, username="kp-1", password_file=right.password_file),
+        ):
+            with pytest.raises(RefusedError):
+                log_in(settings, "device/v1/kp-1/up/online")
+        with pytest.raises(LoginError):
+            log_in(BrokerConfig(port=installation.psk_port), "x")
