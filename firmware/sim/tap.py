@@ -15,9 +15,6 @@ from report import emit, emit_bytes
 
 # Shorter gaps flicker, longer ones are seen as a dark panel: the dark half of a slow blink is one.
 _DARK_US = 200_000
-# Places in a description, and the words of a log: firmware/native/scan.h, SCAN_LOG_WORDS.
-_SCANS, _GROUPS = 9, 10
-_LOG_WORDS, _ROW_WORDS = 3, 16
 
 
 class Tap:
@@ -36,9 +33,10 @@ class Tap:
         It is made once, as the panel is: later the heap has no piece so large.
         """
         if description is not self._description:
-            clocks = 8 * description[_GROUPS]
-            words = _LOG_WORDS + clocks + description[_SCANS] * (_ROW_WORDS + clocks)
-            self._log = array("I", bytes(4 * words))
+            # The firmware's, which is there by now.
+            from hall.drivers.description import log_bytes
+
+            self._log = array("I", bytes(log_bytes(description)))
             self._description = description
         self._began_us = time.ticks_us()
         self._log[0] = self._pads.out & 0xFFFFFFFF

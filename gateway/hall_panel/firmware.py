@@ -80,8 +80,6 @@ class Hal:
 class Player:
     """In the place of the native module: the same C code, which plays into a log."""
 
-    version = _scan.version
-
     def __init__(self, hal: Hal) -> None:
         self.picture = b""
         self.log = b""
