@@ -1,0 +1,30 @@
+"""`hall revoke`: devices are shut out.
+
+Here: options and output. Not here: what it does (hall_tools.enrolment).
+"""
+
+import json
+from typing import Annotated
+
+import typer
+
+from hall_tools.commands.enroll import CONFIG, ConfigOption, JsonOption, print_broker
+from hall_tools.enrolment import Enrolment
+
+
+def revoke(
+    devices: Annotated[list[str], typer.Argument(metavar="DEVICE...", help="Devices' ids.")],
+    config: ConfigOption = CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """Shut devices out at once: their keys, their connections, their events.
+
+    Their places stay, for hall replace or for the same ids enrolled again.
+    """
+    told = Enrolment(config).revoke(devices)
+    if as_json:
+        print(json.dumps({"revoked": devices, "broker": told.value}))
+        return
+    for device in devices:
+        print(f"{device}: revoked")
+    print_broker(told, config)
