@@ -36,6 +36,15 @@ class Picture:
         text = any_colour.to_bytes(row * self.height, "big")
         return [text[at : at + row].hex() for at in range(0, len(text), row)]
 
+    def dots(self) -> list[list[int]]:
+        """Of each row, the sum of each LED's lit colours: 1 red, 2 green, 4 blue."""
+        rows = [[0] * self.width for _ in range(self.height)]
+        for plane, octets in enumerate(self.planes):
+            for place in range(self.width * self.height):
+                lit = octets[place // 8] >> 7 - place % 8 & 1
+                rows[place // self.width][place % self.width] |= lit << plane
+        return rows
+
     def panel(self) -> dict[str, Any]:
         """What stands after "panel" in the lines of a simulated device: `w`, `h`, `rows` of any
         colour, and `colours`, the rows of each plane, when there are several."""

@@ -80,7 +80,7 @@ def test_without_a_file_it_is_drawn_in_the_terminal():
 def test_colours_go_to_a_terminal_that_has_them(monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLORTERM", "truecolor")
-    red, yellow = "38;2;255;59;48", "38;2;255;196;0"
+    red, yellow = "38;2;255;74;61", "38;2;255;201;51"
     call, caution = (
         shown("--profile", HUB75, *options) for options in (CALL, ("--view", "caution"))
     )

@@ -1,95 +1,90 @@
-"""A display's picture in a terminal, in the colours of its LEDs.
+"""A display's picture on a terminal, dot by dot or digit by digit.
 
-Here: half blocks (one column a LED), braille for narrow terminals (two columns of LEDs a
-character), and seven segments in three lines. Not here: how a picture comes about (`hall_panel`).
+Here: half blocks (one column a dot), braille for narrow terminals (two columns of dots a
+character), and seven segments in three lines. Not here: where on a screen it stands, and how a
+picture comes about (`hall_panel`).
 """
 
-from hall_panel.digits_png import Digits
-from hall_panel.picture import Picture
-from rich.color import Color
+from collections import Counter
+from collections.abc import Sequence
+from itertools import groupby
+
 from rich.style import Style
 from rich.text import Text
 
-_LED = {
-    1: "#ff3b30",
-    2: "#30e060",
-    3: "#ffc400",
-    4: "#3b7bff",
-    5: "#ff50ff",
-    6: "#30e0ff",
-    7: "#ffffff",
-}
-"""What a terminal shows for the sum of a LED's lit colours: red 1, green 2, blue 4."""
-_BOARD = Color.parse("#121214")
+Dots = Sequence[Sequence[int]]
+"""Of each row, the sum of each dot's lit colours: 1 red, 2 green, 4 blue."""
+
+Palette = Sequence[str]
+"""The colour on the terminal of each such sum, that of a dark dot first."""
+
+PALETTE: Palette = (
+    *("#141414", "#ff4a3d", "#3dd35a", "#ffc933"),
+    *("#4a7dff", "#e85cff", "#45d8e8", "#f4f4f4"),
+)
+
 _BRAILLE = 0x2800
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 """Unicode's bit for each dot of a braille pattern, by row and column."""
 
 
-def draw(picture: Picture | Digits, columns: int) -> Text:
-    """The picture for a terminal of so many columns. Without colours it is still readable."""
-    if isinstance(picture, Digits):
-        return _segments(picture)
-    return _half_blocks(picture) if picture.width <= columns else _braille(picture)
-
-
-def _colours(picture: Picture) -> list[list[int]]:
-    """Of each row, the sum of each LED's lit colours."""
-    rows = [[0] * picture.width for _ in range(picture.height)]
-    for plane, octets in enumerate(picture.planes):
-        for place in range(picture.width * picture.height):
-            lit = octets[place // 8] >> 7 - place % 8 & 1
-            rows[place // picture.width][place % picture.width] |= lit << plane
-    return rows
-
-
-def _half_blocks(picture: Picture) -> Text:
-    rows = _colours(picture)
+def half_blocks(dots: Dots, palette: Palette = PALETTE) -> Text:
+    """Half as many lines as there are rows."""
     text = Text(no_wrap=True)
-    for y in range(0, picture.height, 2):
-        for upper, lower in zip(rows[y], rows[y + 1], strict=True):
-            if upper == lower:
-                text.append("█" if upper else " ", _style(upper, 0))
-            elif upper:
-                text.append("▀", _style(upper, lower))
-            else:
-                text.append("▄", _style(lower, 0))
-        text.append("\n")
-    text.right_crop()
+    for y in range(0, len(dots), 2):
+        for (upper, lower), run in groupby(zip(dots[y], dots[y + 1], strict=True)):
+            char, ink, ground = _half_block(upper, lower)
+            style = Style(color=palette[ink], bgcolor=palette[ground])
+            text.append(char * len(list(run)), style)
+        if y + 2 < len(dots):
+            text.append("\n")
     return text
 
 
-def _braille(picture: Picture) -> Text:
-    rows = _colours(picture)
+def braille(dots: Dots, palette: Palette = PALETTE) -> Text:
+    """A quarter as many lines as there are rows, half as wide.
+
+    A character has one colour: that of most of its lit dots.
+    """
     text = Text(no_wrap=True)
-    for y in range(0, picture.height, 4):
-        for x in range(0, picture.width, 2):
-            pattern = colour = 0
-            for row, bits in enumerate(_DOTS):
-                for column, bit in enumerate(bits):
-                    lit = rows[y + row][x + column]
-                    pattern |= bit if lit else 0
-                    colour |= lit
-            text.append(chr(_BRAILLE + pattern), _style(colour, 0))
-        text.append("\n")
-    text.right_crop()
+    for y in range(0, len(dots), 4):
+        cells = (_cell(dots, x, y) for x in range(0, len(dots[y]), 2))
+        for ink, run in groupby(cells, key=lambda cell: cell[1]):
+            style = Style(color=palette[ink], bgcolor=palette[0])
+            text.append("".join(char for char, _ in run), style)
+        if y + 4 < len(dots):
+            text.append("\n")
     return text
 
 
-def _style(colour: int, behind: int) -> Style:
-    return Style(
-        color=_LED[colour] if colour else None,
-        bgcolor=Color.parse(_LED[behind]) if behind else _BOARD,
-    )
-
-
-def _segments(digits: Digits) -> Text:
-    """Each digit three characters wide, and its dot behind it."""
+def segments(digits: bytes) -> Text:
+    """Seven segments and a dot a digit: DP A B C D E F G from bit 7. Each digit is three characters
+    wide, and its dot stands behind it."""
     lines = [" ", " ", " "]
-    for lit in digits.segments:
+    for lit in digits:
         dot, a, b, c, d, e, f, g = (bool(lit >> bit & 1) for bit in range(7, -1, -1))
         lines[0] += f" {'_' if a else ' '}  "
         lines[1] += f"{'|' if f else ' '}{'_' if g else ' '}{'|' if b else ' '} "
         lines[2] += f"{'|' if e else ' '}{'_' if d else ' '}{'|' if c else ' '}"
         lines[2] += "." if dot else " "
-    return Text("\n".join(lines), Style(color=_LED[1], bgcolor=_BOARD, bold=True), no_wrap=True)
+    return Text("\n".join(lines), Style(color=PALETTE[1], bgcolor=PALETTE[0]), no_wrap=True)
+
+
+def _half_block(upper: int, lower: int) -> tuple[str, int, int]:
+    """The character for two dots, the colour of its ink, and that of its ground."""
+    if upper == lower:
+        return "█" if upper else " ", upper, upper
+    return ("▀", upper, lower) if upper else ("▄", lower, upper)
+
+
+def _cell(dots: Dots, x: int, y: int) -> tuple[str, int]:
+    """A braille character and its colour."""
+    code = _BRAILLE
+    colours: Counter[int] = Counter()
+    for row, bits in enumerate(_DOTS):
+        for column, bit in enumerate(bits):
+            colour = dots[y + row][x + column]
+            if colour:
+                code += bit
+                colours[colour] += 1
+    return chr(code), colours.most_common(1)[0][0] if colours else 0

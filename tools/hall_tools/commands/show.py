@@ -19,6 +19,7 @@ from hall_panel.preview import Preview, as_png, preview
 from hall_profiles import PayloadError, Profile, ProfileError, load, validate_desired
 from hall_profiles.model import View as FieldsOfView
 from rich.console import Console
+from rich.text import Text
 
 from hall_tools import dots, gallery
 from hall_tools.errors import UserError
@@ -92,7 +93,7 @@ def show(
         print(f"{png}: {png.stat().st_size:,} bytes")
     else:
         console = Console(highlight=False)
-        console.print(dots.draw(shown.picture, console.width))
+        console.print(_drawn(shown.picture, console.width))
     _print_notes(shown)
 
 
@@ -186,6 +187,14 @@ def _picture(picture: Picture | Digits) -> dict[str, object]:
     if isinstance(picture, Digits):
         return {"segments": list(picture.segments)}
     return {"panel": picture.panel()}
+
+
+def _drawn(picture: Picture | Digits, columns: int) -> Text:
+    """The picture for a terminal of so many columns. Without colours it is still readable."""
+    if isinstance(picture, Digits):
+        return dots.segments(picture.segments)
+    draw = dots.half_blocks if picture.width <= columns else dots.braille
+    return draw(picture.dots())
 
 
 def _print_notes(shown: Preview) -> None:

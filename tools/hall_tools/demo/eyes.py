@@ -32,11 +32,17 @@ class Picture:
     rows: Shape
     planes: tuple[Shape, ...] = ()
 
-    def colour(self, x: int, y: int) -> int:
-        """The sum of 1 red, 2 green, 4 blue; 0 for a dark pixel, 1 for a lit one of one colour."""
-        shift = self.width - 1 - x
+    def dots(self) -> list[list[int]]:
+        """Of each row, the sum of each pixel's lit colours: 1 red, or lit in the one that there is;
+        2 green, 4 blue."""
         planes = self.planes or (self.rows,)
-        return sum((rows[y] >> shift & 1) << plane for plane, rows in enumerate(planes))
+        return [
+            [
+                sum((row >> shift & 1) << plane for plane, row in enumerate(rows))
+                for shift in range(self.width - 1, -1, -1)
+            ]
+            for rows in zip(*planes, strict=True)
+        ]
 
     def part(self, x: int, y: int, width: int) -> Shape:
         """The 16 rows from `y`, cut to `width` columns from `x`."""

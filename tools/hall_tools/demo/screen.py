@@ -1,7 +1,7 @@
 """The hall on a terminal, live.
 
 Here: which field goes where at which size, and when it is drawn. Not here: what a field says
-(panels.py), and how a panel's dots are drawn (led.py).
+(panels.py), and how a panel's dots are drawn (hall_tools.dots).
 """
 
 import asyncio
@@ -17,7 +17,8 @@ from rich.live import Live
 from rich.panel import Panel
 from rich.text import Text
 
-from hall_tools.demo import led, panels
+from hall_tools import dots
+from hall_tools.demo import panels
 from hall_tools.demo.eyes import Picture
 from hall_tools.demo.hall import Hall
 from hall_tools.demo.layout import WINDOWS
@@ -32,17 +33,11 @@ IDLE_S = 1.0
 PICTURE_SIZE = 134, 40
 """Columns and lines of a saved picture."""
 
-_LED_COLOURS: dict[str, led.Palette] = {
+_LED_COLOURS: dict[str, dots.Palette] = {
     "1": ("#2b0d0b", "#ff4a3d"),
     "2": ("#2a1c06", "#ffb020"),
 }
 """Of a window's panel that has one colour."""
-
-_MIXED_COLOURS: led.Palette = (
-    *("#141414", "#ff4a3d", "#3dd35a", "#ffc933"),
-    *("#4a7dff", "#e85cff", "#45d8e8", "#f4f4f4"),
-)
-"""Of a panel that has several."""
 
 _WIDE = 134
 _NARROW = 100
@@ -136,12 +131,12 @@ class Screen:
 
     def _window(self, window: Window, width: int) -> Layout:
         picture = window.display.picture or Picture(64, 16, (0,) * 16)
-        palette = _MIXED_COLOURS if picture.planes else _LED_COLOURS[window.id]
+        palette = dots.PALETTE if picture.planes else _LED_COLOURS[window.id]
         # A P10 panel is twice as large as an F3.75 of as many dots, and so it is drawn.
         fine = width >= _WIDE or (width >= _NARROW and picture.height == 16)
-        dots = led.half_blocks(picture, palette) if fine else led.braille(picture, palette)
+        draw = dots.half_blocks if fine else dots.braille
         panel = Panel(
-            Align.center(dots, vertical="middle"),
+            Align.center(draw(picture.dots(), palette), vertical="middle"),
             title=Text(f"窗口 Window {window.id} {WINDOWS[window.id]} ").append_text(
                 panels.keypad_line(window)
             ),

@@ -1,6 +1,6 @@
 """A panel's dots on a terminal: each in its place and in its colour."""
 
-from hall_tools.demo import led
+from hall_tools import dots
 from hall_tools.demo.eyes import Picture
 from rich.text import Text
 
@@ -24,17 +24,16 @@ def styled(text: Text) -> list[tuple[str, str, str]]:
 
 def test_a_picture_of_several_colours_is_read_in_all_of_them():
     assert MIXED.rows == (0b0111, 0b1110)
-    assert [MIXED.colour(x, 0) for x in range(4)] == [0, 1, 2, 3]
-    assert [MIXED.colour(x, 1) for x in range(4)] == [3, 2, 1, 0]
+    assert MIXED.dots() == [[0, 1, 2, 3], [3, 2, 1, 0]]
 
 
 def test_of_one_colour_a_dot_is_lit_or_dark():
     picture = Picture.of_panel({"w": 4, "h": 2, "rows": ["7", "e"]})
-    assert [picture.colour(x, 0) for x in range(4)] == [0, 1, 1, 1]
+    assert picture.dots() == [[0, 1, 1, 1], [1, 1, 1, 0]]
 
 
 def test_half_blocks_have_two_colours():
-    assert styled(led.half_blocks(MIXED, PALETTE)) == [
+    assert styled(dots.half_blocks(MIXED.dots(), PALETTE)) == [
         ("▄", "yellow", "black"),
         ("▀", "red", "green"),
         ("▀", "green", "red"),
@@ -44,7 +43,7 @@ def test_half_blocks_have_two_colours():
 
 def test_half_blocks_of_the_same_dots_are_one_piece():
     picture = Picture(8, 4, (0xFF, 0xFF, 0x0F, 0x0F))
-    assert styled(led.half_blocks(picture, PALETTE)) == [
+    assert styled(dots.half_blocks(picture.dots(), PALETTE)) == [
         ("████████", "red", "red"),
         ("    ", "black", "black"),
         ("████", "red", "red"),
@@ -56,8 +55,8 @@ def test_braille_takes_the_colour_of_most_of_its_dots():
     red, green = (0b1000, 0, 0, 0), (0b0100, 0b1000, 0, 0)
     picture = Picture(4, 4, rows, (red, green))
     # Left a cell of a red and two green dots.
-    assert styled(led.braille(picture, PALETTE)) == [
+    assert styled(dots.braille(picture.dots(), PALETTE)) == [
         ("⠋", "green", "black"),
         ("⠀", "black", "black"),
     ]
-    assert styled(led.braille(Picture(4, 4, rows), PALETTE))[0] == ("⠋", "red", "black")
+    assert styled(dots.braille(Picture(4, 4, rows).dots(), PALETTE))[0] == ("⠋", "red", "black")
