@@ -104,7 +104,6 @@ class Installation:
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch, upstream_port: int) -> None:
         self.machine = OwnMachine(root)
         self.port, self.psk_port = free_port(), free_port()
-        monkeypatch.setattr(layout, "PSK_PORT", self.psk_port)
         monkeypatch.setenv("RUNTIME_DIRECTORY", str(self.machine.path(layout.RUNTIME)))
         self.config = self.machine.path(layout.CONFIG)
         self.config.parent.mkdir(parents=True)
@@ -121,7 +120,8 @@ class Installation:
         login = 'username = "gateway"\npassword_file = "broker.password"\n'
         self.config.write_text(
             f'hall = "demo"\n[store]\npath = "{self.store}"\nmax_mb = 8\n'
-            f"[broker]\nport = {self.port}\n{login}[upstream]\nport = {upstream_port}\n{tables}",
+            f'[broker]\ndevice_host = "127.0.0.1"\ndevice_port = {self.psk_port}\n'
+            f"port = {self.port}\n{login}[upstream]\nport = {upstream_port}\n{tables}",
             encoding="utf-8",
         )
 

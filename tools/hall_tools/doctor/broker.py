@@ -3,22 +3,21 @@
 Here: what is seen from outside of it, and its key files. Not here: rights to files (rights.py).
 """
 
-import re
+import socket
 from collections.abc import Iterator, Sequence
 
+from hall_gateway.config import is_loopback
 from hall_gateway.keys import DeviceKeys, KeyStoreError
 
 from hall_tools.doctor.findings import Finding, Site, fault, good, warning
 from hall_tools.doctor.mqtt_login import LoginError, RefusedError, log_in, usable
 from hall_tools.doctor.tls_psk import Answer, HandshakeError, handshake
-from hall_tools.gateway_setup import layout
 from hall_tools.gateway_setup.broker_files import differences
 
 _LOG = "see why: sudo journalctl -u mosquitto -n 30; sudo tail /var/log/mosquitto/mosquitto.log"
 _RELOAD = "run: sudo systemctl reload mosquitto"
 _STRANGER = "hall-doctor"
 """An identity that is never enrolled: to hear how the broker refuses it."""
-_LISTENER = re.compile(r"^listener (\d+)[^#]*?$(?:\n(?!listener).*)*?\npsk_file ", re.MULTILINE)
 
 
 def key_files(site: Site) -> Iterator[Finding]:
@@ -67,14 +66,28 @@ def gateway_login(site: Site) -> Iterator[Finding]:
 
 def device_logins(site: Site) -> Iterator[Finding]:
     """The listener for devices speaks TLS-PSK, and has the key of each that is enrolled."""
-    port = psk_port(site)
-    if port is None:
+    if site.settings is None or site.settings.broker.mode == "embedded":
         return
-    where = f"the devices' listener, port {port}"
+    broker = site.settings.broker
+    place = (broker.device_host or "127.0.0.1", broker.device_port)
+    where = f"the devices' listener at {place[0]}:{place[1]}"
+    if broker.device_host is None:
+        yield fault(
+            "[broker] does not say where devices find it, so no flash image can be made",
+            f"put this machine's address into device_host of {site.config}: ip -4 -brief address",
+        )
+    elif is_loopback(broker.host) and not _is_own(broker.device_host):
+        yield fault(
+            f"[broker] device_host is {broker.device_host}, which this machine has not now, so "
+            "devices look for it in vain",
+            "have the router give this machine that address (ip -4 -brief address shows what it "
+            f"has), or correct it in {site.config} and flash the devices again",
+        )
+        return
     try:
         devices = [keys for keys in site.keys.devices() if keys.psk is not None]
-        handshake("127.0.0.1", port, _STRANGER, bytes(32))
-        refused = [keys.device for keys in devices if not _accepted(port, keys)]
+        handshake(*place, _STRANGER, bytes(32))
+        refused = [keys.device for keys in devices if not _accepted(place, keys)]
     except KeyStoreError:
         return  # key_files() says so
     except HandshakeError as error:
@@ -86,19 +99,19 @@ def device_logins(site: Site) -> Iterator[Finding]:
         yield good(f"{where}: speaks TLS-PSK and takes the keys of {len(devices)} devices")
 
 
-def psk_port(site: Site) -> int | None:
-    """Where mosquitto's file has it listen for devices; None when that is not known."""
-    try:
-        text = site.machine.path(layout.BROKER_CONF).read_text(encoding="utf-8")
-    except OSError:
-        return layout.PSK_PORT if site.production else None
-    found = _LISTENER.search(text)
-    return int(found.group(1)) if found else layout.PSK_PORT
+def _is_own(address: str) -> bool:
+    """Whether this machine has that address now: only then can it be bound."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            return False
+    return True
 
 
-def _accepted(port: int, keys: DeviceKeys) -> bool:
+def _accepted(place: tuple[str, int], keys: DeviceKeys) -> bool:
     assert keys.psk is not None
-    answer = handshake("127.0.0.1", port, keys.device, bytes.fromhex(keys.psk))
+    answer = handshake(*place, keys.device, bytes.fromhex(keys.psk))
     return answer is Answer.ACCEPTED
 
 

@@ -19,10 +19,6 @@ BROKER_MAIN = "/etc/mosquitto/mosquitto.conf"
 BROKER_CONF = "/etc/mosquitto/conf.d/hallkit.conf"
 BROKER_DROP_IN = f"{UNITS}/{BROKER_SERVICE}.d/hallkit.conf"
 
-PSK_PORT = 8883
-"""MQTT over TLS, of IANA's register."""
-LOCAL_PORT = 1883
-
 KEYS = Path("keys")
 BROKER_FOLDER = Path("mosquitto")
 WIFI = Path("wifi.toml")

@@ -35,15 +35,14 @@ class Account:
         return self._has(found, bits) and all(self._has(parent, 1) for parent in parents)
 
     def _has(self, found: os.stat_result, bits: int) -> bool:
+        return self.has(found.st_uid, found.st_gid, found.st_mode, bits)
+
+    def has(self, uid: int, gid: int, mode: int, bits: int) -> bool:
+        """Whether the account has all of `bits` on a file of that owner, group and mode."""
         if self.uid == 0:
-            return not bits & 1 or bool(found.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH))
-        if found.st_uid == self.uid:
-            shift = 6
-        elif found.st_gid in self.groups:
-            shift = 3
-        else:
-            shift = 0
-        return found.st_mode >> shift & bits == bits
+            return not bits & 1 or bool(mode & (S_IXUSR | S_IXGRP | S_IXOTH))
+        shift = 6 if uid == self.uid else 3 if gid in self.groups else 0
+        return mode >> shift & bits == bits
 
 
 class CommandError(Exception):

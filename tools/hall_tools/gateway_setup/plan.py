@@ -4,6 +4,7 @@ Here: which steps, in which order, and what is in the files. Not here: how a ste
 (steps.py), a file's fixed text (templates/).
 """
 
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-from hall_gateway.config import GatewayConfig, MqttConfig, load_config
+from hall_gateway.config import BrokerConfig, GatewayConfig, load_config
 from hall_gateway.keys import KeyStore, KeyStoreError
 from hall_gateway.toml_input import ConfigError, parse_toml
 from hall_panel.raspberry_pi import DEVICE as GPIO_DEVICE
@@ -26,6 +27,7 @@ from hall_tools.gateway_setup.steps import Call, File, Folder, Later, Secret, Se
 
 _HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
 _UNIT = f"{layout.UNITS}/{layout.SERVICE}"
+_ADDRESSES = ("ip", "-json", "-4", "address", "show", "scope", "global")
 _ENABLED = f"{layout.UNITS}/multi-user.target.wants/{layout.SERVICE}"
 
 
@@ -52,10 +54,10 @@ def make_plan(machine: Machine, program: Path) -> Plan:
         Folder(f"{layout.FOLDER}/{layout.KEYS}", layout.USER, 0o700),
         Folder(_broker_file(""), layout.BROKER_USER, 0o700),
         Folder(layout.STATE, layout.USER, 0o750),
-        Settings(layout.CONFIG, _text("hall.toml")),
+        Settings(layout.CONFIG, _fill("hall.toml", device_host=_device_host(machine))),
         *_logins(machine, username, password),
         Call(f"{_broker_file('psk')} and acl", _keys_due, _write_keys),
-        File(layout.BROKER_CONF, broker_conf(broker.port)),
+        File(layout.BROKER_CONF, broker_conf(broker)),
         File(layout.BROKER_DROP_IN, _text("mosquitto.service.conf")),
         File(_UNIT, unit(settings, program)),
         Call(f"start {layout.SERVICE} at boot", _enable_due, _enable),
@@ -64,12 +66,12 @@ def make_plan(machine: Machine, program: Path) -> Plan:
     return Plan(steps, [*_settings_notes(broker), *_program_notes(machine, program)])
 
 
-def broker_conf(local_port: int) -> str:
-    """mosquitto's file, with the gateway's listener on that port of loopback."""
+def broker_conf(broker: BrokerConfig) -> str:
+    """mosquitto's file, with the listeners where the gateway and the devices look for them."""
     return _fill(
         "mosquitto.conf",
-        local_port=str(local_port),
-        psk_port=str(layout.PSK_PORT),
+        local_port=str(broker.port),
+        psk_port=str(broker.device_port),
         folder=_broker_file(""),
     )
 
@@ -118,10 +120,23 @@ def _settings(machine: Machine) -> GatewayConfig:
             load_config(path)  # its errors name the file as it can be found now
             text = path.read_text(encoding="utf-8")
         else:
-            text = _text("hall.toml")
+            text = _fill("hall.toml", device_host="")
         return parse_toml(text, GatewayConfig, Path(layout.CONFIG))
     except ConfigError as error:
         raise UserError(str(error), os.EX_CONFIG) from None
+
+
+def _device_host(machine: Machine) -> str:
+    """The line of hall.toml with this machine's address, where there is one and only one."""
+    if machine.root == Path("/"):
+        try:
+            told = json.loads(machine.run(*_ADDRESSES))
+            found = [address["local"] for link in told for address in link["addr_info"]]
+        except (CommandError, ValueError, KeyError):
+            found = []
+        if len(found) == 1:
+            return f'device_host = "{found[0]}"'
+    return '# device_host = "192.168.1.10"'
 
 
 def _logins(machine: Machine, username: str, password: str) -> list[Step]:
@@ -222,7 +237,7 @@ def _running(service: str, needs: set[str]) -> Call:
     )
 
 
-def _settings_notes(broker: MqttConfig) -> list[str]:
+def _settings_notes(broker: BrokerConfig) -> list[str]:
     if broker.username is None:
         return [
             f"{layout.CONFIG}: [broker] has no login, and mosquitto lets nobody in without: add "
