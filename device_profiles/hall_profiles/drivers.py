@@ -17,7 +17,7 @@ class PinUse(NamedTuple):
     """What a driver does with a pin.
 
     `pull`: needs the chip's own pull resistor. `low_bank`: must be below GPIO 32, because a panel
-    is written through one pair of set/clear registers.
+    is scanned through the registers of GPIO 0 to 31 alone.
     """
 
     direction: Literal["in", "out", "adc"]
