@@ -5,7 +5,6 @@ Here: options, progress, tables. Not here: the measurements (`hall_tools.bench`)
 
 import json
 import os
-import sys
 from typing import Annotated
 
 import typer
@@ -24,6 +23,7 @@ from hall_tools.bench.report import (
     measure,
 )
 from hall_tools.commands import bench_eye
+from hall_tools.progress import progress
 
 app = typer.Typer(
     no_args_is_help=True, help="What the firmware costs, and what a person sees of it."
@@ -40,12 +40,8 @@ def refresh(
     Half a minute. Needs Debian's qemu-user, clang-22 and llvm-22, and MicroPython's unix port
     (hallkit[sim]). docs/benchmarks.md says what the figures mean.
     """
-    errors = Console(stderr=True)
-    if errors.is_terminal:
-        with errors.status("starting") as status:
-            report = measure(lambda what: status.update(f"measuring: {what}"))
-    else:
-        report = measure(lambda what: print(f"measuring: {what}", file=sys.stderr))
+    with progress() as heard:
+        report = measure(lambda what: heard(f"measuring: {what}"))
     if as_json:
         print(json.dumps(report.as_json(), ensure_ascii=False))
     else:

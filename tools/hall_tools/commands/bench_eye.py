@@ -5,9 +5,6 @@ Here: options, progress, tables. Not here: the displays' time and the promises (
 
 import json
 import os
-import sys
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -27,6 +24,7 @@ from hall_tools.bench.eye import (
     watch,
 )
 from hall_tools.errors import UserError
+from hall_tools.progress import progress
 
 
 def eye(
@@ -44,7 +42,7 @@ def eye(
     Exit code: 0 when all is seen as it should be, 70 when not.
     """
     seen: list[Seen] = []
-    with _progress() as heard:
+    with progress() as heard:
         for display in [_display(profile)] if profile else displays():
             heard(f"looking at {display.name}")
             try:
@@ -60,16 +58,6 @@ def eye(
     ]
     if broken:
         raise UserError("not as it should be:\n" + "\n".join(broken), os.EX_SOFTWARE)
-
-
-@contextmanager
-def _progress() -> Generator[Callable[[str], None]]:
-    errors = Console(stderr=True)
-    if errors.is_terminal:
-        with errors.status("starting") as status:
-            yield status.update
-    else:
-        yield lambda what: print(what, file=sys.stderr)
 
 
 def _display(name: str) -> Profile:
