@@ -60,11 +60,10 @@ class Core:
         """Commit what is queued, then release the store. Calls made later raise StoreError."""
         await self._writer.close()
 
-    async def follow(self, config: GatewayConfig) -> None:
-        """Windows, devices and rating of `config` in place of those until now: devices that went
-        are not heard any more, and what a replaced one was at goes on with the new one."""
+    async def follow(self, plan: Plan) -> None:
+        """`plan` in place of the one until now: devices that went are not heard any more, and what
+        a replaced one was at goes on with the new one."""
         now = self._clock()
-        plan = plan_of(config)
         await self._writer.run(lambda: self._heart.follow(plan, now))
 
     async def event(self, device: str, payload: bytes) -> Ack | None:

@@ -36,7 +36,7 @@ class Plan:
     """One hall. `windows` maps an id to its name, `window_s` is how long a rating may take.
 
     `revoked`: devices that must not be heard any more, also those whose place another has taken;
-    `replaced`: the id of each that has, and whose place it was.
+    `replaced`: the id of each of `devices` that has, and whose place it was.
     """
 
     hall: str
@@ -69,6 +69,7 @@ def plan_of(config: GatewayConfig) -> Plan:
         (revoked if device.revoked else devices)[device.id] = planned
         if device.replaces is not None:
             revoked[device.replaces] = replace(planned, id=device.replaces)
-            replaced[device.id] = device.replaces
+            if not device.revoked:
+                replaced[device.id] = device.replaces
     windows = {window.id: window.name for window in config.windows}
     return Plan(config.hall, windows, devices, config.rating.window_s, revoked, replaced)

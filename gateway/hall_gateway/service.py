@@ -29,6 +29,7 @@ from hall_gateway.devices_mqtt import DevicesMqtt
 from hall_gateway.hall_link import HallLink
 from hall_gateway.local_display import Gpio, LocalDisplay
 from hall_gateway.mqtt import MqttClient
+from hall_gateway.plan import plan_of
 from hall_gateway.settings_file import SettingsFile
 from hall_gateway.systemd import ServiceManager
 from hall_gateway.values import StoreError
@@ -88,7 +89,7 @@ class Gateway:
     async def follow(self, config: GatewayConfig) -> None:
         """Windows, devices and rating of `config` in place of those until now. Raises StoreError;
         then nothing has changed."""
-        await self.core.follow(config)
+        await self.core.follow(plan_of(config))
         self._devices.follow(config)
 
     async def run(self, stop: asyncio.Event) -> None:
