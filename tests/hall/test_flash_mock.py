@@ -1,7 +1,7 @@
 """`hall flash` as esptool does it, against boards that esp32-mock-bootloader plays."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,25 +14,15 @@ from hall_tools.image import Image
 from hall_tools.image.layout import SECTOR, partition
 from support.images import image
 from support.mock_board import MockBoard
+from support.mock_boards import bench
 
 Plug = Callable[..., MockBoard]
 
 
 @pytest.fixture
-def plug(tmp_path: Path):
-    """Boards, plugged in and taken off at the end; by number, so that one can come back."""
-    boards: list[MockBoard] = []
-
-    def plug_in(number: int = 1, transport: str = "pty", **how: object) -> MockBoard:
-        board = MockBoard(
-            tmp_path / f"board-{number}.bin", number=number, transport=transport, **how
-        )
-        boards.append(board.start())
-        return board.ready()
-
-    yield plug_in
-    for board in boards:
-        board.stop()
+def plug(tmp_path: Path) -> Iterator[Plug]:
+    for boards in bench(tmp_path):
+        yield boards.plug
 
 
 def put(mock: MockBoard, wanted: Image, wipe: bool = False) -> Flashed:

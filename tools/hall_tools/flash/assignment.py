@@ -3,7 +3,7 @@
 Here: pure logic, for boards that appear in any order, fail, and come back. Not here: flashing.
 
 A board that is one of the devices already stays it. Any other becomes the first device of the list
-that fits its chip and that no board has; when it fails, the device is free for the next board.
+that fits its chip and flash, and that no board has; when it fails, the next board may have it.
 """
 
 import os
@@ -19,7 +19,12 @@ class Wanted(NamedTuple):
 
     device: str
     chip: str
+    flash_mb: int
     generation: int
+
+    def words(self) -> str:
+        """The device, and the board that it needs."""
+        return f"{self.device} ({self.chip}, {self.flash_mb} MB)"
 
 
 class AlreadyDoneError(Exception):
@@ -41,7 +46,7 @@ class Assignment:
         self._taken: dict[str, str] = {}  # device -> MAC, while and after it is flashed
         self._done: dict[str, str] = {}  # MAC -> device
 
-    def take(self, mac: str, chip: str, was: str | None) -> Wanted:
+    def take(self, mac: str, chip: str, flash_mb: float, was: str | None) -> Wanted:
         """The device that the board with this MAC becomes; `was` is what it is now.
 
         Raises AlreadyDoneError; UserError when there is none for it.
@@ -58,7 +63,7 @@ class Assignment:
                     os.EX_USAGE,
                 )
             else:
-                chosen = self._next(mac, chip)
+                chosen = self._next(mac, chip, flash_mb)
             self._taken[chosen.device] = mac
             return chosen
 
@@ -92,18 +97,19 @@ class Assignment:
         self._ledger.check(wanted.device, wanted.generation, mac)
         return wanted
 
-    def _next(self, mac: str, chip: str) -> Wanted:
+    def _next(self, mac: str, chip: str, flash_mb: float) -> Wanted:
         free = [each for each in self._wanted.values() if self._is_free(each, mac)]
-        fitting = [each for each in free if each.chip == chip]
+        fitting = [each for each in free if each.chip == chip and each.flash_mb <= flash_mb]
         before = self._ledger.device_of(mac)
         for each in fitting:
             if each.device == before:
                 return each
         if fitting:
             return fitting[0]
-        waiting = ", ".join(f"{each.device} ({each.chip})" for each in free) or "none"
+        waiting = ", ".join(each.words() for each in free) or "none"
         raise UserError(
-            f"no device left for this board with an {chip}; without a board are: {waiting}"
+            f"no device left for this board with an {chip} and {flash_mb:g} MB flash; without a "
+            f"board are: {waiting}"
         )
 
     def _is_free(self, wanted: Wanted, mac: str) -> bool:

@@ -88,15 +88,20 @@ class Batch:
         Not `endless`: until what it names at first is through. Ctrl-C takes no more boards and
         waits for those begun; the second one gives up on them, too.
         """
+        before: set[str] = set()
         seen: set[str] = set()
         try:
             while True:
                 present = {port.name: port for port in ports()}
                 seen = {name for name in seen if name in present or self._busy(name)}
-                for name in present.keys() - seen:
-                    seen.add(name)
-                    if not self._assignment.knows(present[name].mac):
-                        self._begin(present[name])
+                # One that has just appeared may not be opened yet: udev sets its owner a little
+                # later.
+                settled = [port for port in present.values() if port.name in before or not endless]
+                for port in settled:
+                    if port.name not in seen and not self._assignment.knows(port.mac):
+                        self._begin(port)
+                    seen.add(port.name)
+                before = set(present)
                 running = any(map(self._busy, self._workers))
                 if not running and (not endless or not self._assignment.left()):
                     return
@@ -184,6 +189,7 @@ class Batch:
 
     def _take(self, board: Board) -> Wanted:
         try:
-            return self._assignment.take(board.mac, board.chip, occupant(board).device)
+            was = occupant(board).device
+            return self._assignment.take(board.mac, board.chip, board.flash_mb, was)
         except UserError as error:
             raise UserError(f"{board.port.name}: {error}", error.exit_code) from None

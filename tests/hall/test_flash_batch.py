@@ -1,0 +1,177 @@
+"""`hall flash` as it is typed: a hall's folder, mock boards, and one command."""
+
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hall_profiles import load
+from hall_tools.flash.image_file import read_image
+from hall_tools.image import Image, build
+from hall_tools.image.bases import Bases
+from hall_tools.image.ident import device_in
+from hall_tools.image.layout import partition
+from hall_tools.image.order import Hall
+from support.mock_board import MockBoard
+from support.mock_boards import Bench, HallFolder, bench
+
+KEYPADS = {f"kp-{number}": "keypad-5" for number in range(1, 9)}
+
+
+@pytest.fixture
+def boards(tmp_path: Path) -> Iterator[Bench]:
+    yield from bench(tmp_path)
+
+
+def image_of(hall: HallFolder, device: str) -> Image:
+    order = Hall(hall.toml).order(device)
+    return build(Bases(hall.bases).of(order), order.config, order.ident, order.flash_mb)
+
+
+def device_on(mock: MockBoard) -> str | None:
+    ident = partition("ident")
+    return device_in(mock.content[ident.offset : ident.offset + ident.size])
+
+
+def test_one_command_from_an_empty_board(tmp_path: Path, boards: Bench) -> None:
+    hall, mock = HallFolder(tmp_path, {"kp-1": "keypad-5"}), boards.plug()
+    done = hall.flash_json("kp-1", "--port", mock.port)
+    assert mock.content == image_of(hall, "kp-1").bytes
+    assert (done["device"], done["mac"], done["flashed"]["journal"]) == ("kp-1", mock.mac, "new")
+    assert hall.boards.stat().st_mode & 0o777 == 0o600
+    again = hall.flash("kp-1", "--port", mock.port)
+    assert "nothing differed, verified, journal kept" in again.stdout
+
+
+def test_one_changed_file_writes_less_than_a_tenth(tmp_path: Path, boards: Bench) -> None:
+    hall = HallFolder(tmp_path, {"kp-1": "keypad-5"}, app_bytes=1_000_000)
+    mock = boards.plug()
+    hall.flash("kp-1", "--port", mock.port)
+    first = mock.programmed
+    text = hall.toml.read_text()
+    hall.toml.write_text(text.replace('hall = "demo"', 'hall = "another"'))  # config.json
+    done = hall.flash_json("kp-1", "--port", mock.port)
+    assert mock.content == image_of(hall, "kp-1").bytes
+    assert 0 < done["flashed"]["written"] == mock.programmed - first < first / 10
+
+
+def test_an_image_from_a_file(tmp_path: Path, boards: Bench) -> None:
+    hall, mock = HallFolder(tmp_path, {"kp-1": "keypad-5"}), boards.plug()
+    file = tmp_path / "kp-1.bin"
+    file.write_bytes(image_of(hall, "kp-1").bytes)
+    hall.flash("--image", str(file), "--port", mock.port)
+    assert mock.content == file.read_bytes()
+    image, built = read_image(file), image_of(hall, "kp-1")
+    assert image.regions == built.regions
+    assert (image.device, image.profile, image.chip) == ("kp-1", "keypad-5", built.chip)
+
+
+@pytest.mark.parametrize(
+    ("where", "complaint"),
+    [
+        (0x1010, "its MicroPython is damaged; make it again"),
+        (0x8004, "not an image of ours: another partition table"),
+        (0x12000, "its MicroPython is damaged; make it again"),
+        (0x212000, "its file system is damaged"),
+    ],
+)
+def test_a_damaged_image_is_refused(
+    tmp_path: Path, boards: Bench, where: int, complaint: str
+) -> None:
+    hall = HallFolder(tmp_path, {"kp-1": "keypad-5"})
+    file = tmp_path / "kp-1.bin"
+    content = bytearray(image_of(hall, "kp-1").bytes)
+    content[where : where + 8192] = random.Random(1).randbytes(8192)
+    file.write_bytes(content)
+    assert complaint in hall.flash("--image", str(file), code=os.EX_DATAERR).stderr
+    file.write_bytes(content[:-1])
+    assert "no whole flash" in hall.flash("--image", str(file), code=os.EX_DATAERR).stderr
+
+
+def test_eight_boards_and_one_fails_half_way(tmp_path: Path, boards: Bench) -> None:
+    hall = HallFolder(tmp_path, KEYPADS)
+    faults = {5: {"vanish_after": 120_000}}
+    mocks = [boards.start(number, **faults.get(number, {})) for number in range(1, 9)]
+    ports = [part for mock in mocks for part in ("--port", mock.ready().port)]
+    done = hall.flash("--batch", *ports, code=os.EX_IOERR)
+    failed = [line for line in done.stdout.splitlines() if line.startswith("FAILED")]
+    assert len(failed) == 1
+    assert f"{mocks[4].port}: the board went away while writing" in failed[0]
+    good = [mock for mock in mocks if device_on(mock)]
+    assert mocks[4] not in good
+    assert len({device_on(mock) for mock in good}) == 7
+    for mock in good:
+        device = str(device_on(mock))
+        assert mock.content == image_of(hall, device).bytes
+        (line,) = [line for line in done.stdout.splitlines() if line.startswith(f"{device}: ")]
+        assert f"board {mock.mac} on {mock.port}" in line
+        assert line.endswith(f"label {device} goes on it")
+    (left,) = set(KEYPADS) - {device_on(mock) for mock in good}
+    assert done.stdout.splitlines()[-1] == f"7 flashed, 1 failed; without a board: {left}"
+    # The next run gives the one that is left to the board that failed, and touches no other.
+    before = {mock: mock.programmed for mock in good}
+    back = boards.plug(5)
+    ports = [part for mock in (*good, back) for part in ("--port", mock.port)]
+    again = hall.flash("--batch", *ports)
+    assert device_on(back) == left
+    assert back.content == image_of(hall, left).bytes
+    assert before == {mock: mock.programmed for mock in good}
+    assert again.stdout.splitlines()[-1] == "8 flashed, 0 failed"
+
+
+def test_a_board_becomes_what_fits_it(tmp_path: Path, boards: Bench) -> None:
+    hall = HallFolder(
+        tmp_path, {"kp-1": "keypad-5", "disp-1": "call-display-hub75-64x32", "kp-2": "keypad-5"}
+    )
+    chips = {device: image_of(hall, device).chip for device in ("kp-1", "disp-1", "kp-2")}
+    assert len(set(chips.values())) == 2
+    large, small, other, tiny = (
+        boards.start(1, chip=chips["disp-1"], flash_mb=8),
+        boards.start(2, chip=chips["kp-1"]),
+        boards.start(3, chip="esp32c2"),
+        boards.start(4, chip=chips["kp-1"], flash_mb=2),
+    )
+    mocks = (large, small, other, tiny)
+    ports = [part for mock in mocks for part in ("--port", mock.ready().port)]
+    done = hall.flash("--batch", *ports, code=os.EX_DATAERR)
+    assert device_on(large) == "disp-1"
+    assert device_on(small) == "kp-1"
+    assert "no device left for this board with an esp32c2 and 4 MB flash" in done.stdout
+    assert "no device left for this board with an esp32 and 2 MB flash" in done.stdout
+    assert other.programmed == tiny.programmed == 0
+
+
+def test_two_boards_with_one_id(tmp_path: Path, boards: Bench) -> None:
+    hall = HallFolder(tmp_path, {"kp-1": "keypad-5", "kp-2": "keypad-5"})
+    first = boards.plug(1)
+    hall.flash("kp-1", "--port", first.port)
+    second = boards.plug(2)
+    refused = hall.flash("kp-1", "--port", second.port, code=os.EX_DATAERR)
+    assert f"kp-1 is on board {first.mac} already" in refused.stderr
+    assert second.programmed == 0
+    # Also when the other board has a copy of the flash.
+    second.flash.write_bytes(first.content)
+    cloned = hall.flash("--batch", "--port", second.port, code=os.EX_DATAERR)
+    assert f"kp-1 is on board {first.mac} already" in cloned.stdout
+    twice = hall.flash("--batch", "kp-1", "kp-2", "kp-1", code=os.EX_USAGE)
+    assert "kp-1 is named twice" in twice.stderr
+
+
+def test_a_board_that_is_gone_gives_its_id_to_another_by_new_keys(
+    tmp_path: Path, boards: Bench
+) -> None:
+    hall = HallFolder(tmp_path, {"kp-1": "keypad-5"})
+    hall.flash("kp-1", "--port", boards.plug(1).port)
+    hall.keys.enrol("kp-1", load("keypad-5"))
+    second = boards.plug(2)
+    hall.flash("kp-1", "--port", second.port)
+    assert second.content == image_of(hall, "kp-1").bytes
+
+
+def test_what_is_not_enrolled_or_was_revoked(tmp_path: Path) -> None:
+    hall = HallFolder(tmp_path, {"kp-1": "keypad-5"})
+    assert "no [[device]] has the id kp-9" in hall.flash("kp-9", code=os.EX_DATAERR).stderr
+    hall.keys.revoke("kp-1")
+    assert "kp-1: revoked" in hall.flash("kp-1", code=os.EX_DATAERR).stderr
+    assert "no device of it is enrolled" in hall.flash("--batch", code=os.EX_DATAERR).stderr
