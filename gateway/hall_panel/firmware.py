@@ -17,6 +17,7 @@ from typing import Any
 
 from hall_panel import _scan, framebuf
 from hall_panel.max7219 import Chain
+from hall_panel.waveform import level
 
 sys.modules.setdefault("framebuf", framebuf)  # pyright: ignore[reportArgumentType] (a module)
 
@@ -96,7 +97,7 @@ class Player:
         log[:4] = self._hal.levels.to_bytes(4, "little")
         words = _scan.frame(program, description, log)
         self.log = bytes(log[: 4 * words])
-        self._hal.levels = int.from_bytes(log[:4], "little")
+        self._hal.levels = level(self.log)
 
 
 class _Output:
