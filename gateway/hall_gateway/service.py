@@ -57,7 +57,7 @@ class Gateway:
         self.core = core
         self.settings = settings
         self._manager = manager
-        self._before: tuple[int, object] = (0, None)
+        self._before: tuple[int, object] = (0, 0)
         self.brokers = {"devices": devices, "hall": hall}
         self._hall = HallLink(config.hall, hall, core, self.health)
         self._displays = displays
@@ -134,7 +134,7 @@ class Gateway:
         health = self.core.health()
         waiting = any(mqtt.waiting for mqtt in self.brokers.values())
         taken = sum(mqtt.taken for mqtt in self.brokers.values())
-        before, self._before = self._before, (taken, health.get("failed_commits"))
+        before, self._before = self._before, (taken, health.get("failed_commits", 0))
         return not waiting or before != self._before or bool(health.get("store_full"))
 
 

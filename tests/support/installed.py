@@ -6,6 +6,7 @@ paths in mosquitto's files are rewritten when it is started, for they name those
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
@@ -155,6 +156,17 @@ class Installation:
         gateway = Gateway(folder, self.port)
         gateway.config, gateway.store = self.config, self.store
         return gateway
+
+    def await_health(self, **connected: bool) -> None:
+        """Wait until the gateway's health file says of each broker whether it is connected."""
+        path = self.machine.path(f"{layout.RUNTIME}/health.json")
+        deadline = time.monotonic() + 15
+        while not path.exists() or connected != {
+            name: told["connected"]
+            for name, told in json.loads(path.read_text())["brokers"].items()
+        }:
+            assert time.monotonic() < deadline, path
+            time.sleep(0.02)
 
     @staticmethod
     def await_rows(gateway: Gateway, query: str) -> None:

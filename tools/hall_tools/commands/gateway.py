@@ -4,6 +4,7 @@ Here: options, output, exit codes. Not here: what the gateway does (hall_gateway
 """
 
 import asyncio
+import faulthandler
 import json
 import logging
 import os
@@ -19,12 +20,14 @@ from hall_gateway.service import serve
 from hall_gateway.toml_input import ConfigError
 from hall_panel.raspberry_pi import BoardError, Gpio
 
+from hall_tools.commands import gateway_setup
 from hall_tools.errors import UserError
 
 app = typer.Typer(
     no_args_is_help=True,
     help="The hall's gateway: devices on one side, the hall system on the other.",
 )
+app.command("setup")(gateway_setup.setup)
 
 ConfigOption = Annotated[
     Path, typer.Option("--config", help="The gateway's TOML file; see docs/gateway.example.toml.")
@@ -38,6 +41,7 @@ def run(config: ConfigOption) -> None:
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)-7s %(message)s"
     )
+    faulthandler.enable()  # the service manager's watchdog ends a gateway that hangs by SIGABRT
     logging.getLogger("yoyo").setLevel(logging.WARNING)  # each step of each migration
     try:
         asyncio.run(serve(settings, lambda line: print(line, flush=True), file=config))

@@ -11,6 +11,7 @@ from hall_gateway.keys import DeviceKeys, KeyStoreError
 
 from hall_tools.doctor.findings import Finding, Site, fault, good, warning
 from hall_tools.doctor.mqtt_login import LoginError, RefusedError, log_in, usable
+from hall_tools.doctor.rights import of_keys
 from hall_tools.doctor.tls_psk import Answer, HandshakeError, handshake
 from hall_tools.gateway_setup.broker_files import differences
 
@@ -26,7 +27,8 @@ def key_files(site: Site) -> Iterator[Finding]:
         devices = site.keys.devices()
         wrong = differences(devices, site.broker_folder)
     except KeyStoreError as error:
-        yield fault(str(error), "mend this file, or enrol its device again")
+        if not any(of_keys(site)):  # which would be why, and says what to do
+            yield fault(str(error), "move this file away, and enrol its device again")
         return
     except OSError as error:
         yield fault(f"{error.filename}: {error.strerror}", site.setup)

@@ -16,7 +16,7 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 def rights(site: Site) -> Iterator[Finding]:
     """The right users may get at everything they need, and nobody else at keys."""
-    found = [*_accounts(site), *_settings(site), *_keys(site), *_broker(site), *_secrets(site)]
+    found = [*_accounts(site), *_settings(site), *of_keys(site), *_broker(site), *_secrets(site)]
     yield from found
     if not found:
         yield good(
@@ -59,7 +59,8 @@ def _store_advice(site: Site, folder: Path) -> str:
     return f"make it one of the gateway's, or have store.path in {site.config} name another"
 
 
-def _keys(site: Site) -> Iterator[Finding]:
+def of_keys(site: Site) -> Iterator[Finding]:
+    """The gateway may read the devices' keys, and nobody else may."""
     folder = site.keys.folder
     if not folder.is_dir():
         yield warning(f"{folder}: is not there: no device is enrolled", "hall enroll --help")
