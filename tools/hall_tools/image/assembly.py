@@ -78,7 +78,7 @@ def build(base: Base, config: dict[str, Any], ident: dict[str, Any], flash_mb: i
     profile, chip = config["profile"], config["chip"]
     if flash_mb not in FLASH_MB:
         raise UserError(
-            f"{profile}: {flash_mb} MB flash is not enough; right: a board with 4, 8 or 16 MB"
+            f"{profile}: a flash of {flash_mb} MB will not do; right: a board with 4, 8 or 16 MB"
         )
     check_possible(config)
     base.check_chip(profile, chip)

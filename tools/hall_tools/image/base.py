@@ -135,14 +135,15 @@ def _chip(data: bytes, where: str) -> str:
 
 def _image(data: bytes, chip: str, where: str) -> bytes:
     """The image that `data` begins with, up to and with its digest."""
+    damaged = f"{where} is damaged or cut off; download the file again"
     try:
         image = cast("_EspImage", LoadFirmwareImage(chip, data))
-    except (FatalError, struct.error, RuntimeError, IndexError) as error:
-        raise UserError(f"{where} is damaged: {error}; download the file again") from None
+    except (FatalError, struct.error, RuntimeError, IndexError):
+        raise UserError(damaged) from None
     if not image.append_digest:
         raise UserError(f"{where} has no SHA-256 of its own; give an official MicroPython")
     if image.checksum != image.calculate_checksum() or image.stored_digest != image.calc_digest:
-        raise UserError(f"{where} is damaged: its checksums differ; download the file again")
+        raise UserError(damaged)
     return data[: image.data_length + _DIGEST_BYTES]
 
 

@@ -78,11 +78,17 @@ def _download(pin: Pin, kept: Path, told: Told) -> None:
         part = Path(folder) / pin.name
         try:
             with part.open("wb") as file:
-                digest = _receive(pin, file, told)
+                come, digest = _receive(pin, file, told)
         except (OSError, HTTPException) as error:  # URLError is an OSError
             raise UserError(
                 f"{pin.url}: {_words(error)}; try again, or {instead}", os.EX_UNAVAILABLE
             ) from None
+        if come < pin.size:
+            raise UserError(
+                f"{pin.url}: it broke off after {come:,} of {pin.size:,} bytes; try again, or "
+                f"{instead}",
+                os.EX_UNAVAILABLE,
+            )
         if digest != pin.sha256:
             raise UserError(
                 f"{pin.url}: this is not the file that was pinned: its SHA-256 is {digest}, not "
@@ -91,8 +97,8 @@ def _download(pin: Pin, kept: Path, told: Told) -> None:
         part.replace(kept)
 
 
-def _receive(pin: Pin, file: IO[bytes], told: Told) -> str:
-    """The SHA-256 of what came. Stops after one byte too many."""
+def _receive(pin: Pin, file: IO[bytes], told: Told) -> tuple[int, str]:
+    """How many bytes came, and their SHA-256. Stops after one byte too many."""
     digest = hashlib.sha256()
     come = 0
     told(0, pin.size)
@@ -102,7 +108,7 @@ def _receive(pin: Pin, file: IO[bytes], told: Told) -> str:
             digest.update(piece)
             come += len(piece)
             told(come, pin.size)
-    return digest.hexdigest()
+    return come, digest.hexdigest()
 
 
 def _words(error: Exception) -> str:

@@ -17,6 +17,11 @@ from hall_tools.image.layout import SECTOR, partition
 SCANNED = ("hub12", "hub08", "hub75")
 """Drivers of panels that the controller scans."""
 
+_PIECE = 4
+"""Blocks: a file has room for a multiple of these."""
+
+_PLACE_HOLDER = "room"
+
 _DRIVER_MODULES = {"max7219_matrix": "max7219"}
 """Where a driver's module has another name."""
 
@@ -40,14 +45,16 @@ def vfs_image(files: dict[str, bytes], flash_mb: int = 4) -> bytes:
     takes its updates.
     """
     size = partition("vfs", flash_mb).size
-    disk = LittleFS(block_size=SECTOR, block_count=size // SECTOR, read_size=32, prog_size=32)
+    # A larger cache would make inline files that the device's own cache has no room for.
+    disk = LittleFS(
+        block_size=SECTOR, block_count=size // SECTOR, read_size=32, prog_size=32, cache_size=128
+    )
     try:
-        for name, content in files.items():
-            folder = str(Path(name).parent)
-            if folder != ".":
-                disk.makedirs(folder, exist_ok=True)
-            with cast("IO[bytes]", disk.open(name, "wb")) as file:  # pyright: ignore[reportUnknownMemberType]
-                file.write(content)
+        for folder in sorted({str(Path(name).parent) for name in files} - {"."}):
+            disk.makedirs(folder, exist_ok=True)
+        # What is large and seldom changes lies in front of what does.
+        for name in sorted(files, key=lambda name: (not name.endswith(".bin"), name)):
+            _add(disk, name, files[name])
         fits = 2 * disk.used_block_count <= size // SECTOR
     except LittleFSError as error:
         if error.code != LittleFSError.Error.LFS_ERR_NOSPC:
@@ -60,6 +67,24 @@ def vfs_image(files: dict[str, bytes], flash_mb: int = 4) -> bytes:
             f"fit its {size:,} bytes; take a board with more than {flash_mb} MB flash"
         )
     return bytes(disk.context.buffer)
+
+
+def _add(disk: LittleFS, name: str, content: bytes) -> None:
+    """A file, and room for it to grow: blocks are handed out in a row, so those that another file
+    takes and gives back stay free. A module that grows a little then moves no other one, and
+    flashing again writes that module alone.
+    """
+    _write(disk, name, content)
+    took = -(-len(content) // SECTOR)
+    for _ in range(-took % _PIECE):
+        # A file's first block holds content alone, so this one stays as erased flash is.
+        _write(disk, _PLACE_HOLDER, b"\xff" * SECTOR)
+        disk.remove(_PLACE_HOLDER)
+
+
+def _write(disk: LittleFS, name: str, content: bytes) -> None:
+    with cast("IO[bytes]", disk.open(name, "wb")) as file:  # pyright: ignore[reportUnknownMemberType]
+        file.write(content)
 
 
 def check_possible(config: dict[str, Any]) -> None:
