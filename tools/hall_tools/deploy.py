@@ -1,14 +1,18 @@
 """A simulated device's flash chip: a file that holds what an image holds, but for MicroPython.
 
-Here: making and renewing that file. Not here: what is in it (hall_tools.image); a simulated device
-brings its own interpreter.
+Here: making, renewing and knowing that file. Not here: what is in it (hall_tools.image); a
+simulated device brings its own interpreter.
 """
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
+from hall_tools.errors import UserError
 from hall_tools.image import contents
+from hall_tools.image.config_file import config_in
+from hall_tools.image.layout import partition
 
 _FLASH_BYTES = 4 * 1024 * 1024
 
@@ -39,3 +43,17 @@ def deploy(flash: Path, config: dict[str, Any], ident: dict[str, Any]) -> bool:
                 chip.write(region.content)
     stamp.write_text(digest.hexdigest())
     return True
+
+
+def config_on(flash: Path) -> dict[str, Any]:
+    """The config of the device whose flash chip that is. Raises UserError: it has none."""
+    try:
+        content = flash.read_bytes()
+        vfs = partition("vfs", len(content) // (1024 * 1024))
+        return config_in(content[vfs.offset : vfs.offset + vfs.size])
+    except OSError as error:
+        raise UserError(f"{flash}: {error.strerror}", os.EX_NOINPUT) from None
+    except ValueError as error:
+        raise UserError(
+            f"{flash}: no flash chip of a device of ours: {error}", os.EX_DATAERR
+        ) from None

@@ -16,7 +16,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, Self, cast
 
 from hall_tools import deploy, mpy
 from hall_tools.errors import UserError
@@ -26,6 +26,7 @@ from hall_tools.simline import SerialLine
 
 # 64-bit words: about what an ESP32 gives an application with its 32-bit words.
 HEAP = "192K"
+_FLASH = "flash.bin"
 _LINES_KEPT = 10_000
 _LONGEST_LINE = 256 * 1024
 _LOG_SHOWN = 200
@@ -38,12 +39,12 @@ class SimDevice:
     memory). It is created when missing; the journal in it is kept when the configuration changes.
     `config` is what `hall_profiles.compile_config` made; `ident` is the content of the ident
     partition: {"device", "psk": hex or None, "claim": hex or missing, "wifi": [[ssid, password],
-    ...]}.
+    ...]}; None runs the flash that is there, see flashed().
 
     A reset of the device starts the interpreter again by itself, as a chip does.
     """
 
-    def __init__(self, config: dict[str, Any], ident: dict[str, Any], folder: Path) -> None:
+    def __init__(self, config: dict[str, Any], ident: dict[str, Any] | None, folder: Path) -> None:
         self.config = config
         self.ident = ident
         self.folder = folder
@@ -58,6 +59,14 @@ class SimDevice:
         self._lock: IO[str] | None = None
         self._onlooker: Onlooker | None = None
         self._line: SerialLine | None = None
+
+    @classmethod
+    def flashed(cls, folder: Path) -> Self:
+        """The device on `folder`/flash.bin, a whole chip that was flashed like a board's.
+
+        It is run as it is; its MicroPython stays unused. Raises UserError: it is no such chip.
+        """
+        return cls(deploy.config_on(folder / _FLASH), None, folder)
 
     @property
     def is_on(self) -> bool:
@@ -180,7 +189,8 @@ class SimDevice:
                 os.EX_TEMPFAIL,
             ) from None
         self._lock = lock
-        deploy.deploy(self.folder / "flash.bin", self.config, self.ident)
+        if self.ident is not None:
+            deploy.deploy(self.folder / _FLASH, self.config, self.ident)
         mpy.write_tree(mpy.simulation(), self.folder / "sim")
 
     async def _spawn(self) -> None:
@@ -191,7 +201,7 @@ class SimDevice:
         self._process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "hall_tools.interpreter", str(os.getpid()), str(terminal)),
             *("-X", f"heapsize={HEAP}", "-m", "start"),
-            *("flash.bin", "rtc.bin"),
+            *(_FLASH, "rtc.bin"),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

@@ -3,16 +3,14 @@
 Here: its regions, and whether it is whole. Not here: making one (hall_tools.image).
 """
 
-import json
 from pathlib import Path
-from typing import IO, Any, cast
-
-from littlefs import LittleFS, LittleFSError
+from typing import Any
 
 from hall_tools.errors import UserError
 from hall_tools.flash.occupant import partitions
 from hall_tools.image import Base, Image, Region
 from hall_tools.image.base import BOOT_ADDRESS
+from hall_tools.image.config_file import config_in
 from hall_tools.image.ident import device_in
 from hall_tools.image.layout import FLASH_MB, SECTOR, TABLE_ADDRESS, partition_table, region
 
@@ -54,11 +52,7 @@ def read_image(file: Path) -> Image:
 
 
 def _config(vfs: bytes, file: Path) -> dict[str, Any]:
-    disk = LittleFS(block_size=SECTOR, block_count=len(vfs) // SECTOR, mount=False)
-    disk.context.buffer = bytearray(vfs)
     try:
-        disk.mount()
-        with cast("IO[bytes]", disk.open("config.json", "rb")) as config:  # pyright: ignore[reportUnknownMemberType]
-            return json.loads(config.read())
-    except (LittleFSError, ValueError):
+        return config_in(vfs)
+    except ValueError:
         raise UserError(f"{file}: its file system is damaged; {_BUILD}") from None
