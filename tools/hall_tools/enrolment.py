@@ -121,6 +121,7 @@ class Enrolment:
         """hall.toml, while nobody else changes it or the keys."""
         Registry(self._config)  # no folder is made beside a file that is not there
         with _told(), self.store.locked():
+            self.store.devices()  # before anything is done, for all of them are written out after
             yield Registry(self._config)
 
     def _write(self, registry: Registry) -> None:
@@ -130,7 +131,10 @@ class Enrolment:
     def _check_ids(self, boards: Sequence[Board]) -> None:
         seen: set[str] = set()
         for board in boards:
-            self.store.path(board.device)
+            try:
+                self.store.path(board.device)
+            except KeyStoreError as error:
+                raise UserError(str(error)) from None
             if board.device == GATEWAY_ID:
                 raise UserError(f'"{GATEWAY_ID}" is the gateway\'s own id; choose another')
             if board.device in seen:

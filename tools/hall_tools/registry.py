@@ -15,7 +15,7 @@ from hall_gateway.config import DeviceConfig, GatewayConfig, load_profile
 from hall_gateway.files import FileError, replace_file
 from hall_gateway.toml_input import ConfigError, parse_toml
 from tomlkit.exceptions import TOMLKitError
-from tomlkit.items import AoT
+from tomlkit.items import AoT, Comment, Whitespace
 
 from hall_tools.errors import UserError
 
@@ -80,15 +80,16 @@ class Registry:
         found = self.device(device)
         if found is None or found.revoked:
             return False
-        self._table(device)["revoked"] = True
+        _append(self._table(device), "revoked", True)
         return self._changed()
 
     def replace(self, old: str, new: str) -> DeviceConfig:
         """`new` in the place of `old`, with its settings; how it stands there then."""
         table = self._table(old)
         table["id"] = new
-        table["replaces"] = old
         table.pop("revoked", None)
+        table.pop("replaces", None)
+        _append(table, "replaces", old)
         self._changed()
         found = self.device(new)
         assert found is not None
@@ -170,3 +171,13 @@ class Registry:
                 return table
         known = ", ".join(found.id for found in self.settings.devices) or "none"
         raise UserError(f"{self.path}: no [[device]] has the id {device}; it has {known}")
+
+
+def _append(table: Any, key: str, value: object) -> None:
+    """Below the table's last value: the comments after that may be about what follows."""
+    after: list[Any] = []
+    while isinstance(table.value.body[-1][1], Comment | Whitespace):
+        after.append(table.value.body.pop()[1])
+    table.append(key, value)
+    for item in reversed(after):
+        table.add(item)

@@ -1,0 +1,144 @@
+"""Settings that change while the gateway runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from hall_gateway import settings_file
+from hall_gateway.config import GatewayConfig, load_config
+from hall_gateway.settings_file import SettingsFile
+from hall_gateway.values import StoreError
+
+BASE = 'hall = "demo"\n[store]\npath = "hall.db"\n[upstream]\nport = 1884\n[[window]]\nid = "1"\n'
+COUNTER = '[[device]]\nid = "{}"\nprofile = "people-counter-beams"\nzone = "{}"\n'
+
+
+class Follower:
+    """Settings on their way to a gateway, which does not take them `failures` times."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.write("")
+        self.file = SettingsFile(path, load_config(path))
+        self.failures = 0
+        self.taken: asyncio.Queue[GatewayConfig] = asyncio.Queue()
+
+    def write(self, tables: str) -> None:
+        self.path.write_text(BASE + tables)
+
+    async def follow(self, config: GatewayConfig) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise StoreError("nothing was committed: disk full")
+        self.taken.put_nowait(config)
+
+    async def devices(self) -> list[str]:
+        """Of the next settings that are taken."""
+        config = await asyncio.wait_for(self.taken.get(), 10)
+        return [device.id for device in config.devices]
+
+    async def until(self, name: str, count: int) -> None:
+        async with asyncio.timeout(10):
+            # Nothing tells of a refusal but the counter and the log.
+            while self.file.counts[name] < count:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+
+
+@asynccontextmanager
+async def watching(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Follower]:
+    monkeypatch.setattr(settings_file, "LOOK_S", 0.02)
+    follower = Follower(tmp_path / "hall.toml")
+    task = asyncio.create_task(follower.file.watch(follower.follow))
+    try:
+        yield follower
+        assert not task.done()
+    finally:
+        task.cancel()
+
+
+async def test_a_change_is_followed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with watching(tmp_path, monkeypatch) as hall:
+        hall.write(COUNTER.format("c-1", "door"))
+        assert await hall.devices() == ["c-1"]
+        hall.write(COUNTER.format("c-1", "door") + COUNTER.format("c-2", "door"))
+        assert await hall.devices() == ["c-1", "c-2"]
+        hall.path.touch()
+        hall.file.look()
+        hall.write("")
+        assert await hall.devices() == []
+        assert hall.taken.empty()
+        assert hall.file.counts == {"taken": 3, "refused": 0}
+
+
+async def test_what_changed_before_the_first_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between reading the settings at the start and watching them."""
+    follower = Follower(tmp_path / "hall.toml")
+    follower.write(COUNTER.format("c-1", "door"))
+    monkeypatch.setattr(settings_file, "LOOK_S", 0.02)
+    task = asyncio.create_task(follower.file.watch(follower.follow))
+    assert await follower.devices() == ["c-1"]
+    task.cancel()
+
+
+async def test_sighup_has_it_read_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with watching(tmp_path, monkeypatch) as hall:
+        hall.write(COUNTER.format("c-1", "door"))
+        await hall.devices()
+        monkeypatch.setattr(settings_file, "LOOK_S", 3600)
+        hall.write(COUNTER.format("c-2", "door"))
+        hall.file.look()
+        assert await hall.devices() == ["c-2"]
+
+
+@pytest.mark.parametrize(
+    ("bad", "why"),
+    [
+        ("[[device]\n", "not TOML"),
+        (COUNTER.format("c 1", "door"), "device[1].id"),
+        (COUNTER.format("c-1", "door") * 2, "already the id"),
+        ("[broker]\nport = 1900\n", "broker changed; nothing of the file is taken before"),
+        (
+            '[[device]]\nid = "d"\nprofile = "call-display-p10-64x16-pi"\nwindow = "1"\n',
+            "the display on this machine's own header changed",
+        ),
+        (None, "No such file"),
+    ],
+)
+async def test_bad_settings_leave_the_good_ones(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    bad: str | None,
+    why: str,
+) -> None:
+    async with watching(tmp_path, monkeypatch) as hall:
+        hall.write(COUNTER.format("c-1", "door"))
+        await hall.devices()
+        if bad is None:
+            hall.path.unlink()
+        else:
+            hall.write(bad)
+        await hall.until("refused", 1)
+        (told,) = [record.message for record in caplog.records if record.levelname == "ERROR"]
+        assert "goes on as before" in told
+        assert why in told
+        assert hall.taken.empty()
+        hall.write(COUNTER.format("c-2", "door"))
+        assert await hall.devices() == ["c-2"]
+        assert hall.file.counts == {"taken": 2, "refused": 1}
+
+
+async def test_a_store_that_takes_nothing_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with watching(tmp_path, monkeypatch) as hall:
+        hall.failures = 3
+        hall.write(COUNTER.format("c-1", "door"))
+        assert await hall.devices() == ["c-1"]
+        assert hall.file.counts == {"taken": 1, "refused": 0}
