@@ -64,7 +64,8 @@ def _check_sections(source: Source, data: dict[str, Value], stem: str) -> None:
     if "desired" in data:
         check_desired(source, data["desired"], data.get("views"), role)
     if "shows" in data:
-        check_data(source, data["shows"], ("shows",), role.shows if role else None)
+        shows = role.shows if role else None
+        check_data(source, data["shows"], ("shows",), shows, role.may_show if role else None)
 
 
 def _right_section(name: str) -> str:

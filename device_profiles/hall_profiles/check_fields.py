@@ -64,9 +64,14 @@ def check_desired(source: Source, data: Value, views: Value, role: Role | None) 
 
 
 def check_data(
-    source: Source, data: Value, path: FieldPath, contract: Fields | None
+    source: Source,
+    data: Value,
+    path: FieldPath,
+    contract: Fields | None,
+    optional: Fields | None = None,
 ) -> dict[str, DataField]:
-    """The fields at `path` that are right; `contract` maps the names there must be to types."""
+    """The fields at `path` that are right; `contract` maps the names there must be to types, and
+    `optional` those that there may be."""
     fields: dict[str, DataField] = {}
     specs = mapping(source, data, path, contract or ())
     if specs is None:
@@ -74,15 +79,16 @@ def check_data(
     if contract is not None:
         compare_names(
             source, path, specs, contract, "is no field of this role",
-            lambda name: f"a field of type {_type_name(contract[name])}",
+            lambda name: f"a field of type {_type_name(contract[name])}", optional=optional or (),
         )  # fmt: skip
+    known = None if contract is None else {**contract, **(optional or {})}
     for name, spec in specs.items():
         here = (*path, name)
-        if contract is not None and name not in contract:
+        if known is not None and name not in known:
             continue
         if not _NAME.fullmatch(name):
             source.add(here, "is no name of a field", "a-z, then at most 15 of a-z, 0-9, _")
-        elif field := _check_field(source, spec, here, contract[name] if contract else None):
+        elif field := _check_field(source, spec, here, known[name] if known else None):
             fields[name] = field
     return fields
 

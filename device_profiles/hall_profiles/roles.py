@@ -18,6 +18,7 @@ Fields = Mapping[str, str | Mapping[str, str]]
 class Role(NamedTuple):
     """One role. `events`, `desired` and `shows` map a field to its type, or to an object's fields.
 
+    A state may have a field of `may_show`, where the profile has it.
     `strictly_rising` are settings of which each must be below the next; in `rising` they may be
     equal. `limits` are what a setting means anything between, whatever range a profile gives it.
     """
@@ -27,6 +28,7 @@ class Role(NamedTuple):
     events: dict[str, Fields]
     desired: Fields
     shows: Fields
+    may_show: Mapping[str, str] = {}
     strictly_rising: tuple[str, ...] = ()
     rising: tuple[str, ...] = ()
     limits: Mapping[str, tuple[int, int]] = {}
@@ -53,6 +55,7 @@ ROLES: dict[str, Role] = {
             "ttl_s": "integer",
         },
         shows={"view": "string", "ticket": "string", "stale": "boolean", "missing": "integer"},
+        may_show={"fault": "string"},
         limits={
             "brightness": (1, 100),
             "night_brightness": (1, 100),

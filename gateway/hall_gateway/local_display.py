@@ -228,8 +228,8 @@ class LocalDisplay:
         if self._panel is not None:
             health["refresh"] = self._panel.counters._asdict()
         health["errors"] = list(self._errors)
-        dark = {"fault": (self._fault or "starting")[:MAX_TEXT]}
-        shows = self._role.state() if self._role else dark
+        dark = {"view": None, "stale": False, "missing": 0}
+        shows = self._role.state() if self._role else {**dark, "fault": self._why_dark()}
         return {
             "rev": self._rev,
             "shows": shows,
@@ -237,6 +237,9 @@ class LocalDisplay:
             "fw": version("hallkit"),
             "profile": self._config["profile"],
         }
+
+    def _why_dark(self) -> str:
+        return (self._fault or "starting")[:MAX_TEXT]
 
     async def _obey(self) -> None:
         while True:
@@ -258,7 +261,7 @@ class LocalDisplay:
         if do not in ("identify", "selftest"):
             raise ValueError(f"{do}: this display is a part of the gateway; do it to that")
         if self._role is None or self._panel is None:
-            raise ValueError(f"dark: {self._fault or 'starting'}")
+            raise ValueError(f"dark: {self._why_dark()}")
         if do == "identify":
             self._role.identify(self._uptime())
             return {}

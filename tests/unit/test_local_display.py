@@ -21,6 +21,7 @@ from hall_gateway.plan import Plan, PlannedDevice
 from hall_gateway.values import Ack, StoreError
 from hall_panel import raspberry_pi
 from hall_profiles import compile_config, load
+from hall_profiles.fields import mismatch
 from support.core_hall import Clock, Hall, open_hall
 from support.header import PI_5, Header
 
@@ -123,6 +124,7 @@ async def test_its_state_is_that_of_any_device(tmp_path: Path, header: Header):
             assert reported["shows"] == {
                 "view": "call", "ticket": "A015", "stale": False, "missing": 0,
             }  # fmt: skip
+            assert mismatch(PROFILE.shows, reported["shows"]) is None
             assert reported["profile"] == PROFILE.name
             assert reported["journal"]["acked"] < reported["journal"]["next"]
             assert reported["health"]["refresh"]["frames"] > 0
@@ -211,6 +213,7 @@ async def test_without_access_it_says_so_once_and_plays_when_it_may(
         told = "gpiomem: No such file or directory: let this user into the group gpio"
         await until(lambda: told in state(hall)["state"]["shows"].get("fault", ""))
         assert state(hall)["online"] is True
+        assert mismatch(PROFILE.shows, state(hall)["state"]["shows"]) is None
         await hall.do("call", ticket="A015", window="1")
         assert (await until_told(hall, "hall.device.fault", 1)) == faults
         hidden.rename(header.device)

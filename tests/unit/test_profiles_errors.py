@@ -444,6 +444,15 @@ SLIPS |= {
         "wet-floor-mains", "  fault: {type: string", "  faults: {type: string",
         "shows.faults: is no field of this role; did you mean fault?",
     ),
+    "a typo in a shown field that may be left out": Slip(
+        "call-display-p10-64x16-pi", "  fault:   {type: string", "  falt:   {type: string",
+        "shows.falt: is no field of this role; did you mean fault?",
+    ),
+    "a shown field that may be left out, of another type": Slip(
+        "call-display-p10-64x16-pi", "  fault:   {type: string, max_chars: 160",
+        "  fault:   {type: boolean",
+        'shows.fault.type: is "boolean"; string, as the role\'s code has it',
+    ),
     "a list without a limit": Slip(
         "keypad-5", "max_items: 5, ", "",
         "shows.stuck.max_items: is missing; the longest legal list, an integer to 64", "  stuck: ",
