@@ -36,8 +36,10 @@ class Deadman:
         self._alive = time.monotonic()
 
     def _watch(self) -> None:
-        while not self._ended.wait(self._patience_s / 4):
-            if time.monotonic() - self._alive > self._patience_s:
+        left = self._patience_s
+        while not self._ended.wait(left):
+            left = self._alive + self._patience_s - time.monotonic()
+            if left <= 0:
                 self.acted = True
                 self._act()
                 return
