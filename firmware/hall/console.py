@@ -190,16 +190,15 @@ class Console:
     # Samples of the sensor, until they are stopped or nobody asks for them any more
 
     def _ask_samples(self, ident, args):
-        """The same id again: for longer. Another: those before end without a word."""
+        """Those that were asked for before end without a word."""
         every = args.get("ms", 100)
         if type(every) is not int or (every and not 50 <= every <= 5000):
             raise ValueError("ms must be 50 to 5000, or 0 to stop")
-        before, self._stream = self._stream, None
+        self._stream = None
         if every:
             self._shown.sample()  # tells at once when there is none
             now = self._uptime()
-            sent = before[1] if before and before[0] == ident else 0
-            self._stream = [ident, sent, every, now, now + SAMPLES_MS]
+            self._stream = [ident, 0, every, now, now + SAMPLES_MS]
         return ()
 
     async def _sample(self, stream):
@@ -207,7 +206,7 @@ class Console:
         if now < stream[3]:
             return
         ident, sent, every = stream[:3]
-        stream[3] = now + every
+        stream[3] = max(stream[3] + every, now)  # one that is late is not made up for
         try:
             if now < stream[4]:
                 value = [sent + 1, self._shown.sample()]

@@ -1,7 +1,8 @@
 """UART0 of the simulated board is the terminal on stdin and stdout: what Ctrl-C does to it.
 
 Here: what the ESP32 port's `micropython.kbd_intr` does there. Not here: bytes, which are the
-firmware's and the host's.
+firmware's and the host's. One thing is otherwise than on the chip: the unix port raises a
+KeyboardInterrupt at once, and if that is within a collection of garbage, its heap stays locked.
 """
 
 import termios

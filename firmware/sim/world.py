@@ -7,7 +7,8 @@ One JSON object a line:
 - {"turn_back": "in" | "out", "ms": 700}: somebody breaks both beams and walks back;
 - {"wet_ohms": n}: the water's resistance between the electrodes; {"probe": "open" | "short"};
 - {"wifi": "off" | "on"}: the access point goes and comes;
-- {"hang_ms": n}: the interpreter is stuck that long, as in a driver that waits for dead hardware.
+- {"hang_ms": n}: the interpreter is stuck that long, as in a driver that waits for dead hardware;
+  as it begins, {"hangs": n}.
 
 A line that makes no sense is answered by {"error": what is wrong}, and the next one is read. The
 end of it is the end of the host: power off.
@@ -147,7 +148,9 @@ def _wifi(state, told):
 
 
 def _hang(length, told):
-    time.sleep_ms(_milliseconds(told, "hang_ms", 0))
+    _milliseconds(told, "hang_ms", 0)
+    emit({"hangs": length})
+    time.sleep_ms(length)
 
 
 _DEEDS = {

@@ -24,6 +24,7 @@ from hall_tools.sim import SimDevice
 
 app = typer.Typer(no_args_is_help=True, help="Devices in simulation: real firmware, no hardware.")
 
+_CLAIM = re.compile(r"[0-9a-fA-F]{32}")
 _PSK = re.compile(r"(?:[0-9a-fA-F]{2}){16,64}")
 
 
@@ -40,6 +41,9 @@ def run(
     hall: Annotated[str, typer.Option(help="The hall's id.")] = "demo",
     psk: Annotated[
         str | None, typer.Option(metavar="HEX", help="Key of 16 to 64 bytes: TLS-PSK.")
+    ] = None,
+    claim: Annotated[
+        str | None, typer.Option(metavar="HEX", help="16 bytes: opens the device's console.")
     ] = None,
     state: Annotated[
         Path | None,
@@ -77,6 +81,8 @@ def run(
     """
     if psk is not None and not _PSK.fullmatch(psk):
         raise UserError("--psk: not 32 to 128 hex digits", os.EX_USAGE)
+    if claim is not None and not _CLAIM.fullmatch(claim):
+        raise UserError("--claim: not 32 hex digits", os.EX_USAGE)
     host, port = _address(broker)
     try:
         config = compile_config(
@@ -90,7 +96,8 @@ def run(
         )
     except (ProfileError, ConfigError) as error:
         raise UserError(str(error)) from None
-    ident = {"device": device, "psk": psk, "wifi": [["simulated", "simulated"]]}
+    wifi = [["simulated", "simulated"]]
+    ident = {"device": device, "psk": psk, "claim": claim, "wifi": wifi}
     folder = state if state is not None else _state_folder(hall, device)
     asyncio.run(_run(SimDevice(config, ident, folder)))
 
