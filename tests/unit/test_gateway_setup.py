@@ -120,6 +120,7 @@ def test_settings_are_never_touched_and_decide_the_unit(machine: OwnMachine) -> 
     assert "gpio" not in machine.path(UNIT).read_text()
     mine = config.read_text() + PI.format("call-display-p10-64x16-pi")
     config.write_text(mine)
+    machine.path("/etc/group").write_text("gpio:x:997:\n")
     assert setup(machine)[UNIT].look.state == "done"
     unit = machine.path(UNIT).read_text()
     for line in ("SupplementaryGroups=gpio", "LimitRTPRIO=1", "DeviceAllow=/dev/gpiomem rw"):
@@ -131,6 +132,18 @@ def test_settings_are_never_touched_and_decide_the_unit(machine: OwnMachine) -> 
     config.write_text(mine.replace("-pi", ""))
     setup(machine)
     assert "gpio" not in machine.path(UNIT).read_text()
+
+
+def test_a_group_that_is_not_there_keeps_no_service_from_starting(machine: OwnMachine) -> None:
+    setup(machine)
+    config = machine.path(layout.CONFIG)
+    config.write_text(config.read_text() + PI.format("call-display-p10-64x16-pi"))
+    setup(machine)
+    assert "SupplementaryGroups" not in machine.path(UNIT).read_text()
+    notes = make_plan(machine, own_program()).notes
+    assert [note[:6] for note in notes if "no group gpio" in note] == ["disp-1"]
+    machine.path("/etc/group").write_text("gpio:x:997:\n")
+    assert not any("no group gpio" in note for note in make_plan(machine, own_program()).notes)
 
 
 def test_a_store_elsewhere_may_be_written(machine: OwnMachine) -> None:

@@ -106,6 +106,10 @@ class Machine:
             raise CommandError(f"{shown}: {said[-1]}")
         return done.stdout
 
+    def has_group(self, name: str) -> bool:
+        """Whether the group is in this machine's own files."""
+        return any(fields[0] == name for fields in self._lines("/etc/group", 4))
+
     def _groups(self, name: str) -> set[int]:
         return {
             int(fields[2])

@@ -26,6 +26,7 @@ from hall_tools.gateway_setup.machine import CommandError, Machine
 from hall_tools.gateway_setup.steps import Call, File, Folder, Later, Secret, Settings, Step, User
 
 _HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
+_GPIO_GROUP = "gpio"
 _UNIT = f"{layout.UNITS}/{layout.SERVICE}"
 _ADDRESSES = ("ip", "-json", "-4", "address", "show", "scope", "global")
 _ENABLED = f"{layout.UNITS}/multi-user.target.wants/{layout.SERVICE}"
@@ -59,11 +60,12 @@ def make_plan(machine: Machine, program: Path) -> Plan:
         Call(f"{_broker_file('psk')} and acl", _keys_due, _write_keys),
         File(layout.BROKER_CONF, broker_conf(broker)),
         File(layout.BROKER_DROP_IN, _text("mosquitto.service.conf")),
-        File(_UNIT, unit(settings, program)),
+        File(_UNIT, unit(settings, program, machine.has_group(_GPIO_GROUP))),
         Call(f"start {layout.SERVICE} at boot", _enable_due, _enable),
         *_services(machine),
     ]
-    return Plan(steps, [*_settings_notes(broker), *_program_notes(machine, program)])
+    notes = [*_settings_notes(broker), *_header_notes(machine, settings)]
+    return Plan(steps, [*notes, *_program_notes(machine, program)])
 
 
 def broker_conf(broker: BrokerConfig) -> str:
@@ -76,15 +78,16 @@ def broker_conf(broker: BrokerConfig) -> str:
     )
 
 
-def unit(settings: GatewayConfig, program: Path) -> str:
-    """The gateway's service file, for what these settings have it do."""
+def unit(settings: GatewayConfig, program: Path, gpio_group: bool) -> str:
+    """The gateway's service file, for what these settings have it do, on a machine with the group
+    gpio or without. systemd starts no service with a group that is not there."""
     store = settings.store.path.parent
     elsewhere = not store.is_relative_to(layout.STATE)
     hardware = ["PrivateDevices=true", "RestrictRealtime=true"]
     if settings.own_displays():
         hardware = [
             "# A display on this machine's own header: its registers, a refresh that goes first.",
-            "SupplementaryGroups=gpio",
+            *([f"SupplementaryGroups={_GPIO_GROUP}"] if gpio_group else []),
             "LimitRTPRIO=1",
             "DevicePolicy=closed",
             f"DeviceAllow={GPIO_DEVICE} rw",
@@ -244,6 +247,16 @@ def _settings_notes(broker: BrokerConfig) -> list[str]:
             'username = "gateway" and password_file = "broker.password"'
         ]
     return []
+
+
+def _header_notes(machine: Machine, settings: GatewayConfig) -> list[str]:
+    if machine.has_group(_GPIO_GROUP):
+        return []
+    return [
+        f"{own.id}: this machine has no group {_GPIO_GROUP}, as Raspberry Pi OS has, so the "
+        "gateway may not use the header, and the display stays dark"
+        for own in settings.own_displays()
+    ]
 
 
 def _program_notes(machine: Machine, program: Path) -> list[str]:
