@@ -31,11 +31,13 @@ def compile_config(
     broker_port: int,
     tls: Literal["none", "psk"] = "none",
     settings: Mapping[str, object] | None = None,
+    bench: bool = True,
 ) -> dict[str, object]:
     """The config of one device: JSON-serialisable, under 4 KB.
 
     `settings` overrides values of the profile's settings, in the profile's units and within its
-    ranges. What is a part of the gateway has no `broker`. Raises ConfigError, one line for each
+    ranges. What is a part of the gateway has no `broker`. Without `bench` Ctrl-C on the serial line
+    never stops the device, not even right after its start. Raises ConfigError, one line for each
     thing that is wrong, with what would be right.
     """
     overrides = settings or {}
@@ -59,6 +61,8 @@ def compile_config(
         "pins": dict(profile.pins),
         "settings": {**values, **overrides},
     }
+    if not bench:
+        config["bench"] = False
     if profile.transport != "gateway":
         config["broker"] = {"host": broker_host, "port": broker_port, "tls": tls}
     return config

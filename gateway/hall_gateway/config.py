@@ -190,6 +190,11 @@ class DeviceConfig(_Settings):
     settings: dict[str, int] = Field(
         default={}, description="other values for the profile's settings, e.g. { dry_after_s = 5 }"
     )
+    bench: bool = Field(
+        default=True,
+        description="whether Ctrl-C on its serial line stops it within 2 s after a start; false "
+        "where the public can reach its cable",
+    )
     revoked: bool = Field(
         default=False, description="true when `hall revoke` has withdrawn its keys"
     )

@@ -39,9 +39,10 @@ class Hall:
             raise UserError(str(error), os.EX_CONFIG) from None
         self._file = hall_toml
         self._folder = hall_toml.parent
+        self._store = KeyStore(self._folder / "keys")
 
     def order(self, device: str, profile_name: str | None = None) -> Order:
-        """What to build for `device`, which is enrolled and has its place in hall.toml.
+        """What to build for `device`, which is enrolled: with its place in hall.toml, or a spare.
 
         With `profile_name` a device of another profile is refused.
         """
@@ -63,6 +64,7 @@ class Hall:
             broker_port=port,
             tls="psk",
             settings=entry.settings,
+            bench=entry.bench,
         )
         ident = {
             "device": device,
@@ -75,20 +77,20 @@ class Hall:
     def _entry(self, device: str) -> DeviceConfig:
         known = {entry.id: entry for entry in self._settings.devices}
         if device not in known:
+            keys = self._stored(device)
+            if keys is not None and keys.revoked is None:  # a spare, which stands nowhere yet
+                return DeviceConfig(id=device, profile=keys.profile)
             raise UserError(
                 f"{self._file}: no [[device]] has the id {device}; {nearest(device, known)}"
             )
         return known[device]
 
     def _keys(self, entry: DeviceConfig) -> DeviceKeys:
-        device, store = entry.id, KeyStore(self._folder / "keys")
-        try:
-            keys = store.get(device)
-        except KeyStoreError as error:
-            raise UserError(str(error), os.EX_NOPERM) from None
+        device, keys = entry.id, self._stored(entry.id)
         again = f"run: hall enroll {device}"
         if keys is None:
-            raise UserError(f"{device}: not enrolled: there is no {store.path(device)}; {again}")
+            path = self._store.path(device)
+            raise UserError(f"{device}: not enrolled: there is no {path}; {again}")
         if keys.revoked is not None:
             raise UserError(f"{device}: revoked at {keys.revoked}; to have it back, {again}")
         if keys.profile != entry.profile:
@@ -97,6 +99,12 @@ class Hall:
                 f"{again}"
             )
         return keys
+
+    def _stored(self, device: str) -> DeviceKeys | None:
+        try:
+            return self._store.get(device)
+        except KeyStoreError as error:
+            raise UserError(str(error), os.EX_NOPERM) from None
 
     def _broker(self) -> tuple[str, int]:
         """Where devices find the broker: never by a name, which they would have to look up."""
