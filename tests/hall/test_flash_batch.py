@@ -2,12 +2,21 @@
 
 import os
 import random
-from collections.abc import Iterator
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from hall_profiles import load
+from hall_tools.flash.assignment import Assignment
+from hall_tools.flash.batch import Batch
 from hall_tools.flash.image_file import read_image
+from hall_tools.flash.plans import Plans
+from hall_tools.flash.ports import Port
 from hall_tools.image import Image, build
 from hall_tools.image.bases import Bases
 from hall_tools.image.ident import device_in
@@ -175,3 +184,100 @@ def test_what_is_not_enrolled_or_was_revoked(tmp_path: Path) -> None:
     hall.keys.revoke("kp-1")
     assert "kp-1: revoked" in hall.flash("kp-1", code=os.EX_DATAERR).stderr
     assert "no device of it is enrolled" in hall.flash("--batch", code=os.EX_DATAERR).stderr
+
+
+def interrupted(hall: HallFolder, mock: MockBoard, *arguments: str, times: int) -> tuple[int, str]:
+    """Ctrl-C, `times` times, while the board is written. Exit code and stdout."""
+    command = hall.command(*arguments, "--port", mock.port)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        until(lambda: mock.programmed > 0)
+        process.send_signal(signal.SIGINT)
+        told = ""
+        if times > 1:
+            told = process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+        told += process.stdout.read()
+        return process.wait(60), told
+
+
+def until(true: Callable[[], bool], within_s: float = 30) -> None:
+    end = time.monotonic() + within_s
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_ctrl_c_is_completed_by_the_next_run(tmp_path: Path, boards: Bench) -> None:
+    hall, mock = HallFolder(tmp_path, {"kp-1": "keypad-5"}), boards.plug(slow_s=0.1)
+    code, _ = interrupted(hall, mock, "kp-1", times=1)
+    assert code == 130
+    assert device_on(mock) is None
+    mock.stop()
+    hall.flash("kp-1", "--port", (back := boards.plug()).port)
+    assert back.content == image_of(hall, "kp-1").bytes
+
+
+def test_ctrl_c_ends_a_batch_when_its_boards_are_done(tmp_path: Path, boards: Bench) -> None:
+    hall, mock = HallFolder(tmp_path, KEYPADS), boards.plug(slow_s=0.1)
+    code, told = interrupted(hall, mock, "--batch", times=1)
+    assert code == 0
+    assert "no more boards; waiting for those begun" in told
+    assert "1 flashed, 0 failed; without a board: kp-2" in told
+    assert mock.content == image_of(hall, "kp-1").bytes
+
+
+def test_ctrl_c_twice_gives_up(tmp_path: Path, boards: Bench) -> None:
+    hall, mock = HallFolder(tmp_path, KEYPADS), boards.plug(slow_s=0.3)
+    code, told = interrupted(hall, mock, "--batch", times=2)
+    assert code == os.EX_TEMPFAIL
+    assert f"FAILED kp-1: {mock.port}: stopped half way; the same command completes it" in told
+    assert device_on(mock) is None
+
+
+class Lines:
+    """A screen that keeps what was said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    @contextmanager
+    def line(self, port: Port) -> Iterator["Lines"]:
+        yield self
+
+    def name(self, device: str) -> None: ...
+    def told(self, stage: str, done: int, total: int) -> None: ...
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+
+def test_boards_that_come_and_go(tmp_path: Path, boards: Bench) -> None:
+    """One fails and comes back, one comes twice, and it ends when all devices have a board."""
+    hall = HallFolder(tmp_path, {"kp-1": "keypad-5", "kp-2": "keypad-5"})
+    plans = Plans(hall.toml, hall.bases, wipe=False)
+    queue = Assignment([plans.wanted("kp-1"), plans.wanted("kp-2")], plans.ledger)
+    screen = Lines()
+    batch = Batch(queue, plans.plan, plans.ledger, screen)
+    plugged: list[Port] = []
+    running = threading.Thread(target=batch.run, args=(lambda: list(plugged), True))
+    running.start()
+
+    def plug(number: int, **faults: object) -> Port:
+        plugged.append(Port(boards.plug(number, transport="socket", **faults).port))
+        return plugged[-1]
+
+    first = plug(1, vanish_after=100_000)
+    until(lambda: len(batch.failures) == 1)
+    plugged.remove(first)
+    again = plug(1)
+    until(lambda: len(batch.results) == 1)
+    plugged.remove(again)
+    twice = plug(1)
+    until(lambda: len(screen.said) == 3)
+    assert screen.said[2] == f"{twice.name}: this board is kp-1 already, left as it is"
+    plug(2)
+    running.join(30)
+    assert not running.is_alive()
+    assert [result.device for result in batch.results] == ["kp-1", "kp-2"]
+    assert batch.exit_code() == os.EX_IOERR

@@ -39,8 +39,10 @@ def holds(mock: MockBoard, wanted: Image, but: str = "") -> bool:
     )
 
 
-@pytest.mark.parametrize("chip", ["esp32", "esp32s3", "esp32c3"])
-@pytest.mark.parametrize("transport", ["socket", "pty"])
+@pytest.mark.parametrize(
+    ("chip", "transport"),
+    [("esp32", "pty"), ("esp32", "socket"), ("esp32s3", "pty"), ("esp32c3", "pty")],
+)
 def test_an_empty_board_gets_the_image(plug: Plug, chip: str, transport: str) -> None:
     mock, wanted = plug(transport=transport, chip=chip), image(chip=chip)
     done = put(mock, wanted)
@@ -136,6 +138,13 @@ def test_wrong_chip(plug: Plug) -> None:
     assert mock.programmed == 0
 
 
+def test_a_chip_that_is_too_old(plug: Plug) -> None:
+    mock = plug(chip="esp32c3")
+    with pytest.raises(BoardError, match=r"has an esp32c3 v0\.0, and this MicroPython needs v0\.3"):
+        put(mock, image(chip="esp32c3", revision=3))
+    assert mock.programmed == 0
+
+
 def test_too_little_flash(plug: Plug) -> None:
     mock = plug(flash_mb=2)
     with pytest.raises(BoardError, match=r"this board has 2 MB, and kp-1 \(keypad-5\) needs 4 MB"):
@@ -143,8 +152,10 @@ def test_too_little_flash(plug: Plug) -> None:
     assert mock.programmed == 0
 
 
-@pytest.mark.parametrize("cut_at", [0, 5_000, 200_000, 540_000])
-@pytest.mark.parametrize("transport", ["socket", "pty"])
+@pytest.mark.parametrize(
+    ("cut_at", "transport"),
+    [(0, "pty"), (5_000, "pty"), (200_000, "pty"), (200_000, "socket"), (540_000, "pty")],
+)
 def test_a_cut_off_run_is_completed_by_the_next(plug: Plug, cut_at: int, transport: str) -> None:
     wanted = image()
     mock = plug(transport=transport, vanish_after=cut_at)
@@ -212,6 +223,17 @@ def test_noise_on_the_line(plug: Plug) -> None:
     mock = plug(noise=True)
     with pytest.raises(BoardError, match="garbled; try another cable"):
         put(mock, image())
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_damaged_answers_never_make_a_wrong_board(plug: Plug, seed: int) -> None:
+    mock, wanted = plug(garble=[seed, 0.0005]), image(app_kb=64)
+    told: list[BoardError] = []
+    try:
+        put(mock, wanted)
+    except BoardError as error:
+        told.append(error)
+    assert mock.content == wanted.bytes or "try another cable" in str(told[0])
 
 
 def test_a_bridge_that_knows_one_speed_only(plug: Plug) -> None:

@@ -12,6 +12,8 @@ mute_after: bytes programmed after which it never answers again.
 bad_at: an address that reads 0 whatever is written to it.
 silent: it never answers.
 noise: it answers, but nobody could understand it.
+slow_s: seconds that it takes to write a block of 16 KB.
+garble: [seed, rate]: bytes of its answers are damaged, each with this probability.
 one_speed: nothing is understood any more after a change of the speed, until the next reset.
 """
 
@@ -20,11 +22,13 @@ import math
 import mmap
 import os
 import pty
+import random
 import select
 import socket
 import struct
 import sys
 import threading
+import time
 import tty
 import zlib
 from pathlib import Path
@@ -61,6 +65,7 @@ class NorFlash(server.FlashImage):
     def write_defl_block(self, payload: bytes) -> None:
         if self.mute:
             return
+        time.sleep(self.faults.get("slow_s", 0))
         (size,) = struct.unpack_from("<I", payload)
         self._write(self._unpacker.decompress(payload[16 : 16 + size]))
 
@@ -98,6 +103,8 @@ class Link(server.BootloaderConnection):
         super().__init__(**transport)
         self._flash = flash
         self._garbled = "noise" in flash.faults
+        seed, self._rate = flash.faults.get("garble", (0, 0))
+        self._chance = random.Random(seed)
 
     def recv(self, size: int) -> bytes:
         chunk = super().recv(size)
@@ -109,9 +116,18 @@ class Link(server.BootloaderConnection):
         faults = self._flash.faults
         if "silent" in faults or self._flash.mute:
             return
-        super().sendall(b"\x55" * len(data) if self._garbled else data)
+        super().sendall(b"\x55" * len(data) if self._garbled else self._damaged(data))
         if "one_speed" in faults and data[2:3] == bytes([protocol.CMD["CHANGE_BAUDRATE"]]):
             self._garbled = True
+
+    def _damaged(self, data: bytes) -> bytes:
+        if not self._rate:
+            return data
+        hit = (self._chance.random() < self._rate for _ in data)
+        return bytes(
+            byte ^ 1 << self._chance.randrange(8) if bad else byte
+            for byte, bad in zip(data, hit, strict=True)
+        )
 
 
 def patient(link: Link, stop: threading.Event, buffer: bytearray) -> bytes | None:

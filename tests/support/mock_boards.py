@@ -53,12 +53,15 @@ class HallFolder:
         keys = self.keys.devices()
         return ["not-a-secret", *(k.psk for k in keys if k.psk), *(k.claim for k in keys)]
 
-    def flash(self, *arguments: str, code: int = os.EX_OK) -> subprocess.CompletedProcess[str]:
-        """Runs `hall flash`; checks its exit code, and that it tells no secret."""
+    def command(self, *arguments: str) -> list[str]:
+        """`hall flash`, for this hall."""
         bases = [part for base in self.bases for part in ("--base", str(base))]
         command = [str(Path(sys.executable).with_name("hall")), "flash", *arguments]
-        if "--image" not in arguments:
-            command += ["--config", str(self.toml), *bases]
+        return command if "--image" in arguments else [*command, "--config", str(self.toml), *bases]
+
+    def flash(self, *arguments: str, code: int = os.EX_OK) -> subprocess.CompletedProcess[str]:
+        """Runs `hall flash`; checks its exit code, and that it tells no secret."""
+        command = self.command(*arguments)
         done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
         assert done.returncode == code, done.stdout + done.stderr
         assert "Traceback" not in done.stderr

@@ -80,7 +80,7 @@ class Batch:
         self._building = threading.Lock()
         self._changed = threading.Event()
         self._stop = threading.Event()
-        self._workers: dict[str, threading.Thread] = {}
+        self._running: set[str] = set()  # names of ports whose boards are being flashed
 
     def run(self, ports: Callable[[], list[Port]], endless: bool) -> None:
         """Flash what `ports` names until every device has its board.
@@ -93,7 +93,7 @@ class Batch:
         try:
             while True:
                 present = {port.name: port for port in ports()}
-                seen = {name for name in seen if name in present or self._busy(name)}
+                seen = {name for name in seen if name in present or name in self._running}
                 # One that has just appeared may not be opened yet: udev sets its owner a little
                 # later.
                 settled = [port for port in present.values() if port.name in before or not endless]
@@ -102,11 +102,9 @@ class Batch:
                         self._begin(port)
                     seen.add(port.name)
                 before = set(present)
-                running = any(map(self._busy, self._workers))
-                if not running and (not endless or not self._assignment.left()):
+                if not self._running and (not endless or not self._assignment.left()):
                     return
-                self._changed.wait(_POLL_S)
-                self._changed.clear()
+                self._pause()
         except KeyboardInterrupt:
             self._finish()
 
@@ -115,24 +113,25 @@ class Batch:
         return self.failures[0].error.exit_code if self.failures else os.EX_OK
 
     def _finish(self) -> None:
-        self._screen.say("no more boards; waiting for those begun (Ctrl-C again: give up on them)")
         try:
-            self._join()
+            self._screen.say("no more boards; waiting for those begun; Ctrl-C gives up on them")
+            self._wait()
         except KeyboardInterrupt:
             self._stop.set()
-            self._join()
+            self._wait()
 
-    def _join(self) -> None:
-        for worker in self._workers.values():
-            worker.join()
+    def _wait(self) -> None:
+        # Not by Thread.join: interrupted by Ctrl-C, it takes a thread that runs for one that ended.
+        while self._running:
+            self._pause()
 
-    def _busy(self, name: str) -> bool:
-        return name in self._workers and self._workers[name].is_alive()
+    def _pause(self) -> None:
+        self._changed.wait(_POLL_S)
+        self._changed.clear()
 
     def _begin(self, port: Port) -> None:
-        worker = threading.Thread(target=self._work, args=(port,), name=port.name, daemon=True)
-        self._workers[port.name] = worker
-        worker.start()
+        self._running.add(port.name)
+        threading.Thread(target=self._work, args=(port,), name=port.name, daemon=True).start()
 
     def _work(self, port: Port) -> None:
         device: str | None = None
@@ -158,6 +157,7 @@ class Batch:
             self._fail(port, device, UserError(text, os.EX_SOFTWARE))
             raise
         finally:
+            self._running.discard(port.name)
             self._changed.set()
 
     def _fail(self, port: Port, device: str | None, error: UserError) -> None:

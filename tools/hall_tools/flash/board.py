@@ -99,7 +99,7 @@ class Board:
     def _connect(self, attempts: int) -> esp.Loader:
         try:
             return esp.rom(self._serial, self.can_reset(), attempts)
-        except esp.FatalError as error:
+        except esp.ERRORS as error:
             raise advice.not_connected(self.port.name, str(error)) from None
         except (OSError, termios.error):
             raise advice.gone(self.port.name, "connecting") from None
@@ -123,7 +123,7 @@ class Board:
         try:
             self._loader.change_baud(baud)
             self._loader.flash_id(cache=False)
-        except esp.FatalError:
+        except esp.ERRORS:
             self._serial.baudrate = esp.ROM_BAUD
             raise _TooFastError from None
         except (OSError, termios.error):
@@ -175,7 +175,7 @@ class Board:
     def _told(self, doing: str) -> Generator[None]:
         try:
             yield
-        except esp.FatalError as error:
+        except esp.ERRORS as error:
             raise advice.refused(self.port.name, doing, str(error)) from None
         except (OSError, termios.error):  # pyserial's SerialException is an OSError
             raise advice.gone(self.port.name, doing) from None

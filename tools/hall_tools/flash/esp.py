@@ -3,6 +3,7 @@
 Here: the seam to esptool 5. Not here: in which order its commands are used (board.py).
 """
 
+import struct
 from typing import Any, Protocol, cast
 
 import serial
@@ -14,7 +15,7 @@ from esptool.util import (  # pyright: ignore[reportMissingTypeStubs]
     strip_chip_name,  # pyright: ignore[reportUnknownVariableType]
 )
 
-__all__ = ["ROM_BAUD", "FatalError", "Loader", "attach", "chip_of", "flash_bytes", "rom", "stub"]
+__all__ = ["ERRORS", "ROM_BAUD", "Loader", "attach", "chip_of", "flash_bytes", "rom", "stub"]
 
 ROM_BAUD = 115200
 """The speed at which a chip's ROM is spoken to, and its log is read."""
@@ -72,6 +73,9 @@ class _NoHex:
 
     def __init__(self, *_: object) -> None: ...
 
+
+ERRORS = (FatalError, IndexError, ValueError, struct.error)
+"""What esptool's functions raise: the latter when a damaged reply is shorter than it should be."""
 
 EspLog.set_logger(_Silent())
 loader.HexFormatter = _NoHex  # pyright: ignore[reportAttributeAccessIssue]

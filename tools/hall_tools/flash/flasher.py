@@ -12,6 +12,7 @@ be lost: it is mostly the wrong board that was plugged in.
 """
 
 import os
+import struct
 from collections.abc import Callable
 from typing import Literal, NamedTuple, Protocol
 
@@ -37,6 +38,7 @@ class FlashBoard(Protocol):
     chip: str
     flash_mb: float
     mac: str
+    revision: int
 
     def md5(self, address: int, size: int) -> str: ...
     def read(self, address: int, size: int) -> bytes: ...
@@ -63,6 +65,12 @@ def check_fits(board: FlashBoard, image: Image) -> None:
         raise advice.BoardError(
             f"{port}: flash too small: this board has {board.flash_mb:g} MB, and {image.device} "
             f"({image.profile}) needs {image.flash_mb} MB; use a board with more"
+        )
+    needed = _revision(image)
+    if board.revision < needed:
+        raise advice.BoardError(
+            f"{port}: chip too old: this board has an {board.chip} {_version(board.revision)}, and "
+            f"this MicroPython needs {_version(needed)} or newer; use a newer board"
         )
 
 
@@ -123,16 +131,21 @@ class _Work:
         self._told = told
 
     def do(self, regions: list[Region]) -> None:
-        self._write([run for region in regions for run in self._compare("comparing", region)])
-        for region in regions:
-            if wrong := self._compare("verifying", region):
-                self._write(wrong)
-                if still := self._compare("verifying", region):
-                    raise advice.not_held(self._board.port.name, still[0].address)
+        self._write(self._compare("comparing", regions))
+        if wrong := self._compare("verifying", regions):
+            self._write(wrong)
+            if still := self._compare("verifying", regions):
+                raise advice.not_held(self._board.port.name, still[0].address)
 
-    def _compare(self, stage: Stage, region: Region) -> list[Run]:
-        self._told(stage, 0, self.total)
-        return differing(self._board.md5, region.offset, region.content)
+    def _compare(self, stage: Stage, regions: list[Region]) -> list[Run]:
+        total = sum(len(region.content) for region in regions)
+        runs: list[Run] = []
+        done = 0
+        for region in regions:
+            self._told(stage, done, total)
+            runs += differing(self._board.md5, region.offset, region.content)
+            done += len(region.content)
+        return runs
 
     def _write(self, runs: list[Run]) -> None:
         total = sum(len(run.content) for run in runs)
@@ -146,6 +159,19 @@ class _Work:
         for run in runs:
             self._board.write(run.address, run.content, told)
         self.written += total
+
+
+def _revision(image: Image) -> int:
+    """The oldest chip that the application starts on, 100 * major + minor.
+
+    ESP-IDF programming guide, "App Image Format": min_chip_rev_full.
+    """
+    application = next(each.content for each in image.regions if each.name == "factory")
+    return struct.unpack_from("<H", application, 15)[0]
+
+
+def _version(revision: int) -> str:
+    return f"v{revision // 100}.{revision % 100}"
 
 
 def _sectors(region: Region) -> list[Region]:
