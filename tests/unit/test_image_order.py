@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hall_gateway.files import write_secret
 from hall_gateway.keys import KeyStore
+from hall_profiles import load
 from hall_tools.errors import UserError
 from hall_tools.image import wifi
 from hall_tools.image.order import Hall
@@ -73,6 +74,16 @@ def test_a_hall_that_is_wrong_is_told_with_its_line(tmp_path: Path):
 def test_a_device_without_a_place_is_refused_with_the_nearest(tmp_path: Path):
     error = refusal(hall_folder(tmp_path), "kp-2")
     assert str(error) == f'{tmp_path}/hall.toml: no [[device]] has the id kp-2; nearest: "kp-1"'
+
+
+def test_a_spare_has_an_image_before_it_has_a_place(tmp_path: Path):
+    hall = hall_folder(tmp_path)
+    keys = KeyStore(tmp_path / "keys")
+    spare = keys.enrol("kp-9", load("keypad-5"))
+    order = Hall(hall).order("kp-9", "keypad-5")
+    assert (order.config["device"], order.ident["psk"]) == ("kp-9", spare.psk)
+    keys.revoke("kp-9")
+    assert "no [[device]] has the id kp-9" in str(refusal(hall, "kp-9"))
 
 
 def test_a_device_that_is_not_enrolled_is_told_how(tmp_path: Path):
