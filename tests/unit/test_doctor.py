@@ -173,7 +173,7 @@ def enrol_as_another(place: Place) -> None:
     place.installation.broker.reload()
 
 
-def enrol_stranger(place: Place) -> None:
+def enrol_spare(place: Place) -> None:
     place.installation.keys.enrol("kp-9", load("keypad-5"))
     place.installation.write_keys()
     place.installation.broker.reload()
@@ -302,7 +302,7 @@ FAULTS: dict[str, tuple[Callable[[Place], None], str, str]] = {
     "a device that is another model": (
         enrol_as_another,
         "kp-1 is enrolled as people-counter-beams",
-        "hall enroll kp-1",
+        "sudo hall enroll kp-1 --profile keypad-5 --window 1, and flash it",
     ),
     "no address for devices": (
         edit('device_host = "127.0.0.1"\n', ""),
@@ -422,9 +422,8 @@ WARNINGS: dict[str, tuple[Callable[[Place], None], str, str]] = {
         edit(HALL, HALL + '[[device]]\nid = "kp-2"\nprofile = "keypad-5"\nwindow = "2"\n'
              '[[window]]\nid = "2"\n'),
         "not enrolled, so they cannot join: kp-2",
-        "sudo hall enroll kp-2",
+        "sudo hall enroll kp-2 --profile keypad-5 --window 2",
     ),
-    "a key of no device": (enrol_stranger, "is refused: kp-9", "sudo hall revoke kp-9"),
     "another's settings of mosquitto": (
         foreign_listener,
         "test.conf:1: allow_anonymous true: it may let others in",
@@ -446,6 +445,19 @@ def test_a_warning_is_told_and_is_no_fault(place: Place, name: str) -> None:
     assert matching, found
     assert advice in matching[0].advice
     assert place.found("fault") == []
+
+
+def test_a_spare_is_no_warning(place: Place) -> None:
+    enrol_spare(place)
+    assert place.found("warning") == place.found("fault") == []
+    assert any(found.text.endswith("hall.toml: kp-9") for found in place.found("good"))
+
+
+def test_a_device_that_cannot_join_is_not_waited_for(place: Place) -> None:
+    edit(HALL, HALL + '[[device]]\nid = "c-2"\nprofile = "people-counter-beams"\nzone = "e"\n')(
+        place
+    )
+    assert "c-2" in place.only("warning").text
 
 
 def test_no_secret_is_told(place: Place) -> None:

@@ -140,8 +140,8 @@ def test_a_group_that_is_not_there_keeps_no_service_from_starting(machine: OwnMa
     config.write_text(config.read_text() + PI.format("call-display-p10-64x16-pi"))
     setup(machine)
     assert "SupplementaryGroups" not in machine.path(UNIT).read_text()
-    notes = make_plan(machine, own_program()).notes
-    assert [note[:6] for note in notes if "no group gpio" in note] == ["disp-1"]
+    notes = make_plan(machine, own_program()).notes()
+    assert [note.text[:6] for note in notes if "no group gpio" in note.text] == ["disp-1"]
     machine.path("/etc/group").write_text("gpio:x:997:\n")
     assert not any("no group gpio" in note for note in make_plan(machine, own_program()).notes)
 
@@ -201,7 +201,7 @@ def test_settings_without_a_login_are_noted(machine: OwnMachine) -> None:
     config = machine.path(layout.CONFIG)
     lines = config.read_text().replace('username = "gateway"\n', "").splitlines(keepends=True)
     config.write_text("".join(line for line in lines if not line.startswith("password_file")))
-    assert "[broker] has no login" in make_plan(machine, own_program()).notes[0]
+    assert "[broker] has no login" in make_plan(machine, own_program()).notes()[0].text
 
 
 def test_the_last_step_that_worked_stays(

@@ -15,7 +15,7 @@ import typer
 from hall_tools.errors import UserError
 from hall_tools.gateway_setup import layout
 from hall_tools.gateway_setup.machine import Machine
-from hall_tools.gateway_setup.plan import make_plan, own_program
+from hall_tools.gateway_setup.plan import Note, make_plan, own_program
 from hall_tools.gateway_setup.steps import Result, run
 
 
@@ -51,13 +51,20 @@ def setup(
             _print(result)
 
     run(plan.steps, machine, dry_run=dry_run, told=told)
+    notes = plan.notes()
     if as_json:
         steps = [
             {"step": r.name, **asdict(r.look), "owner": r.owner, "mode": r.mode} for r in results
         ]
-        print(json.dumps({"steps": steps, "notes": plan.notes}, ensure_ascii=False, indent=1))
+        print(
+            json.dumps(
+                {"steps": steps, "notes": [asdict(note) for note in notes]},
+                ensure_ascii=False,
+                indent=1,
+            )
+        )
     else:
-        _close(results, plan.notes, dry_run)
+        _close(results, notes, dry_run)
 
 
 def _check(machine: Machine, dry_run: bool) -> None:
@@ -82,9 +89,9 @@ def _print(result: Result) -> None:
         print("".join(f"    | {line}\n" for line in look.text.splitlines()), end="")
 
 
-def _close(results: Sequence[Result], notes: Sequence[str], dry_run: bool) -> None:
+def _close(results: Sequence[Result], notes: Sequence[Note], dry_run: bool) -> None:
     for note in notes:
-        print(f"note: {note}")
+        print(f"note: {note.text}\n      -> {note.advice}")
     due = sum(result.look.state in ("done", "due") for result in results)
     if not due:
         print("nothing to do: this gateway is set up")

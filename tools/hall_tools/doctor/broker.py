@@ -6,7 +6,7 @@ Here: what is seen from outside of it, and its key files. Not here: rights to fi
 import socket
 from collections.abc import Iterator, Sequence
 
-from hall_gateway.config import is_loopback
+from hall_gateway.config import DeviceConfig, is_loopback
 from hall_gateway.keys import DeviceKeys, KeyStoreError
 
 from hall_tools.doctor.findings import Finding, Site, fault, good, warning
@@ -125,26 +125,27 @@ def devices(site: Site) -> Iterator[Finding]:
     """Every device of hall.toml is enrolled as what it is, and every key is some device's."""
     if site.settings is None:
         return
-    try:
-        enrolled = {keys.device: keys for keys in site.keys.devices() if keys.revoked is None}
-    except KeyStoreError:
+    enrolled = site.enrolled
+    if enrolled is None:
         return  # key_files() says so
     own = {device.id for device in site.settings.own_displays()}
-    wanted = {device.id: device.profile for device in site.settings.devices}
+    wanted = {device.id: device for device in site.settings.devices}
     if missing := sorted(wanted.keys() - enrolled.keys() - own):
         yield warning(
             f"not enrolled, so they cannot join: {_named(missing)}",
-            f"run: sudo hall enroll {missing[0]}",
+            f"run: {_enroll(wanted[missing[0]])}",
         )
-    if strange := sorted(enrolled.keys() - wanted.keys()):
-        yield warning(
-            f"enrolled, but not in {site.config}, so what they send is refused: {_named(strange)}",
-            f"add each as [[device]], or run: sudo hall revoke {strange[0]}",
-        )
+    if spares := sorted(enrolled.keys() - wanted.keys()):
+        yield good(f"spares, which stand nowhere in {site.config}: {_named(spares)}")
     for name in sorted(wanted.keys() & enrolled.keys()):
-        if wanted[name] != enrolled[name].profile:
+        if wanted[name].profile != enrolled[name].profile:
             yield fault(
                 f"{name} is enrolled as {enrolled[name].profile}, but {site.config} has it as "
-                f"{wanted[name]}",
-                f"correct its profile there, or flash and enrol it as that: hall enroll {name}",
+                f"{wanted[name].profile}",
+                f"correct its profile there; or run: {_enroll(wanted[name])}, and flash it",
             )
+
+
+def _enroll(device: DeviceConfig) -> str:
+    place, name = device.subject.split("/", 1)
+    return f"sudo hall enroll {device.id} --profile {device.profile} --{place} {name}"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from hall_gateway.config import GatewayConfig, load_config
-from hall_gateway.keys import KeyStore
+from hall_gateway.keys import DeviceKeys, KeyStore, KeyStoreError
 from hall_gateway.store_look import LookError, StoreLook, look
 from hall_gateway.toml_input import ConfigError
 
@@ -118,6 +118,14 @@ class Site:
     @property
     def keys(self) -> KeyStore:
         return KeyStore(self.folder / layout.KEYS)
+
+    @cached_property
+    def enrolled(self) -> dict[str, DeviceKeys] | None:
+        """The keys of the devices that may join, by device; None when they cannot be read."""
+        try:
+            return {keys.device: keys for keys in self.keys.devices() if keys.revoked is None}
+        except KeyStoreError:
+            return None
 
     @property
     def broker_folder(self) -> Path:

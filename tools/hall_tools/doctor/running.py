@@ -193,7 +193,9 @@ def seen(site: Site) -> Iterator[Finding]:
     found = site.store
     if site.settings is None or not isinstance(found, StoreLook) or not site.settings.devices:
         return
-    names = [device.id for device in site.settings.devices]
+    own = {device.id for device in site.settings.own_displays()}
+    joining = own if site.enrolled is None else own | site.enrolled.keys()
+    names = [device.id for device in site.settings.devices if device.id in joining]
     known = found.devices
     now = site.machine.now_ms()
     never = [name for name in names if name not in known or known[name].seen is None]

@@ -85,9 +85,9 @@ def installed(site: Site) -> Iterator[Finding]:
     except UserError as error:
         yield warning(f"setup cannot look: {error}", "mend this first")
         return
-    for note in plan.notes:
-        what, _, advice = note.rpartition(": ")
-        yield fault(what, advice)
+    notes = plan.notes()
+    for note in notes:
+        yield fault(note.text, note.advice)
     if due:
         yield warning(f"setup would change: {'; '.join(due)}", site.setup)
     for name in kept:
@@ -97,7 +97,7 @@ def installed(site: Site) -> Iterator[Finding]:
         )
     foreign = list(_foreign(site))
     yield from foreign
-    if not (due or kept or plan.notes or foreign):
+    if not (due or kept or notes or foreign):
         yield good("everything that setup writes is there, and as it was written")
 
 

@@ -7,7 +7,7 @@ Here: which steps, in which order, and what is in the files. Not here: how a ste
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -33,11 +33,19 @@ _ENABLED = f"{layout.UNITS}/multi-user.target.wants/{layout.SERVICE}"
 
 
 @dataclass(frozen=True)
+class Note:
+    """What setup cannot mend by itself, and who can, how."""
+
+    text: str
+    advice: str
+
+
+@dataclass(frozen=True)
 class Plan:
-    """`steps`, and `notes` of what setup cannot mend by itself, a line each."""
+    """`steps`; `notes` are looked for anew at each call, so ask after the steps are done."""
 
     steps: Sequence[Step]
-    notes: Sequence[str]
+    notes: Callable[[], Sequence[Note]]
 
 
 def make_plan(machine: Machine, program: Path) -> Plan:
@@ -64,8 +72,12 @@ def make_plan(machine: Machine, program: Path) -> Plan:
         Call(f"start {layout.SERVICE} at boot", _enable_due, _enable),
         *_services(machine),
     ]
-    notes = [*_settings_notes(broker), *_header_notes(machine, settings)]
-    return Plan(steps, [*notes, *_program_notes(machine, program)])
+
+    def notes() -> list[Note]:
+        found = [*_settings_notes(broker), *_header_notes(machine, settings)]
+        return [*found, *_program_notes(machine, program)]
+
+    return Plan(steps, notes)
 
 
 def broker_conf(broker: BrokerConfig) -> str:
@@ -185,6 +197,8 @@ def _keys_due(machine: Machine, _done: Sequence[str]) -> str | None:
         if not machine.is_root:
             return "cannot be read: run with sudo"
         raise UserError(str(error)) from None
+    if wrong and all(text.endswith("is missing") for text in wrong):
+        return "new"
     return "; ".join(wrong) or None
 
 
@@ -240,34 +254,41 @@ def _running(service: str, needs: set[str]) -> Call:
     )
 
 
-def _settings_notes(broker: BrokerConfig) -> list[str]:
+def _settings_notes(broker: BrokerConfig) -> list[Note]:
     if broker.username is None:
         return [
-            f"{layout.CONFIG}: [broker] has no login, and mosquitto lets nobody in without: add "
-            'username = "gateway" and password_file = "broker.password"'
+            Note(
+                f"{layout.CONFIG}: [broker] has no login, and mosquitto lets nobody in without",
+                'add username = "gateway" and password_file = "broker.password"',
+            )
         ]
     return []
 
 
-def _header_notes(machine: Machine, settings: GatewayConfig) -> list[str]:
+def _header_notes(machine: Machine, settings: GatewayConfig) -> list[Note]:
     if machine.has_group(_GPIO_GROUP):
         return []
     return [
-        f"{own.id}: this machine has no group {_GPIO_GROUP}, as Raspberry Pi OS has, so the "
-        "gateway may not use the header, and the display stays dark"
+        Note(
+            f"{own.id}: this machine has no group {_GPIO_GROUP}, so the gateway may not use the "
+            "header, and the display stays dark",
+            "use Raspberry Pi OS, which has it; or let an ESP32 drive the display",
+        )
         for own in settings.own_displays()
     ]
 
 
-def _program_notes(machine: Machine, program: Path) -> list[str]:
+def _program_notes(machine: Machine, program: Path) -> list[Note]:
     """Whether the service's user can get at the program, which may lie in somebody's home."""
     account = machine.account(layout.USER)
     parts = (program, Path(sys.executable).resolve(), Path(__file__))
     if account is None or machine.root != Path("/"):
         return []
     return [
-        f"{part}: user {layout.USER} cannot get there: install Hallkit where all may read, e.g. "
-        "/opt/hallkit, and run setup from there"
+        Note(
+            f"{part}: user {layout.USER} cannot get there, so the service cannot start",
+            "install Hallkit where all may read, e.g. /opt/hallkit, and run setup from there",
+        )
         for part in parts
         if not account.may(part, 5 if part is not parts[2] else 4)
     ][:1]
