@@ -257,6 +257,7 @@ def test_a_display_of_the_gateways_own_needs_no_keys(hall: Hall) -> None:
     assert output.startswith("own: call-display-p10-64x16-pi at window 1, needs no keys\n")
     assert hall.keys.devices() == []
     assert "own" in [device.id for device in load_config(hall.config).devices]
+    assert "own: is a part of the gateway and has no keys" in hall.refused("revoke", "own")
 
 
 def test_revoked(hall: Hall) -> None:

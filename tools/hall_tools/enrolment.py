@@ -92,6 +92,7 @@ class Enrolment:
                         f"{device}: is no device of this hall; nothing was done. {registry.path} "
                         f"and {self.store.folder} have: {self._all(registry)}"
                     )
+                self._check_apart(registry, device)
             for device in known:
                 self.store.revoke(device)
             for device in devices:
@@ -152,6 +153,15 @@ class Enrolment:
             raise UserError(
                 f"{board.device}: is enrolled as a {keys.profile}, not as a {board.profile}; give "
                 f"this board another id, or run: hall revoke {board.device}"
+            )
+
+    def _check_apart(self, registry: Registry, device: str) -> None:
+        """That the device is not a part of the gateway."""
+        found = registry.device(device)
+        if found and load_profile(found.profile).transport == "gateway":
+            raise UserError(
+                f"{device}: is a part of the gateway and has no keys; to be rid of it, remove its "
+                f"[[device]] from {registry.path} and start the gateway again"
             )
 
     def _check_spare(self, registry: Registry, old: str, new: str) -> None:
