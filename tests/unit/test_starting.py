@@ -28,6 +28,7 @@ class Chip:
         self.mounted = True
         self.slept: list[float] = []
         self.ran: list[str] = []
+        self.interrupted_by: list[int] = []  # the character that stops the application; -1: none
 
     def start(self) -> None:
         """One start: until the application has returned, or the chip was reset."""
@@ -37,6 +38,7 @@ class Chip:
             "hall": SimpleNamespace(app=SimpleNamespace(run=self.run)),
             "json": json,
             "machine": SimpleNamespace(reset=self.reset),
+            "micropython": SimpleNamespace(kbd_intr=self.interrupted_by.append),
             "os": SimpleNamespace(listdir=self.listdir, rename=self.rename),
             "sys": SimpleNamespace(path=sys_path, print_exception=lambda _error: None),
             "time": SimpleNamespace(sleep=self.slept.append),
@@ -127,3 +129,16 @@ def test_a_file_system_that_is_gone_ends_in_a_reset(tmp_path: Path):
     chip.mounted = False
     assert waits(chip, 2) == [0, 0]
     assert chip.ran == []
+
+
+@pytest.mark.parametrize(
+    ("config", "interrupted_by"),
+    [('{"bench":false}', [-1]), ('{"bench":true}', []), ("{}", []), ("not JSON", [])],
+)
+def test_a_config_may_close_the_prompt_for_the_public(
+    tmp_path: Path, config: str, interrupted_by: list[int]
+):
+    (tmp_path / "config.json").write_text(config)
+    chip = Chip(tmp_path, ["a"])
+    chip.start()
+    assert chip.interrupted_by == interrupted_by
