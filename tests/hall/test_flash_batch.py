@@ -178,6 +178,13 @@ def test_a_board_that_is_gone_gives_its_id_to_another_by_new_keys(
     assert second.content == image_of(hall, "kp-1").bytes
 
 
+def test_a_batch_of_all_has_the_spares_last(tmp_path: Path) -> None:
+    hall = HallFolder(tmp_path, {"kp-2": "keypad-5", "kp-1": "keypad-5", "kp-3": "keypad-5"})
+    hall.keys.enrol("kp-0", load("keypad-5"))
+    hall.keys.revoke("kp-1")
+    assert Plans(hall.toml, hall.bases, wipe=False).enrolled() == ["kp-2", "kp-3", "kp-0"]
+
+
 def test_what_is_not_enrolled_or_was_revoked(tmp_path: Path) -> None:
     hall = HallFolder(tmp_path, {"kp-1": "keypad-5"})
     assert "no [[device]] has the id kp-9" in hall.flash("kp-9", code=os.EX_DATAERR).stderr

@@ -66,8 +66,8 @@ def flash(
 
     With --batch each board that is plugged in becomes the next DEVICE that
     fits its chip, and a board that is one of them stays it; without ids all
-    enrolled devices have their turn, in the order of hall.toml. Each line
-    says which label goes on which board. A board that fails is told, and its
+    enrolled devices have their turn, in the order of hall.toml, spares last.
+    Each line says which label goes on which board. A board that fails is told, and its
     id goes to the next one. It ends when all devices have a board, or with
     Ctrl-C.
     """

@@ -7,10 +7,9 @@ here: what an image is made of (hall_tools.image).
 import os
 from pathlib import Path
 
-from hall_gateway.config import load_config, load_profile
+from hall_gateway.config import load_config
 from hall_gateway.keys import KeyStore, KeyStoreError
 from hall_gateway.toml_input import ConfigError
-from hall_profiles.model import Board
 
 from hall_tools.errors import UserError
 from hall_tools.flash.assignment import Wanted
@@ -45,24 +44,24 @@ class Plans:
         return Plan(image, wanted.generation, self.wipe)
 
     def enrolled(self) -> list[str]:
-        """Every device with keys and a board, in the order of hall.toml."""
+        """Every device with keys and a board, in the order of hall.toml, then spares."""
         try:
-            entries = load_config(self._file).devices
+            listed = [entry.id for entry in load_config(self._file).devices]
+            keys = self._keys.devices()
         except ConfigError as error:
             raise UserError(str(error), os.EX_CONFIG) from None
-        found = [
-            entry.id
-            for entry in entries
-            if isinstance(load_profile(entry.profile).board, Board) and self._generation(entry.id)
-        ]
-        if not found:
+        except KeyStoreError as error:
+            raise UserError(str(error), os.EX_NOPERM) from None
+        good = [each.device for each in keys if each.revoked is None]
+        if not good:
             raise UserError(f"{self._file}: no device of it is enrolled; run: hall enroll DEVICE")
-        return found
+        spares = [device for device in good if device not in listed]
+        return [device for device in listed if device in good] + spares
 
     def _generation(self, device: str) -> int:
-        """Of the device's keys; 0 when it has none that are good."""
+        """Of the device's keys; 0 when it has none."""
         try:
             keys = self._keys.get(device)
         except KeyStoreError as error:
             raise UserError(str(error), os.EX_NOPERM) from None
-        return keys.generation if keys and keys.revoked is None else 0
+        return keys.generation if keys else 0
