@@ -9,10 +9,11 @@ characters are no part of any. A reply is frames of the request's id and command
 n from 1, which together are the result, and at last {"ok": n} or {"error": text}. So no frame is
 longer than what the UART sends while nobody notices, and none is lost without being missed.
 
-`id` and `health` are open; `id` gives a new nonce. The rest is {"n", "args", "mac"} in this order:
-n grows with each request, and mac is the HMAC-SHA256 of the nonce's hex and all between `@` and
-`,"mac"`, cut to 16 bytes (RFC 2104, section 5). Its key is the HMAC of b"hallkit console" under
-the claim on the device's label.
+`id` and `health` are open; `id` tells the nonce of this start and the last n that was used. The
+rest is {"s", "n", "args", "mac"} in this order: s the nonce's first 8 digits, so that who does not
+know of a restart is no attacker; n grows with each request; mac is the HMAC-SHA256 of the nonce in
+hex and all between `@` and `,"mac"`, cut to 16 bytes (RFC 2104, section 5). Its key is the HMAC of
+b"hallkit console" under the claim on the device's label.
 """
 
 import asyncio
@@ -55,7 +56,7 @@ class Console:
         self._key = None
         self._line = bytearray(FRAME_MAX)
         self._length = -1  # bytes after an @; -1: none has come
-        self._nonce = None  # as hex
+        self._nonce = hexlify(os.urandom(16)).decode()
         self._number = 0
         self._tries = 0
         self._locked_until = 0
@@ -155,9 +156,8 @@ class Console:
         if type(asked) is not dict:
             raise ValueError("not a JSON object")
         if command == "id":
-            self._nonce = hexlify(os.urandom(16))
-            self._number = 0
-            return self._shown.who(self._nonce.decode(), self._key is not None)
+            session = {"guarded": self._key is not None, "nonce": self._nonce, "n": self._number}
+            return self._shown.who(session)
         if command == "health":
             return self._shown.health(self.counts())
         args = self._permitted(asked, line)
@@ -172,10 +172,10 @@ class Console:
         now = self._uptime()
         if now < self._locked_until:
             raise ValueError("locked for %d ms" % (self._locked_until - now))
-        if self._nonce is None:
-            raise ValueError("no session: ask for id first")
+        if asked.get("s") != self._nonce[:8]:
+            raise ValueError("another session: ask for id first")
         number, args = asked.get("n"), asked.get("args")
-        mac = hexlify(hmac(self._key, self._nonce + line[:-_TAIL])[:_MAC_BYTES])
+        mac = hexlify(hmac(self._key, self._nonce.encode() + line[:-_TAIL])[:_MAC_BYTES])
         if not same(line[-_TAIL:], b',"mac":"%s"}' % mac):
             self.wrong += 1
             self._locked_until = now + min(LOCK_MS << min(self._tries, 10), LOCK_LAST_MS)

@@ -33,13 +33,13 @@ class Diagnosis:
         self._command = command
         self._leave = leave
 
-    def who(self, nonce, guarded):
-        """`guarded`: whether there is a claim, and so more than the open commands."""
+    def who(self, session):
+        """`session`: what the console says of itself."""
         config = self._part("config") or {}
         yield {name: config.get(name) for name in ("device", "profile", "role", "chip")}
         core = ".".join([str(part) for part in sys.implementation.version[:3]])
         yield {"fw": self._version, "core": core, "slot": self._slot}
-        yield {"nonce": nonce, "guarded": guarded}
+        yield session
 
     def health(self, console):
         """Everything that anybody with a cable may see: no secret is in it."""

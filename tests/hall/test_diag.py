@@ -2,11 +2,18 @@
 
 import asyncio
 import base64
+import contextlib
+import fcntl
 import json
 import os
+import pty
 import re
+import select
+import signal
+import struct
 import subprocess
 import sys
+import termios
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
@@ -446,6 +453,64 @@ async def test_hall_diag_for_programs_and_without_a_terminal(tmp_path: Path):
         )
         done = await hall("sensor", device.device.port, "--seconds", "0.5", *claim_file(tmp_path))
         assert done.stdout.count("raw: keys=0  filtered: keys=0 stuck=0") >= 3
+
+
+class Screen:
+    """`hall diag` in a terminal of 100 columns; what it has shown so far, without its colours."""
+
+    def __init__(self, *arguments: str) -> None:
+        self._master, terminal = pty.openpty()
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("4H", 45, 100, 0, 0))
+        self.process = subprocess.Popen(
+            [HALL, "diag", *arguments],
+            stdin=terminal,
+            stdout=terminal,
+            stderr=terminal,
+            env=os.environ | {"TERM": "xterm"},
+        )
+        os.close(terminal)
+
+    def until(self, *parts: str, seconds: float = 20) -> None:
+        """Waits for a picture, begun after this call, that has all of `parts`."""
+        shown = b""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if select.select([self._master], [], [], 0.1)[0]:
+                shown += os.read(self._master, 65536)
+            pictures = shown.split(b"\x1b[H")[1:]
+            for picture in pictures:
+                text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", picture.decode("utf-8", "replace"))
+                if all(part in text for part in parts):
+                    return
+        raise AssertionError(shown[-4000:].decode("utf-8", "replace"))
+
+    def close(self) -> int:
+        self.process.send_signal(signal.SIGINT)
+        while True:
+            with contextlib.suppress(OSError):
+                os.read(self._master, 65536)
+            if self.process.poll() is not None:
+                os.close(self._master)
+                return self.process.returncode
+
+
+async def test_the_page_lives_and_says_when_it_is_old(tmp_path: Path):
+    async with plugged("wet-floor-mains", tmp_path) as device:
+        screen = Screen(device.device.port, *claim_file(tmp_path))
+
+        async def shows(*parts: str) -> None:
+            await asyncio.to_thread(screen.until, *parts)
+
+        try:
+            await shows("dev-1", "answers", "power_on", "raw forward_uv", "▁")
+            await device.device.power_cut()
+            await shows("dev-1", "all of this is old")
+            await device.device.power_on()
+            # The samples go on too: the stream was begun anew.
+            await shows("dev-1", "answers", "boot count  2", "raw forward_uv")
+        finally:
+            code = await asyncio.to_thread(screen.close)
+    assert code == 0
 
 
 @pytest.mark.parametrize(

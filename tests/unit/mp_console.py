@@ -41,9 +41,9 @@ class Shown:
         self.done = []
         self.samples = 0
 
-    def who(self, nonce, guarded):
+    def who(self, session):
         yield {"device": "dev-1"}
-        yield {"nonce": nonce, "guarded": guarded}
+        yield session
 
     def health(self, counts):
         yield {"console": counts}
@@ -106,13 +106,16 @@ class Device:
 
     def begin(self):
         replies = self.hear(frame("i", "id", "{}"))
-        self.nonce = replies[1][2][1]["nonce"].encode()
-        self.n = 0
+        session = replies[1][2][1]
+        self.nonce = session["nonce"]
+        assert session["n"] == self.n, (session, self.n)
 
     def guarded(self, ident, command, args, n=None, key=KEY, nonce=None):
         self.n += 1
-        text = json.dumps({"n": self.n if n is None else n})[:-1] + ',"args":' + json.dumps(args)
-        mac = hmac(key, (nonce or self.nonce) + ("%s %s %s" % (ident, command, text)).encode())
+        nonce = nonce or self.nonce
+        n = json.dumps(self.n if n is None else n)
+        text = '{"s":"%s","n":%s,"args":%s' % (nonce[:8], n, json.dumps(args))
+        mac = hmac(key, ("%s%s %s %s" % (nonce, ident, command, text)).encode())
         return frame(ident, command, '%s,"mac":"%s"}' % (text, hexlify(mac[:16]).decode()))
 
 
@@ -219,7 +222,7 @@ def without_a_claim_there_are_two_commands():
     assert values(it.hear(frame("1", "id", "{}")), "1")[1][1]["guarded"] is False
     assert values(it.hear(frame("1", "health", "{}")), "1")[-1] == {"ok": 1}
     for command in ("selftest", "sensor", "events", "config", "repl", "reboot", "display", "x"):
-        it.nonce = b"00"
+        it.nonce = "00"
         (reply,) = values(it.hear(it.guarded("2", command, {})), "2")
         assert "no claim" in reply["error"]
     assert it.shown.done == []
@@ -227,8 +230,10 @@ def without_a_claim_there_are_two_commands():
 
 def a_request_counts_once():
     it = Device()
-    (reply,) = values(it.hear(frame("2", "selftest", '{"n":1,"args":{}}')), "2")
-    assert reply == {"error": "no session: ask for id first"}
+    for body in ('{"n":1,"args":{}}', '{"s":null}', '{"s":"12345678","n":1,"args":{},"mac":""}'):
+        (reply,) = values(it.hear(frame("2", "selftest", body)), "2")
+        assert reply == {"error": "another session: ask for id first"}
+    assert it.console.wrong == 0
     it.begin()
     ask = it.guarded("3", "selftest", {"a": 1})
     assert values(it.hear(ask), "3") == [[1, {"did": "selftest", "mail": "a@b"}], {"ok": 1}]
@@ -241,12 +246,21 @@ def a_request_counts_once():
     assert "args are no object" in reply["error"], reply
     assert it.shown.done == [("selftest", {"a": 1})]
     assert it.console.wrong == 0
-    # Another session does not know it.
+    # Whoever comes next goes on from there.
+    it.n = 1
     it.begin()
-    (reply,) = values(it.hear(ask), "3")
+    assert values(it.hear(it.guarded("3", "config", {})), "3")[-1] == {"ok": 1}
+    # Another start does not know any of it, nor takes it for an attack.
+    other = Device()
+    (reply,) = values(other.hear(ask), "3")
+    assert reply == {"error": "another session: ask for id first"}
+    assert other.console.wrong == 0
+    # Nor does the right key help without the right nonce.
+    other.begin()
+    it.nonce = other.nonce[:8] + it.nonce[8:]
+    (reply,) = values(other.hear(it.guarded("3", "selftest", {})), "3")
     assert reply == {"error": "wrong mac"}
-    assert it.console.wrong == 1
-    assert it.shown.done == [("selftest", {"a": 1})]
+    assert other.shown.done == []
 
 
 def no_byte_of_a_request_can_be_changed():

@@ -88,30 +88,29 @@ def live(
 
 
 def _show(console: Console, page: Page, keys: Keys) -> None:
+    asked = streamed = 0.0
     with Live(page.render(), auto_refresh=False, screen=True) as screen:
-        asked = streamed = 0.0
-
-        def refresh() -> None:
-            page.logs = list(console.logs)[-LOGS:]
-            screen.update(page.render(), refresh=True)
-
         while True:
             if time.monotonic() - asked > _EVERY_S:
                 asked = time.monotonic()
                 try:
                     who = console.who or console.identify(_EVERY_S)
                     page.answered(who, merged(console.ask("health", patience_s=_EVERY_S)))
-                    if page.who["guarded"] and time.monotonic() - streamed > _STREAM_S:
-                        streamed = time.monotonic()
+                    if asked - streamed > _STREAM_S:
+                        streamed = asked
                         page.note = _stream(console, page, keys)
                 except SilentError:
-                    console.who = {}
+                    console.who = {}  # whoever answers next may be another
                     streamed = 0.0
+                except RefusedError as refusal:
+                    page.note = str(refusal)
             console.pump(_FRAME_S)
-            refresh()
+            page.logs = list(console.logs)[-LOGS:]
+            screen.update(page.render(), refresh=True)
 
 
 def _stream(console: Console, page: Page, keys: Keys) -> str:
+    """Begins the sensor's samples, or says why there are none."""
     try:
         console.watch(100, page.sampled)
     except RefusedError as refusal:

@@ -6,10 +6,12 @@ Here: where they are found. Not here: what is done with them.
 import base64
 import binascii
 import contextlib
+import json
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 from hall_gateway.keys import CLAIM_BYTES, DeviceKeys, KeyStore, KeyStoreError
 
@@ -61,26 +63,37 @@ class Keys:
             return None
 
 
-def without(secrets: list[bytes], text: str) -> str:
-    """`text` with every spelling of every secret replaced by [removed]."""
-    for spelling in sorted(
-        {each for secret in secrets for each in spellings(secret)}, key=len, reverse=True
-    ):
-        text = re.sub(re.escape(spelling), REMOVED, text, flags=re.IGNORECASE)
-    return text
+def without(secrets: list[bytes], value: Any) -> Any:
+    """`value`, of what JSON can say, with every spelling of every secret replaced by [removed]."""
+    found = {spelling for secret in secrets for spelling in spellings(secret)}
+    longest_first = sorted(found, key=len, reverse=True)
+    if not longest_first:
+        return value
+    any_of_them = re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE)
+
+    def clean(part: Any) -> Any:
+        if isinstance(part, str):
+            return any_of_them.sub(REMOVED, part)
+        if isinstance(part, dict):
+            fields = cast("dict[str, Any]", part)
+            return {clean(name): clean(content) for name, content in fields.items()}
+        if isinstance(part, list):
+            return [clean(each) for each in cast("list[Any]", part)]
+        return part
+
+    return clean(value)
 
 
 def spellings(secret: bytes) -> Iterator[str]:
-    """A secret as it may stand in a text: as it is, in hex, in base64, and in JSON."""
+    """A secret as it may stand in a text: as it is, in hex, in base64, in JSON, as Python says."""
     yield secret.hex()
     for encoded in (base64.b64encode(secret), base64.urlsafe_b64encode(secret)):
-        yield encoded.decode()
         yield encoded.decode().rstrip("=")
     yield repr(secret)[2:-1]
-    try:
-        yield secret.decode()
-    except UnicodeDecodeError:
-        yield secret.decode("latin-1")
+    text = secret.decode("utf-8", "replace")
+    yield text
+    for ascii_only in (True, False):
+        yield json.dumps(text, ensure_ascii=ascii_only)[1:-1]
 
 
 def _claim_in(file: Path) -> bytes:

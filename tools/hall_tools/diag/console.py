@@ -59,10 +59,10 @@ class Console:
         self._on_sample: Callable[[Any], None] = lambda _sample: None
 
     def identify(self, patience_s: float = PATIENCE_S) -> dict[str, Any]:
-        """Who is there; begins a session."""
+        """Who is there, and which session."""
         answer = merged(self._ask("id", lambda _ident: "{}", patience_s))
         self._nonce = str(answer.pop("nonce", ""))
-        self._number = 0
+        self._number = int(answer.pop("n", 0))
         self.who = answer
         return answer
 
@@ -139,7 +139,7 @@ class Console:
         return body
 
     def _may_again(self, refusal: str) -> bool:
-        if "no session" in refusal:
+        if "another session" in refusal:
             return True
         if "locked for " in refusal:
             left = int(refusal.rpartition("locked for ")[2].split()[0]) / 1000

@@ -74,7 +74,7 @@ def signed(
     key: bytes, nonce: str, ident: str, command: str, number: int, args: dict[str, Any]
 ) -> str:
     """The body of a guarded request."""
-    body = dumps({"n": number, "args": args})[:-1]
+    body = dumps({"s": nonce[:8], "n": number, "args": args})[:-1]
     message = f"{nonce}{ident} {command} {body}".encode()
     mac = hmac.digest(key, message, hashlib.sha256)[:16].hex()
     return f'{body},"mac":"{mac}"}}'

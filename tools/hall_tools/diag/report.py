@@ -59,7 +59,7 @@ def report(console: Console, secrets: list[bytes]) -> str:
         "line": line(console),
         "log": list(console.logs),
     }
-    return without(secrets, json.dumps(whole, indent=1, ensure_ascii=False)) + "\n"
+    return json.dumps(without(secrets, whole), indent=1, ensure_ascii=False) + "\n"
 
 
 def _samples(console: Console) -> list[Any]:

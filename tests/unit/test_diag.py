@@ -1,0 +1,328 @@
+"""`hall diag` without a device: what it takes from a line, shows on a page, and tells nobody."""
+
+import base64
+import json
+import os
+import re
+import zlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hall_gateway.keys import KeyStore
+from hall_profiles import compile_config, load
+from hall_tools.diag import claims, frames, port
+from hall_tools.diag.claims import Keys, without
+from hall_tools.diag.console import Console, RefusedError, SilentError, merged
+from hall_tools.diag.frames import End, Lines, Log, Piece
+from hall_tools.diag.page import Page, duration, sparkline
+from hall_tools.errors import UserError
+from hall_tools.flash.ports import Port
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console as Terminal
+
+CLAIM = "00112233445566778899aabbccddeeff"
+
+
+def reply(ident: str, command: str, value: object) -> bytes:
+    content = f"{ident} {command} {frames.dumps(value)}".encode()
+    return b"@%s*%08x\n" % (content, zlib.crc32(content))
+
+
+def taken(data: bytes, size: int = 7) -> list[Any]:
+    lines = Lines()
+    return [each for at in range(0, len(data), size) for each in lines.feed(data[at : at + size])]
+
+
+def test_frames_and_log_lines_come_apart():
+    log = "[12] error: nobody@home says 好 * @7 what [1,{}]"
+    data = f"{log}\n".encode() + reply("a1", "health", [1, {"mail": "a@b"}])
+    data += b"half a li" + reply("a1", "health", {"ok": 1}) + b"\r\n\n"
+    data += reply("a2", "repl", {"error": "no @ all"})
+    assert taken(data) == [
+        Log(log),
+        Piece("a1", "health", 1, {"mail": "a@b"}),
+        Log("half a li"),
+        End("a1", 1, None),
+        End("a2", 0, "no @ all"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "value", [1, "x", None, [], [1], ["1", {}], [1, {}, 2], {}, {"ok": "1"}, {"error": 1}]
+)
+def test_json_of_another_form_is_no_reply(value: object):
+    lines = Lines()
+    assert list(lines.feed(reply("a1b2c3d4", "health", value))) == []
+    assert lines.broken == 1
+
+
+@given(st.binary(max_size=200), st.integers(1, 50))
+def test_any_bytes_before_a_frame_leave_it_whole(noise: bytes, size: int):
+    data = noise + reply("a1b2c3d4", "health", {"ok": 3})
+    assert taken(data, size)[-1] == End("a1b2c3d4", 3, None)
+
+
+@given(st.data())
+def test_a_frame_that_was_changed_is_none(data: st.DataObject):
+    good = reply("a1b2c3d4", "health", [1, {"up_s": 12}])[:-1]
+    at = data.draw(st.integers(0, len(good) - 1))
+    byte = data.draw(st.integers(0, 255).filter(lambda value: value != good[at]))
+    bad = good[:at] + bytes([byte]) + good[at + 1 :] + b"\n"
+    assert not [each for each in taken(bad) if not isinstance(each, Log)]
+
+
+def test_a_line_without_an_end_takes_no_memory():
+    lines = Lines()
+    for _ in range(1000):
+        assert list(lines.feed(b"x" * 1000)) == []
+    assert lines.broken == 1
+    assert len(lines._rest) <= frames.LINE_MAX  # pyright: ignore[reportPrivateUsage]
+    assert list(lines.feed(b"\n" + reply("a", "id", {"ok": 0}))) == [End("a", 0, None)]
+
+
+def test_the_longest_request_fits_a_device():
+    body = frames.signed(bytes(32), "0" * 32, "f" * 8, "selftest", 10**9, {"after": 10**10})
+    assert len(frames.encode("f" * 8, "selftest", body)) < frames.FRAME_MAX
+
+
+class Line:
+    """A port with a device that is played: `answer(id, command, body)` -> bytes, once a request."""
+
+    name = "/dev/played"
+    losses = 0
+    is_open = True
+
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+        self.asked = 0
+        self._out = b""
+
+    def write(self, data: bytes) -> None:
+        assert data.startswith(b"\n@")
+        ident, command, body = data[2:-10].decode().split(" ", 2)
+        self.asked += 1
+        self._out += self.answer(self.asked, ident, command, json.loads(body))
+
+    def read(self) -> bytes:
+        out, self._out = self._out, b""
+        return out
+
+
+def console(answer: Any, claim: str | None = CLAIM) -> Console:
+    line: Any = Line(answer)
+    return Console(line, lambda _device: bytes.fromhex(claim) if claim else None)
+
+
+def whole(ident: str, command: str, *pieces: object) -> bytes:
+    told = [reply(ident, command, [n, piece]) for n, piece in enumerate(pieces, 1)]
+    return b"".join(told) + reply(ident, command, {"ok": len(pieces)})
+
+
+def test_an_answer_with_a_hole_is_asked_for_again():
+    def answer(asked: int, ident: str, command: str, _body: Any) -> bytes:
+        told = whole(ident, command, {"a": {"b": 1}}, {"a": {"c": 2}, "l": [1]}, {"l": [2]})
+        if asked < 3:
+            lines = told.splitlines(keepends=True)
+            return b"".join(lines[:asked] + lines[asked + 1 :])
+        return told
+
+    asked = console(answer)
+    assert merged(asked.ask("health")) == {"a": {"b": 1, "c": 2}, "l": [1, 2]}
+    assert asked.port.asked == 3  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_only_the_answer_to_this_question_counts():
+    def answer(asked: int, ident: str, command: str, _body: Any) -> bytes:
+        other = whole("0" * 8, command, {"wrong": 1})
+        return other if asked == 1 else other + whole(ident, command, {"right": 1}) + other
+
+    assert merged(console(answer).ask("health")) == {"right": 1}
+
+
+def test_a_late_answer_to_the_first_try_counts():
+    late: list[bytes] = []
+
+    def answer(_asked: int, ident: str, command: str, _body: Any) -> bytes:
+        late.append(whole(ident, command, {"try": len(late)}))
+        return late[0] if len(late) == 3 else b""
+
+    assert merged(console(answer).ask("health")) == {"try": 0}
+
+
+def test_a_session_that_is_over_is_begun_anew():
+    nonces: list[str] = []
+    numbers: list[int] = []
+
+    def answer(_asked: int, ident: str, command: str, body: Any) -> bytes:
+        if command == "id":
+            nonces.append(f"{len(nonces):032x}")
+            return whole(ident, command, {"device": "d", "guarded": True, "nonce": nonces[-1]})
+        numbers.append(body["n"])
+        if len(numbers) == 2:
+            return reply(ident, command, {"error": "another session: ask for id first"})
+        return whole(ident, command, {"ok": True})
+
+    asked = console(answer)
+    asked.ask("selftest")
+    asked.ask("selftest")
+    assert (len(nonces), numbers) == (2, [1, 2, 1])
+    assert "nonce" not in asked.who
+
+
+def test_another_device_on_the_cable_is_not_taken_for_the_first():
+    names = iter(["disp-1", "disp-2"])
+
+    def answer(_asked: int, ident: str, command: str, _body: Any) -> bytes:
+        if command == "id":
+            return whole(ident, command, {"device": next(names), "guarded": True, "nonce": "0"})
+        return reply(ident, command, {"error": "another session: ask for id first"})
+
+    with pytest.raises(RefusedError, match="was disp-1, is disp-2 now"):
+        console(answer).ask("reboot")
+
+
+def test_silence_is_an_error_with_advice():
+    with pytest.raises(SilentError, match="is it the right port") as caught:
+        console(lambda *_: b"[3] booting\n").ask("health", patience_s=0.1)
+    assert "[3] booting" in str(caught.value)
+    assert caught.value.exit_code == os.EX_UNAVAILABLE
+
+
+# Claims and secrets
+
+
+def test_the_claim_is_beside_hall_toml_or_in_a_file(tmp_path: Path):
+    made = KeyStore(tmp_path / "keys").enrol("dev-1", load("keypad-5"))
+    keys = Keys(tmp_path / "hall.toml")
+    assert keys.claim("dev-1") == bytes.fromhex(made.claim)
+    assert keys.claim("dev-2") is None
+    assert keys.claim("../x") is None
+    assert Keys(tmp_path / "none" / "hall.toml").claim("dev-1") is None
+    file = tmp_path / "claim"
+    for text in (CLAIM, f" {CLAIM.upper()}\n", f"HALLKIT:1:DEV-1:KEYPAD-5:1:{CLAIM}"):
+        file.write_text(text)
+        assert Keys(tmp_path / "hall.toml", file).claim("any") == bytes.fromhex(CLAIM)
+    for text in ("", CLAIM[1:], CLAIM + "0", "x" * 32):
+        file.write_text(text)
+        with pytest.raises(UserError, match="no claim; right") as caught:
+            Keys(tmp_path / "hall.toml", file)
+        assert text == "" or text not in str(caught.value)
+
+
+def test_a_damaged_key_file_is_told_and_no_key_of_it(tmp_path: Path):
+    KeyStore(tmp_path / "keys").enrol("dev-1", load("keypad-5"))
+    (tmp_path / "keys" / "dev-1.json").write_text('{"claim": "deadbeef"')
+    keys = Keys(tmp_path / "hall.toml")
+    assert keys.claim("dev-1") is None
+    assert "damaged" in keys.why
+    assert "deadbeef" not in keys.why
+
+
+@given(st.binary(min_size=8, max_size=40), st.text(max_size=20))
+def test_no_spelling_of_a_secret_is_left(secret: bytes, around: str):
+    for spelled in (
+        secret.hex(),
+        secret.hex().upper(),
+        base64.b64encode(secret).decode(),
+        base64.urlsafe_b64encode(secret).decode().rstrip("="),
+        repr(secret)[2:-1],
+    ):
+        text = without([secret], {"log": [around + spelled + around]})["log"][0]
+        assert not re.search(re.escape(spelled), text, re.IGNORECASE)
+
+
+def test_a_password_with_a_quote_is_found_however_it_is_written():
+    secret = 'pass"w\\ört'
+    for spelled in (secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]):
+        told = without([secret.encode()], {"log": f"joined with {spelled}", "n": [1, None]})
+        assert told == {"log": f"joined with {claims.REMOVED}", "n": [1, None]}
+
+
+# The page
+
+WHO = {"device": "floor-1", "profile": "wet-floor-mains", "fw": "0.1.0", "guarded": True}
+HEALTH = {
+    "up_s": 93784,
+    "start": {"cause": "watchdog", "note": "role: no progress in 5001 ms", "attempts": 0},
+    "journal": {"boot": 7, "depth": 12, "dropped": 3},
+    "link": {"down_ms": 61000, "connects": 2},
+    "wifi": {"joined": True, "ssid": "hall", "rssi": -71, "ip": "192.168.1.7"},
+    "heap": {"free": 41234},
+    "errors": [{"at_s": 4, "times": 2, "text": "TCP connection failed"}],
+}
+
+
+def drawn(page: Page, width: int = 100) -> str:
+    terminal = Terminal(width=width, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
+    terminal.print(page.render())
+    return terminal.export_text()
+
+
+def test_the_page_says_what_a_technician_looks_for():
+    page = Page("/dev/ttyUSB0")
+    assert "no answer yet" in drawn(page)
+    page.answered(WHO, HEALTH)
+    for value in (0, 10, 5):
+        page.sampled({"up_ms": 1, "raw": {"ohms": value, "fault": None}, "filtered": {"wet": True}})
+    for width in (60, 100, 200):
+        text = drawn(page, width)
+        for said in (
+            *("floor-1", "answers", "watchdog", "1 d 2 h", "hall", "-71 dBm", "41,234"),
+            *("silent for 1 min 1 s", "raw ohms", "▁█▄", "12", "TCP connection"),
+        ):
+            assert said in text, said
+
+
+def test_what_is_old_is_called_old(monkeypatch: pytest.MonkeyPatch):
+    page = Page("/dev/ttyUSB0")
+    page.answered(WHO, HEALTH)
+    import time
+
+    now = time.monotonic()
+    monkeypatch.setattr("hall_tools.diag.page.time.monotonic", lambda: now + 5)
+    text = drawn(page)
+    assert "no answer for 5 s: all of this is old" in text
+    assert "answers" not in text
+
+
+def test_sparklines_and_durations():
+    assert sparkline([1.0]) == "▁"
+    assert sparkline([0, 1, 2, 3, 4, 5, 6, 7]) == "▁▂▃▄▅▆▇█"
+    assert [duration(s) for s in (0, 59, 60, 3600, 90000)] == [
+        "0 s",
+        "59 s",
+        "1 min 0 s",
+        "1 h 0 min",
+        "1 d 1 h",
+    ]
+
+
+# Ports
+
+
+def test_the_port_is_the_one_board_or_has_to_be_named(monkeypatch: pytest.MonkeyPatch):
+    found = [Port("/dev/ttyUSB0", "1-1"), Port("/dev/ttyUSB1", "1-2")]
+    monkeypatch.setattr(port, "boards", lambda: found[:1])
+    assert port.find(None) == "/dev/ttyUSB0"
+    assert port.find("/dev/x") == "/dev/x"
+    for count, exit_code, said in (
+        (0, os.EX_NOINPUT, "plug the cable in"),
+        (2, os.EX_USAGE, r"2 serial ports found: /dev/ttyUSB0 \(USB socket 1-1\), /dev/ttyUSB1"),
+    ):
+        monkeypatch.setattr(port, "boards", lambda count=count: found[:count])
+        with pytest.raises(UserError, match=said) as caught:
+            port.find(None)
+        assert caught.value.exit_code == exit_code
+
+
+def test_a_public_place_has_no_bench():
+    place: dict[str, Any] = {
+        "device": "kp-1",
+        "hall": "demo",
+        "broker_host": "10.0.0.1",
+        "broker_port": 8883,
+    }
+    assert "bench" not in compile_config(load("keypad-5"), **place)
+    assert compile_config(load("keypad-5"), **place, bench=False)["bench"] is False
