@@ -54,7 +54,8 @@ class MockBoard:
     def start(self) -> Self:
         """Plug in; ready() waits until it can be opened."""
         command = [sys.executable, str(_PROCESS), json.dumps(self.spec)]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
         return self
 
     def ready(self) -> Self:
@@ -67,9 +68,11 @@ class MockBoard:
     def stop(self) -> None:
         """Unplug."""
         assert self._process is not None
+        assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.kill()
         self._process.wait()
+        self._process.stdin.close()
         self._process.stdout.close()
 
     @property

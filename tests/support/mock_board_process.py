@@ -1,7 +1,7 @@
 """The process of a mock board: esp32-mock-bootloader, on what it lacks.
 
 Argument: a JSON object {"chip", "flash": file, "flash_mb", "mac": number, "transport": "socket" or
-"pty", "faults"}. It prints its port's name, and is there until it is killed.
+"pty", "faults"}. It prints its port's name, and is there until it is killed or its stdin ends.
 
 Added to the mock: a flash in a file, of any size, that is erased a sector at a time as the stub
 does, just before it is written, and can only turn ones to zeros otherwise; a MAC a board; a session
@@ -168,7 +168,14 @@ def serve_pty(chip: str, flash: NorFlash) -> None:
         server.handle_client(Link(flash, pty=wire), threading.Event(), chip, flash=flash)
 
 
+def end_with_parent() -> None:
+    """A test that is killed stops no board; the end of stdin does."""
+    sys.stdin.read()
+    os._exit(0)
+
+
 def main() -> None:
+    threading.Thread(target=end_with_parent, daemon=True).start()
     spec = json.loads(sys.argv[1])
     size = spec["flash_mb"]
     protocol.MOCK_FLASH_ID = _SIZE_CODES[size] << 16 | 0x4020
