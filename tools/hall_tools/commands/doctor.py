@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from hall_tools.doctor.examine import examine
-from hall_tools.doctor.findings import Doctor, Finding, Site
+from hall_tools.doctor.findings import Doctor, Finding, Site, several
 from hall_tools.errors import UserError
 from hall_tools.gateway_setup import layout
 
@@ -46,7 +46,8 @@ def doctor(
         told = {"ok": not count["fault"], "findings": findings}
         print(json.dumps(told, ensure_ascii=False, indent=1))
     else:
-        print(f"{count['fault']} faults, {count['warning']} warnings, {count['good']} good")
+        faults, warnings = (several(count[level], level) for level in ("fault", "warning"))
+        print(f"{faults}, {warnings}, {count['good']} good")
     if count["fault"]:
         raise typer.Exit(os.EX_UNAVAILABLE)
 

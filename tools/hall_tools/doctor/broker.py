@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from hall_gateway.config import DeviceConfig, is_loopback
 from hall_gateway.keys import DeviceKeys, KeyStoreError
 
-from hall_tools.doctor.findings import Finding, Site, fault, good, warning
+from hall_tools.doctor.findings import Finding, Site, fault, good, several, warning
 from hall_tools.doctor.mqtt_login import LoginError, RefusedError, log_in, usable
 from hall_tools.doctor.rights import of_keys
 from hall_tools.doctor.tls_psk import Answer, HandshakeError, handshake
@@ -38,7 +38,9 @@ def key_files(site: Site) -> Iterator[Finding]:
     for text in wrong:
         yield fault(text, site.setup if site.production else "enrol or revoke the device again")
     if not wrong:
-        yield good(f"the keys of {len(devices)} devices are in step with mosquitto's files")
+        yield good(
+            f"the keys of {several(len(devices), 'device')} are in step with mosquitto's files"
+        )
 
 
 def gateway_login(site: Site) -> Iterator[Finding]:
@@ -98,7 +100,9 @@ def device_logins(site: Site) -> Iterator[Finding]:
     if refused:
         yield fault(f"{where}: it refuses the key of {_named(refused)}", _RELOAD)
     else:
-        yield good(f"{where}: speaks TLS-PSK and takes the keys of {len(devices)} devices")
+        yield good(
+            f"{where}: speaks TLS-PSK and takes the keys of {several(len(devices), 'device')}"
+        )
 
 
 def _is_own(address: str) -> bool:

@@ -49,6 +49,11 @@ def fault(text: str, advice: str) -> Finding:
     return Finding("fault", text, advice)
 
 
+def several(count: int, noun: str) -> str:
+    """`1 device`, `2 devices`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 class _Timex(ctypes.Structure):
     """The beginning of adjtimex(2)'s struct; the rest is room."""
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from hall_gateway.config import is_loopback
 from hall_gateway.toml_input import ConfigError
 
-from hall_tools.doctor.findings import Finding, Site, fault, good, warning
+from hall_tools.doctor.findings import Finding, Site, fault, good, several, warning
 from hall_tools.errors import UserError
 from hall_tools.gateway_setup import layout
 from hall_tools.gateway_setup.plan import make_plan, own_program
@@ -38,8 +38,8 @@ def settings(site: Site) -> Iterator[Finding]:
     if not found:
         config = site.settings
         yield good(
-            f"{site.config}: hall {config.hall}, {len(config.windows)} windows, "
-            f"{len(config.devices)} devices"
+            f"{site.config}: hall {config.hall}, {several(len(config.windows), 'window')}, "
+            f"{several(len(config.devices), 'device')}"
         )
 
 

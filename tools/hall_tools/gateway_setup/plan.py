@@ -146,8 +146,9 @@ def _device_host(machine: Machine) -> str:
     if machine.root == Path("/"):
         try:
             told = json.loads(machine.run(*_ADDRESSES))
-            found = [address["local"] for link in told for address in link["addr_info"]]
-        except (CommandError, ValueError, KeyError):
+            listed = [address for link in told for address in link.get("addr_info", ())]
+            found = [address["local"] for address in listed if "local" in address]
+        except (CommandError, ValueError):
             found = []
         if len(found) == 1:
             return f'device_host = "{found[0]}"'
