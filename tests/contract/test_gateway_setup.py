@@ -16,12 +16,11 @@ import pytest
 from hall_gateway.config import BrokerConfig, load_config
 from hall_tools.doctor.mqtt_login import LoginError, RefusedError, log_in
 from hall_tools.doctor.tls_psk import Answer, handshake
-from support import micropython
 from support.installed import DEVICES, Installation
 from support.link_device import LinkDevice
 from support.mosquitto import Mosquitto
+from support.psk_client import PskClient
 
-INTRUDER = Path(__file__).with_name("mp_psk_client.py")
 MOSQUITTO_UNIT = Path("/lib/systemd/system/mosquitto.service")
 
 
@@ -115,35 +114,6 @@ async def test_an_event_goes_the_whole_way(installation: Installation, tmp_path:
         ]
 
 
-class Client:
-    """A client with a device's key, but not its firmware: mp_psk_client.py."""
-
-    def __init__(self, tmp_path: Path, port: int, **told: Any) -> None:
-        file = tmp_path / f"{told['identity']}.json"
-        defaults = {"port": port, "client_id": "x", "subscribe": [], "publish": []}
-        file.write_text(json.dumps(defaults | told))
-        argv, environment = micropython.command(INTRUDER, str(file))
-        self._process = subprocess.Popen(
-            argv, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-
-    def until(self, wanted: str) -> list[str]:
-        """The lines that it prints, up to the first that begins like this."""
-        assert self._process.stdout is not None
-        lines: list[str] = []
-        while not lines or not lines[-1].startswith(wanted):
-            line = self._process.stdout.readline()
-            assert line, f"it ended: {lines}"
-            lines.append(line.strip())
-        return lines
-
-    def __enter__(self) -> Client:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.communicate("end\n", timeout=20)
-
-
 def test_no_device_speaks_for_another_or_hears_what_is_not_for_it(
     installation: Installation, tmp_path: Path
 ) -> None:
@@ -160,10 +130,10 @@ def test_no_device_speaks_for_another_or_hears_what_is_not_for_it(
     with (
         installation.broker,
         installation.gateway(tmp_path / "gateway") as gateway,
-        Client(tmp_path, port, **victim, subscribe=["device/v1/count-1/down/#"]) as other,
+        PskClient(tmp_path, port, **victim, subscribe=["device/v1/count-1/down/#"]) as other,
     ):
         other.until("published")
-        with Client(
+        with PskClient(
             tmp_path, port, **intruder, subscribe=["#", "device/v1/count-1/down/#"], publish=spoken
         ) as forger:
             forger.until("published")
@@ -187,7 +157,7 @@ def test_a_key_that_is_not_the_devices(
     installation: Installation, tmp_path: Path, identity: str
 ) -> None:
     told = {"identity": identity, "psk": "0e" * 32}
-    with installation.broker, Client(tmp_path, installation.psk_port, **told) as client:
+    with installation.broker, PskClient(tmp_path, installation.psk_port, **told) as client:
         client.until("refused")
 
 

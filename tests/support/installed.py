@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -100,18 +101,29 @@ class Broker(Mosquitto):
 
 
 class Installation:
-    """What `hall gateway setup` makes, with two enrolled devices. Nothing is started."""
+    """What `hall gateway setup` makes, and enrolled `devices` (id: profile), which are in `tables`.
 
-    def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch, upstream_port: int) -> None:
+    Nothing is started.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        upstream_port: int,
+        *,
+        tables: str = HALL,
+        devices: Mapping[str, str] = DEVICES,
+    ) -> None:
         self.machine = OwnMachine(root)
         self.port, self.psk_port = free_port(), free_port()
         monkeypatch.setenv("RUNTIME_DIRECTORY", str(self.machine.path(layout.RUNTIME)))
         self.config = self.machine.path(layout.CONFIG)
         self.config.parent.mkdir(parents=True)
         self.store = self.machine.path("/var/lib/hallkit/hall.db")
-        self.settings(upstream_port)
+        self.settings(upstream_port, tables)
         self.setup()
-        for device, profile in DEVICES.items():
+        for device, profile in devices.items():
             self.keys.enrol(device, load(profile))
         self.write_keys()
         self.broker = Broker(self.machine, self.port, self.psk_port)

@@ -6,7 +6,7 @@ Only what tests add to `hall_tools.sim.SimDevice` belongs here.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -70,16 +70,23 @@ class Watched:
 
 
 @asynccontextmanager
+async def watched(device: SimDevice) -> AsyncGenerator[Watched]:
+    """`device` started, listened to, and stopped at the end."""
+    seen = Watched(device)
+    listener = asyncio.create_task(seen.listen())
+    try:
+        await device.start()
+        yield seen
+    finally:
+        await device.stop()
+        await listener
+
+
+@asynccontextmanager
 async def running(
     config: dict[str, Any], folder: Path, *, psk: str | None = None
-) -> AsyncIterator[Watched]:
-    """A device that is started, listened to, and stopped at the end."""
+) -> AsyncGenerator[Watched]:
+    """A device of this config that is started, listened to, and stopped at the end."""
     ident = {"device": config["device"], "psk": psk, "wifi": [["simulated", "simulated"]]}
-    watched = Watched(SimDevice(config, ident, folder))
-    listener = asyncio.create_task(watched.listen())
-    try:
-        await watched.device.start()
-        yield watched
-    finally:
-        await watched.device.stop()
-        await listener
+    async with watched(SimDevice(config, ident, folder)) as device:
+        yield device
