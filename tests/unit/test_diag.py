@@ -266,7 +266,7 @@ def test_the_page_says_what_a_technician_looks_for():
     page.answered(WHO, HEALTH)
     for value in (0, 10, 5):
         page.sampled({"up_ms": 1, "raw": {"ohms": value, "fault": None}, "filtered": {"wet": True}})
-    for width in (60, 100, 200):
+    for width in (80, 100, 200):
         text = drawn(page, width)
         for said in (
             *("floor-1", "answers", "watchdog", "1 d 2 h", "hall", "-71 dBm", "41,234"),

@@ -10,9 +10,15 @@ from hall_tools.image.layout import SECTOR
 from support import micropython
 
 SCRIPT = Path(__file__).with_name("mp_ident.py")
-IDENT = {"device": "kp-1", "psk": "00ff" * 8, "wifi": [["营业厅", "secret"], ["spare", ""]]}
+IDENT = {
+    "device": "kp-1",
+    "psk": "00ff" * 8,
+    "claim": "0f" * 16,
+    "wifi": [["营业厅", "secret"], ["spare", ""]],
+}
 OTHER = {**IDENT, "device": "kp-2"}
 NO_PAIR = "refused ident: a Wi-Fi network is not [ssid, password]"
+NO_CLAIM = "refused ident: claim is not 16 bytes in hex"
 NO_COPY = "refused ident: no valid copy, enrol this device again"
 
 
@@ -61,6 +67,8 @@ def test_without_a_valid_copy_it_says_what_to_do(tmp_path: Path):
         ({**IDENT, "wifi": [["ssid", "key"], ["ssid"]]}, NO_PAIR),
         ({**IDENT, "wifi": [["ssid", None]]}, NO_PAIR),
         ({**IDENT, "wifi": ["ss"]}, NO_PAIR),
+        ({**IDENT, "claim": "00ff"}, NO_CLAIM),
+        ({**IDENT, "claim": 5}, NO_CLAIM),
     ],
 )
 def test_a_copy_without_its_fields_is_refused(tmp_path: Path, ident: Any, refusal: str):

@@ -24,6 +24,9 @@ PATIENCE_S = 5.0
 LOGS_KEPT = 200
 OPEN = ("id", "health")
 _LOCK_S = 3.0
+_WRONG = (
+    "wrong mac: the claim is not this device's; was it enrolled again since its label was printed?"
+)
 
 Claims = Callable[[str], bytes | None]
 """A device's id -> its claim, or None when it is not known here."""
@@ -175,7 +178,8 @@ class Console:
     def _result(self, command: str, end: End) -> list[Any]:
         if end.error is not None:
             device = self.who.get("device") or self.port.name
-            raise RefusedError(f"{device}: {command}: {end.error}", os.EX_NOPERM)
+            why = _WRONG if end.error == "wrong mac" else end.error
+            raise RefusedError(f"{device}: {command}: {why}", os.EX_NOPERM)
         pieces = self._asked[end.id]
         return [pieces[number] for number in sorted(pieces)]
 

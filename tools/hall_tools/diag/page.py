@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any, cast
 
-from rich.columns import Columns
 from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
@@ -21,6 +20,7 @@ OLD_S = 1.5
 
 _BARS = "▁▂▃▄▅▆▇█"
 _NEVER_MS = 0x3FFFFFFF
+_JOURNAL = ("depth", "dropped", "lost", "torn", "oldest", "next", "acked")
 
 
 class Page:
@@ -48,16 +48,20 @@ class Page:
 
     def render(self) -> RenderableType:
         parts: list[RenderableType] = [self._head()]
+        if self.note:
+            parts.append(Text(self.note, style="yellow"))
         if self.health:
-            boxes = [_box(title, rows) for title, rows in self._groups() if rows]
-            parts.append(Columns(boxes, equal=True, expand=True))
+            left, right = self._stacks()
+            stacks = Table.grid(expand=True)
+            stacks.add_column(ratio=1)
+            stacks.add_column(ratio=1)
+            stacks.add_row(Group(*left), Group(*right))
+            parts.append(stacks)
         if self.traces:
             parts.append(Panel(self._traces(), title="sensor", title_align="left"))
         if self.logs:
             log = Text("\n".join(self.logs), style="dim", no_wrap=True, overflow="ellipsis")
             parts.append(Panel(log, title="log", title_align="left"))
-        if self.note:
-            parts.append(Text(self.note, style="yellow"))
         return Group(*parts)
 
     def _head(self) -> Text:
@@ -70,12 +74,14 @@ class Page:
             return head.append(f"no answer for {age:.0f} s: all of this is old", "bold red")
         return head.append("answers", "green")
 
-    def _groups(self) -> Iterator[tuple[str, dict[str, Any]]]:
+    def _stacks(self) -> tuple[list[Panel], list[Panel]]:
+        """What stands on the left and on the right."""
         who, health = self.who, self.health
         start, journal = _part(health, "start"), _part(health, "journal")
-        yield (
-            "start",
-            {
+        heap, files = _part(health, "heap"), _part(health, "files")
+        errors = cast("list[dict[str, Any]]", health.get("errors", []))
+        left = {
+            "start": {
                 "reset cause": start.get("cause"),
                 "note": start.get("note"),
                 "boot count": journal.get("boot"),
@@ -83,37 +89,33 @@ class Page:
                 "attempts": start.get("attempts"),
                 "clock": "not set" if health.get("unix_ms") is None else "set",
             },
-        )
-        yield (
-            "versions",
-            {
+            "link": self._link(),
+            "last errors": {f"{each['at_s']} s, x{each['times']}": each["text"] for each in errors},
+        }
+        right = {
+            "versions": {
                 "firmware": who.get("fw"),
                 "MicroPython": who.get("core"),
                 "slot": who.get("slot"),
                 "chip": who.get("chip"),
                 "config": health.get("config_crc"),
             },
-        )
-        yield "link", self._link()
-        heap, files = _part(health, "heap"), _part(health, "files")
-        yield (
-            "memory",
-            {
+            "memory": {
                 "heap free": heap.get("free"),
                 "heap taken": heap.get("taken"),
                 "system heap": heap.get("system"),
                 "flash free": files.get("free"),
             },
-        )
-        yield "journal", {name: value for name, value in journal.items() if name != "boot"}
-        yield "shows", _part(health, "shows")
-        errors = cast("list[dict[str, Any]]", health.get("errors", []))
-        yield (
-            "last errors",
-            {f"{each['at_s']} s, x{each['times']}": each["text"] for each in errors},
-        )
-        console = _part(health, "console")
-        yield "console", {name: value for name, value in console.items() if value}
+            "journal": {name: journal.get(name) for name in _JOURNAL},
+            "shows": {
+                name: "-" if value is None else value
+                for name, value in sorted(_part(health, "shows").items())
+            },
+            "refused on this line": {
+                name: value for name, value in sorted(_part(health, "console").items()) if value
+            },
+        }
+        return _boxes(left), _boxes(right)
 
     def _link(self) -> dict[str, Any]:
         link, wifi = _part(self.health, "link"), _part(self.health, "wifi")
@@ -158,6 +160,10 @@ def duration(seconds: int) -> str:
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {left} s" if minutes else f"{left} s"
+
+
+def _boxes(groups: dict[str, dict[str, Any]]) -> list[Panel]:
+    return [_box(title, rows) for title, rows in groups.items() if rows]
 
 
 def _box(title: str, rows: dict[str, Any]) -> Panel:
