@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import serial
+from hall_tools.flash.start import started
 from hall_tools.image.layout import SECTOR
 from hall_tools.sim import SimDevice
 from support.mock_board import MockBoard
@@ -154,6 +156,7 @@ async def test_a_withdrawn_board_is_shut_out_and_comes_back_with_new_keys(hall: 
         await running.until_log("error: connection: closed by the broker", after=withdrawn)
         await running.until_log(REFUSED, after=withdrawn)
         await running.device.send({"cross": "out", "ms": 500})
+        await running.until(lambda line: line.get("crossed") == "out")
         hall.enroll(*place)
         enrolled = len(running.said)
         await running.until_log(REFUSED, after=enrolled)
@@ -164,8 +167,18 @@ async def test_a_withdrawn_board_is_shut_out_and_comes_back_with_new_keys(hall: 
     assert (done["journal"], done["written"]) == ("kept", 4 * SECTOR)
     async with watched(SimDevice.flashed(board)) as running:
         await event(hall, "hall.count.passage", direction="out")
+        assert await start_seen_by_flash(running.device)
     directions = [event["data"] for event in hall.system.events("hall.count.passage")]
     assert directions == [{"direction": "in"}, {"direction": "out"}]
+
+
+async def start_seen_by_flash(device: SimDevice) -> bool:
+    """Whether `hall flash` would say that the board has joined the hall, which starts again."""
+    with serial.Serial(device.port) as cable:
+        await device.power_cut()
+        await device.power_on()
+        seen = await asyncio.to_thread(started, cable, device.port)
+    return seen is not None and seen.joined
 
 
 def pictures(device: Watched, start: int, end: int | None = None) -> set[str]:

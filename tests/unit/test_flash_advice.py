@@ -2,6 +2,7 @@
 
 import errno
 import getpass
+import itertools
 import os
 import pty
 import threading
@@ -15,7 +16,7 @@ from hall_tools.errors import UserError
 from hall_tools.flash import advice, ports
 from hall_tools.flash.board import Board
 from hall_tools.flash.ports import Port
-from hall_tools.flash.start import started
+from hall_tools.flash.start import Started, started
 
 
 def test_no_permission(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -108,7 +109,7 @@ class Wire:
         os.close(other)
         self._writer = threading.Thread(target=os.write, args=(self._board, said))
 
-    def watch(self, clock: Any = None) -> str | None:
+    def watch(self, clock: Any = None) -> Started | None:
         self._writer.start()
         try:
             return started(self.port, "/dev/ttyUSB0", *([clock] if clock else []))
@@ -123,10 +124,35 @@ BOOT = (
 )
 
 
-def test_a_start_is_seen() -> None:
-    assert Wire(BOOT + b"\x00\xfe[412] start: version 0.1.0, cause power\r\n").watch() == (
-        "version 0.1.0, cause power"
-    )
+START = BOOT + b"\x00\xfe[412] start: version 0.1.0, cause power_on \r\n"
+VERSION = "version 0.1.0, cause power_on"
+
+
+def test_a_start_is_seen_until_the_gateway_answers() -> None:
+    said = START + b"[700] wifi: joined hall\r\n[950] confirmed: this start counts as healthy\r\n"
+    seen = Wire(said).watch()
+    assert seen
+    assert seen == (VERSION, True, "wifi: joined hall")
+    assert seen.words() == f"started ({VERSION}) and joined the hall"
+
+
+@pytest.mark.parametrize(
+    ("said", "trouble"),
+    [
+        (b"", ""),
+        (b"[9000] wifi: hall not joined, status 201\r\n", "wifi: hall not joined, status 201"),
+        (
+            b"[700] wifi: joined hall\r\n[3700] error: TCP connect: EHOSTUNREACH\r\n",
+            "TCP connect: EHOSTUNREACH",
+        ),
+    ],
+)
+def test_a_start_without_a_gateway(said: bytes, trouble: str) -> None:
+    times = itertools.count(0.0, 2.0)
+    seen = Wire(START + said).watch(lambda: next(times))
+    assert seen
+    assert seen == (VERSION, False, trouble)
+    assert f"has not answered it{f' ({trouble})' if trouble else ''}; it goes on" in seen.words()
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from hall_tools.flash.board import Board
 from hall_tools.flash.flasher import Flashed, Told, flash
 from hall_tools.flash.ledger import Ledger
-from hall_tools.flash.start import started
+from hall_tools.flash.start import Started, started
 from hall_tools.image import Image
 
 
@@ -24,8 +24,8 @@ class Plan(NamedTuple):
 
 
 class Result(NamedTuple):
-    """`started` is what the firmware said of its start, None when that could not be seen; `reset`
-    whether the board was restarted at all. `seconds` is from the connection to here."""
+    """`started` is how the firmware's start went, None when that could not be seen; `reset` whether
+    the board was restarted at all. `seconds` is from the connection to here."""
 
     device: str
     port: str
@@ -33,7 +33,7 @@ class Result(NamedTuple):
     chip: str
     flashed: Flashed
     reset: bool
-    started: str | None
+    started: Started | None
     seconds: float
 
     def words(self) -> str:
@@ -44,9 +44,9 @@ class Result(NamedTuple):
             else "nothing differed"
         )
         start = (
-            f"started: {self.started}"
+            self.started.words()
             if self.started
-            else "restarted; its light tells the rest"
+            else "restarted, and nothing was seen of its start: hall diag asks it"
             if self.reset
             else "press EN (or RST) to start it"
         )
@@ -58,7 +58,8 @@ class Result(NamedTuple):
     def json(self) -> dict[str, object]:
         """The result for other programs."""
         told: dict[str, object] = {"ok": True}
-        return told | self._asdict() | {"flashed": self.flashed._asdict()}
+        started = self.started._asdict() if self.started else None
+        return told | self._asdict() | {"flashed": self.flashed._asdict(), "started": started}
 
 
 def bring(board: Board, plan: Plan, ledger: Ledger | None, told: Told) -> Result:
@@ -74,6 +75,7 @@ def bring(board: Board, plan: Plan, ledger: Ledger | None, told: Told) -> Result
         ledger.check(image.device, plan.generation, board.mac)
     flashed = flash(board, image, told, wipe=plan.wipe, before_identity=note)
     reset = board.can_reset()
+    told("starting", 0, 0)
     said = started(board.restart(), board.port.name) if reset else None
     seconds = time.monotonic() - begun
     port = board.port.words()

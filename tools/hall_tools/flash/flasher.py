@@ -26,7 +26,7 @@ from hall_tools.image.layout import SECTOR
 _LAST = "ident"
 _JOURNAL = "jrnl"
 
-Stage = Literal["comparing", "writing", "verifying"]
+Stage = Literal["comparing", "writing", "verifying", "starting"]
 Told = Callable[[Stage, int, int], None]
 """Stage, bytes done and bytes in all; may raise to stop."""
 
