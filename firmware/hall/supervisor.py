@@ -83,7 +83,7 @@ class Supervisor:
 
     async def _guard(self, task):
         backoff = BACKOFF_MS
-        while True:
+        while not self._stopping:
             began = self._uptime()
             try:
                 await task.run()
@@ -101,7 +101,7 @@ class Supervisor:
                 self._reset(text)
             # Waiting to be started again is progress too.
             again = self._uptime() + backoff
-            while self._uptime() < again:
+            while self._uptime() < again and not self._stopping:
                 self.check_in(task.name)
                 await asyncio.sleep_ms(FEED_MS)
             backoff = min(2 * backoff, BACKOFF_LAST_MS)

@@ -170,6 +170,41 @@ async def cancelling_leaves_no_orphan():
     assert ended == [True]
 
 
+async def it_stops_when_every_task_has_closed_what_it_holds():
+    world = World()
+    ended = []
+
+    async def holds():
+        try:
+            while True:
+                world.supervisor.check_in("holds")
+                await asyncio.sleep_ms(100)
+        finally:
+            await sleep_ms(50)
+            ended.append("holds")
+
+    async def fails_to_close():
+        try:
+            while True:
+                world.supervisor.check_in("fails")
+                await asyncio.sleep_ms(100)
+        finally:
+            ended.append("fails")
+            raise OSError(5)
+
+    world.supervisor.add("holds", holds, 1000, 5)
+    world.supervisor.add("fails", fails_to_close, 1000, 5)
+    running = asyncio.create_task(world.supervisor.run())
+    await sleep_ms(500)
+    assert ended == []
+    world.supervisor.stop()
+    began = now
+    await running
+    assert sorted(ended) == ["fails", "holds"], ended
+    assert now - began < 1200, now - began
+    assert world.resets == []
+
+
 CASES = (
     a_healthy_task_keeps_the_watchdog_fed,
     a_silent_task_starves_the_watchdog_and_resets_with_a_note,
@@ -178,6 +213,7 @@ CASES = (
     too_many_failures_in_succession_reset_the_chip,
     a_long_healthy_time_forgives_failures,
     cancelling_leaves_no_orphan,
+    it_stops_when_every_task_has_closed_what_it_holds,
 )
 
 

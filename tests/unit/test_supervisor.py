@@ -4,7 +4,7 @@ from pathlib import Path
 
 from support import micropython
 
-CASES = 7
+CASES = 8
 
 
 def test_every_task_is_guarded_counted_and_watched():
