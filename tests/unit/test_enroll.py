@@ -124,6 +124,21 @@ def test_a_device_that_stands_in_the_file_gets_keys_and_the_file_stays(hall: Hal
         assert hall.config.read_text("utf-8") == hall.before
 
 
+def test_an_id_is_enough_for_what_is_known(hall: Hall) -> None:
+    """In hall.toml, or enrolled as a spare; the advice to enroll again names no more."""
+    hall.run("enroll", "kp-9", "--profile", "keypad-5", "--spare")
+    told = hall.told("enroll", "kp-1", "kp-9")["devices"]
+    assert [(d["device"], d["window"], d["generation"]) for d in told] == [
+        ("kp-1", "1", 1),
+        ("kp-9", None, 2),
+    ]
+    hall.run("revoke", "kp-1")
+    (again,) = hall.told("enroll", "kp-1")["devices"]
+    assert (again["profile"], again["window"], again["generation"]) == ("keypad-5", "1", 2)
+    error = hall.refused("enroll", "kp-1", "kp-8", code=os.EX_USAGE)
+    assert error.startswith("kp-8: is new here, so --profile is missing")
+
+
 def test_a_hall_without_devices(hall: Hall) -> None:
     bare = hall.before.partition("# Every device of the hall")[0].rstrip()  # no newline at its end
     hall.before = bare

@@ -64,6 +64,13 @@ def test_a_board_of_another_hall(batch: Assignment, ledger: Ledger) -> None:
     assert take(Assignment(WANTED, ledger, wipe=True), A, was="disp-9") == "kp-1"
 
 
+def test_a_board_from_before_counts(batch: Assignment, ledger: Ledger) -> None:
+    ledger.note("kp-1", 1, C)
+    ledger.note("kp-2", 0, A)  # with keys that are worth nothing any more
+    assert batch.left() == ["kp-1", "kp-2"]
+    assert batch.without_board() == ["kp-2"]
+
+
 def test_what_another_board_has_is_not_given_away(batch: Assignment, ledger: Ledger) -> None:
     ledger.note("kp-1", 1, C)
     assert take(batch, A) == "kp-2"

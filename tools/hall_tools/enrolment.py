@@ -64,6 +64,11 @@ class Enrolment:
         with _told():
             return self.store.devices()
 
+    def as_before(self, devices: Sequence[str]) -> list[Board]:
+        """`devices` as they stand in hall.toml, or as they were enrolled when they do not."""
+        registry = Registry(self._config)
+        return [self._as_before(registry, device) for device in devices]
+
     def enroll(self, boards: Sequence[Board]) -> tuple[list[Enrolled], Told]:
         """All of `boards` join, or none. One that is there already gets new keys."""
         with self._registry() as registry:
@@ -124,6 +129,18 @@ class Enrolment:
         with _told(), self.store.locked():
             self.store.devices()  # before anything is done, for all of them are written out after
             yield Registry(self._config)
+
+    def _as_before(self, registry: Registry, device: str) -> Board:
+        if found := registry.device(device):
+            return Board(device, found.profile, Place(found.window, found.zone))
+        with _told():
+            keys = self.store.get(device)
+        if keys is None:
+            raise UserError(
+                f"{device}: is new here, so --profile is missing; hall profile list names them",
+                os.EX_USAGE,
+            )
+        return Board(device, keys.profile, None)
 
     def _write(self, registry: Registry) -> None:
         self.store.write_mosquitto(self._config.parent / MOSQUITTO)

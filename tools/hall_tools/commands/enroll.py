@@ -54,13 +54,18 @@ def enroll(
     """Give devices keys of their own and a place in the hall.
 
     Writes the keys, hall.toml, and mosquitto's psk and acl files; nothing has to be restarted.
-    A device that is enrolled again gets new keys, and the old ones are worth nothing.
+    A device that is enrolled again gets new keys, and the old ones are worth nothing; its id is
+    enough.
 
         hall enroll kp-1 --profile keypad-5 --window 1
         hall enroll --from boards.csv
+        hall enroll kp-1
     """
-    boards = _boards(devices or [], profile, _place(window, zone), spare, listed)
-    enrolment = Enrolment(config)
+    place, enrolment = _place(window, zone), Enrolment(config)
+    if devices and listed is None and profile is None and place is None and not spare:
+        boards = enrolment.as_before(devices)
+    else:
+        boards = _boards(devices or [], profile, place, spare, listed)
     enrolled, told = enrolment.enroll(boards)
     if as_json:
         result = [_told_of(one, enrolment) for one in enrolled]

@@ -121,7 +121,7 @@ def _batch(plans: Plans, named: list[str], at: list[Port], as_json: bool) -> Non
     if as_json:
         print(json.dumps([each.json() for each in done], ensure_ascii=False))
     else:
-        left = assignment.left()
+        left = assignment.without_board()
         rest = f"; without a board: {', '.join(left)}" if left else ""
         print(f"{len(batch.results)} flashed, {len(batch.failures)} failed{rest}")
     raise typer.Exit(batch.exit_code())

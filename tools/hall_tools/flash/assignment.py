@@ -82,9 +82,14 @@ class Assignment:
         return mac in self._done
 
     def left(self) -> list[str]:
-        """Devices that no board was flashed for yet."""
+        """Devices that no board was flashed for in this batch yet."""
         done = set(self._done.values())
         return [device for device in self._wanted if device not in done]
+
+    def without_board(self) -> list[str]:
+        """Those of left() that have no board from before either."""
+        wanted = [self._wanted[device] for device in self.left()]
+        return [w.device for w in wanted if self._ledger.holder(w.device, w.generation) is None]
 
     def _as_before(self, wanted: Wanted, mac: str) -> Wanted:
         holder = self._taken.get(wanted.device)

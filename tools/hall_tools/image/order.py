@@ -78,7 +78,7 @@ class Hall:
         known = {entry.id: entry for entry in self._settings.devices}
         if device not in known:
             keys = self._stored(device)
-            if keys is not None and keys.revoked is None:  # a spare, which stands nowhere yet
+            if keys is not None:  # a spare, which stands nowhere yet; or revoked, see _keys()
                 return DeviceConfig(id=device, profile=keys.profile)
             raise UserError(
                 f"{self._file}: no [[device]] has the id {device}; {nearest(device, known)}"
