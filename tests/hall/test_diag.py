@@ -460,13 +460,17 @@ class Screen:
 
     def __init__(self, *arguments: str) -> None:
         self._master, terminal = pty.openpty()
+        # A parallel test run sets these, and they would win over the terminal's own size.
+        own = {
+            name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")
+        }
         fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("4H", 45, 100, 0, 0))
         self.process = subprocess.Popen(
             [HALL, "diag", *arguments],
             stdin=terminal,
             stdout=terminal,
             stderr=terminal,
-            env=os.environ | {"TERM": "xterm"},
+            env=own | {"TERM": "xterm"},
         )
         os.close(terminal)
 
