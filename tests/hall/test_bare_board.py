@@ -99,7 +99,7 @@ async def test_a_bare_board_does_its_work(
     hall: NewHall, device: str, profile: str, place: tuple[str, str], deed: Deed
 ) -> None:
     hall.enroll(device, profile, *place)
-    async with watched(SimDevice.flashed(hall.board(device))) as running:
+    async with watched(SimDevice.flashed(hall.board_read_back(device))) as running:
         await running.until_log("journal: formatting")
         await running.until_log("wifi: joined hall")
         await running.until_log("confirmed: ")

@@ -78,7 +78,15 @@ class NewHall:
         return self.command("flash", device, "--port", board.port, *base)
 
     def board(self, device: str) -> Path:
-        """The folder of a board that was bare, and holds now what was flashed and read back."""
+        """The folder of a board that was bare, and was flashed."""
+        folder = self.folder / device
+        folder.mkdir()
+        with MockBoard(folder / "flash.bin", transport="pty") as board:
+            self.flash(device, board)
+        return folder
+
+    def board_read_back(self, device: str) -> Path:
+        """As board(); its flash is what was read back from it, which is checked."""
         folder = self.folder / device
         folder.mkdir()
         image = self.build(device)

@@ -175,3 +175,19 @@ def test_a_module_that_does_not_compile_is_named(tmp_path: Path):
     source.write_text("def f(:\n")
     with pytest.raises(UserError, match=r"broken\.py: does not compile: .*line 1"):
         mpy.compile_module(source, "broken.py")
+
+
+def test_a_chip_that_was_flashed_elsewhere_tells_its_config(tmp_path: Path):
+    flash = tmp_path / "flash.bin"
+    deploy.deploy(flash, config(debounce_ms=30), IDENT)
+    assert deploy.config_on(flash) == config(debounce_ms=30)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff" * 4 * 1024 * 1024, bytes(3 * 1024 * 1024)])
+def test_a_chip_that_is_none_of_ours_is_refused(tmp_path: Path, content: bytes):
+    flash = tmp_path / "flash.bin"
+    with pytest.raises(UserError, match=r"flash\.bin: No such file"):
+        deploy.config_on(flash)
+    flash.write_bytes(content)
+    with pytest.raises(UserError, match=r"flash\.bin: no flash chip of a device of ours"):
+        deploy.config_on(flash)
