@@ -4,6 +4,7 @@ import asyncio
 import base64
 import contextlib
 import fcntl
+import functools
 import json
 import os
 import pty
@@ -471,6 +472,8 @@ class Screen:
             stdout=terminal,
             stderr=terminal,
             env=own | {"TERM": "xterm"},
+            # Ctrl-C ends it also where the tests run in the background, which ignores it.
+            preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         )
         os.close(terminal)
 

@@ -1,5 +1,6 @@
 """`hall flash` as it is typed: a hall's folder, mock boards, and one command."""
 
+import functools
 import os
 import random
 import signal
@@ -196,7 +197,13 @@ def test_what_is_not_enrolled_or_was_revoked(tmp_path: Path) -> None:
 def interrupted(hall: HallFolder, mock: MockBoard, *arguments: str, times: int) -> tuple[int, str]:
     """Ctrl-C, `times` times, while the board is written. Exit code and stdout."""
     command = hall.command(*arguments, "--port", mock.port)
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        text=True,
+        # Ctrl-C ends it also where the tests run in the background, which ignores it.
+        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    ) as process:
         assert process.stdout is not None
         until(lambda: mock.programmed > 0)
         process.send_signal(signal.SIGINT)
