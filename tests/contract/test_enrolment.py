@@ -22,7 +22,7 @@ from hall_tools.device_broker import cut
 from paho.mqtt.enums import CallbackAPIVersion
 from support import micropython
 from support.gateway import Gateway
-from support.installed import Installation
+from support.installed import HALL, Installation
 from support.link_device import LinkDevice
 from support.mosquitto import Mosquitto
 from support.plain_device import PlainDevice
@@ -229,20 +229,6 @@ def test_old_keys_are_worth_nothing_after_enrolling_again(
             after.until(lambda: after.all("sent"))
 
 
-PLAIN_HALL = """
-[[window]]
-id = "1"
-[[device]]
-id = "kp-1"
-profile = "keypad-5"
-window = "1"
-[[device]]
-id = "count-1"
-profile = "people-counter-beams"
-zone = "entrance"
-"""
-
-
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Mosquitto]:
     """One without any access list, so that only the gateway is left to refuse."""
@@ -253,7 +239,7 @@ def broker(tmp_path: Path) -> Iterator[Mosquitto]:
 
 @pytest.fixture
 def gateway(tmp_path: Path, broker: Mosquitto) -> Iterator[Gateway]:
-    gateway = Gateway(tmp_path / "gateway", broker.port, tables=PLAIN_HALL)
+    gateway = Gateway(tmp_path / "gateway", broker.port, tables=HALL)
     text = gateway.config.read_text()
     pid_file = tmp_path / "mosquitto.pid"
     gateway.config.write_text(text.replace("[broker]\n", f'[broker]\npid_file = "{pid_file}"\n'))

@@ -16,6 +16,7 @@ import typer
 from rich.live import Live
 from typer.core import TyperGroup
 
+from hall_tools.commands.options import HALL_TOML
 from hall_tools.diag import report as reports
 from hall_tools.diag.claims import Keys
 from hall_tools.diag.console import Console, RefusedError, SilentError, merged
@@ -27,7 +28,6 @@ _EVERY_S = 1.0
 _FRAME_S = 0.2
 _STREAM_S = 10.0
 _PROMPT_S = 5.0
-HALL_TOML = Path("/etc/hallkit/hall.toml")
 
 
 class _LiveByDefault(TyperGroup):

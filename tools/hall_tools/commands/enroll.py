@@ -12,14 +12,13 @@ from typing import Annotated
 import typer
 
 from hall_tools.boards import read_boards
+from hall_tools.commands.options import HALL_TOML, JsonOption
 from hall_tools.device_broker import Told
 from hall_tools.enrolment import Board, Enrolled, Enrolment
 from hall_tools.errors import UserError
 from hall_tools.registry import Place
 
 ConfigOption = Annotated[Path, typer.Option("--config", help="The gateway's TOML file.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-CONFIG = Path("/etc/hallkit/hall.toml")
 
 _BROKER = {
     Told.RELOADED: "mosquitto: has read its files again",
@@ -48,7 +47,7 @@ def enroll(
             "--from", metavar="CSV", help="A file of boards: device,profile,window,zone; UTF-8."
         ),
     ] = None,
-    config: ConfigOption = CONFIG,
+    config: ConfigOption = HALL_TOML,
     as_json: JsonOption = False,
 ) -> None:
     """Give devices keys of their own and a place in the hall.

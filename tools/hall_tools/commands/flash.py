@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from hall_tools.commands.options import HALL_TOML, BaseOption, InputsOption, JsonOption
 from hall_tools.errors import UserError
 from hall_tools.flash import ports
 from hall_tools.flash.assignment import Assignment
@@ -21,8 +22,6 @@ from hall_tools.flash.ledger import Ledger
 from hall_tools.flash.plans import Plans
 from hall_tools.flash.ports import Port
 from hall_tools.flash.show import Terminal
-
-CONFIG = Path("/etc/hallkit/hall.toml")
 
 
 def flash(
@@ -40,23 +39,15 @@ def flash(
     image: Annotated[
         Path | None, typer.Option(metavar="FILE", help="An image of hall image build instead.")
     ] = None,
-    base: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="FILE",
-            help="MicroPython's .bin, one a chip; without it the official one is downloaded once.",
-        ),
-    ] = None,
-    config: Annotated[
-        Path, typer.Option("--config", help="hall.toml; keys and wifi.toml lie beside it.")
-    ] = CONFIG,
+    base: BaseOption = None,
+    config: InputsOption = HALL_TOML,
     wipe_journal: Annotated[
         bool,
         typer.Option(
             "--wipe-journal", help="Throw away the board's events; makes it another device."
         ),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Make a board the DEVICE: build its image, write what differs, verify it, and start it.
 

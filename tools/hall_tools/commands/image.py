@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 from hall_gateway.files import FileError, write_secret
 
+from hall_tools.commands.options import HALL_TOML, BaseOption, InputsOption, JsonOption
 from hall_tools.errors import UserError
 from hall_tools.image import Image
 from hall_tools.image import build as build_image
@@ -21,8 +22,6 @@ from hall_tools.image.bases import Bases
 from hall_tools.image.order import Hall
 
 app = typer.Typer(no_args_is_help=True, help="Flash images of devices.")
-
-HALL_TOML = Path("/etc/hallkit/hall.toml")
 
 
 @app.callback()
@@ -42,23 +41,15 @@ def build(
         str | None,
         typer.Option(metavar="P", help="Refuse a device that has another profile in hall.toml."),
     ] = None,
-    config: Annotated[
-        Path, typer.Option("--config", help="hall.toml; keys and wifi.toml lie beside it.")
-    ] = HALL_TOML,
-    base: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="FILE",
-            help="MicroPython's .bin, one a chip; without it the official one is downloaded once.",
-        ),
-    ] = None,
+    config: InputsOption = HALL_TOML,
+    base: BaseOption = None,
     out: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE", help="Where to; a folder takes {device}.bin. Without it: ./{device}.bin"
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Build the flash image of each DEVICE: MicroPython, firmware, configuration and keys.
 

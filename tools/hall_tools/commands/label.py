@@ -13,7 +13,8 @@ from hall_gateway.config import load_profile
 from hall_gateway.files import FileError, write_secret
 from hall_profiles import ProfileError
 
-from hall_tools.commands.enroll import CONFIG, ConfigOption, JsonOption
+from hall_tools.commands.enroll import ConfigOption
+from hall_tools.commands.options import HALL_TOML, JsonOption
 from hall_tools.enrolment import Enrolment
 from hall_tools.errors import UserError
 from hall_tools.label.content import Label
@@ -34,7 +35,7 @@ def label(
     sheet: Annotated[
         str, typer.Option("--sheet", help=f"The labels' size: {', '.join(SHEETS)} to a page.")
     ] = "a4-24",
-    config: ConfigOption = CONFIG,
+    config: ConfigOption = HALL_TOML,
     as_json: JsonOption = False,
 ) -> None:
     """Print labels: a QR code, the device's id, its model and where it goes.

@@ -8,14 +8,15 @@ from typing import Annotated
 
 import typer
 
-from hall_tools.commands.enroll import CONFIG, ConfigOption, JsonOption, print_broker
+from hall_tools.commands.enroll import ConfigOption, print_broker
+from hall_tools.commands.options import HALL_TOML, JsonOption
 from hall_tools.enrolment import Enrolment
 
 
 def replace(
     old: Annotated[str, typer.Argument(metavar="OLD", help="The device that goes.")],
     new: Annotated[str, typer.Option("--with", metavar="NEW", help="A spare of the same model.")],
-    config: ConfigOption = CONFIG,
+    config: ConfigOption = HALL_TOML,
     as_json: JsonOption = False,
 ) -> None:
     """Give a device's place to a spare: window or zone, settings, and what is going on there.

@@ -8,13 +8,14 @@ from typing import Annotated
 
 import typer
 
-from hall_tools.commands.enroll import CONFIG, ConfigOption, JsonOption, print_broker
+from hall_tools.commands.enroll import ConfigOption, print_broker
+from hall_tools.commands.options import HALL_TOML, JsonOption
 from hall_tools.enrolment import Enrolment
 
 
 def revoke(
     devices: Annotated[list[str], typer.Argument(metavar="DEVICE...", help="Devices' ids.")],
-    config: ConfigOption = CONFIG,
+    config: ConfigOption = HALL_TOML,
     as_json: JsonOption = False,
 ) -> None:
     """Shut devices out at once: their keys, their connections, their events.
