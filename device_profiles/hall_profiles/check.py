@@ -48,13 +48,17 @@ def _check_sections(source: Source, data: dict[str, Value], stem: str) -> None:
     if "name" in data and data["name"] != stem and not name_noted:
         source.add(("name",), f"is {show(data['name'])}", f"{stem}, as the file is called")
     role = ROLES.get(str(data.get("role")))
+    pins = data.get("pins")
+    if role and isinstance(pins, dict):
+        role = role.wired(pins)
     name, driver = None, None
     if "driver" in data:
         name, driver = _check_driver(source, data["driver"], role)
     if "board" in data:
         _check_board(source, data["board"], data.get("transport"), driver)
     if "pins" in data:
-        check_pins(source, data["pins"], data.get("board"), data["driver"] if name else None)
+        options = role.options if role else ()
+        check_pins(source, pins, data.get("board"), data["driver"] if name else None, options)
     if "settings" in data:
         settings = _check_settings(source, data["settings"], role, name)
         if isinstance(driver, Probe):

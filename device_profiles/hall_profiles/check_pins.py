@@ -3,17 +3,31 @@
 Here: the comparison of `pins` with the chip's table and the driver's needs. Not here: either table.
 """
 
+from collections.abc import Sequence
 from typing import get_args
 
 from hall_profiles.chips import CHIPS, Psram
 from hall_profiles.drivers import PinUse, pin_uses
+from hall_profiles.roles import Option
 from hall_profiles.shape import compare_names, mapping, show
 from hall_profiles.source import Source, Value
 
 
-def check_pins(source: Source, data: Value, board: Value, driver: Value) -> None:
-    """Notes every wrong pin, as far as the sections `board` and `driver` tell what is right."""
+def check_pins(
+    source: Source, data: Value, board: Value, driver: Value, options: Sequence[Option]
+) -> None:
+    """Notes every wrong pin, as far as the sections `board` and `driver` tell what is right.
+
+    `options` of the role may be wired or not; one that is needs all its pins.
+    """
     uses = pin_uses(driver) if isinstance(driver, dict) else None
+    may: dict[str, PinUse] = {}
+    for option in options:
+        wired = isinstance(data, dict) and any(pin in data for pin in option.pins)
+        if uses is not None and wired:
+            uses = {**uses, **option.pins}
+        else:
+            may.update(option.pins)
     pins = mapping(source, data, ("pins",), uses or ("a GPIO number for each pin",))
     if pins is None:
         return
@@ -24,7 +38,8 @@ def check_pins(source: Source, data: Value, board: Value, driver: Value) -> None
         return socket.right(uses.get(name) if uses else None, gpios) if socket else "a free GPIO"
 
     if uses:
-        compare_names(source, ("pins",), pins, uses, "is no pin of this driver", right)
+        what = "is no pin of this driver"
+        compare_names(source, ("pins",), pins, uses, what, right, optional=may)
     taken: dict[int, str] = {}
     for name, pin in pins.items():
         if type(pin) is not int:

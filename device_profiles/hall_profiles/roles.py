@@ -5,14 +5,24 @@ desired fields with their types. Not here: ranges, limits and titles, which each
 its own device.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import pairwise
 from typing import NamedTuple
 
+from hall_profiles.drivers import PinUse
 from hall_profiles.fields import Unit
 
 #: The fields that must be there, each with its type; an object's own fields stand for its type.
 Fields = Mapping[str, str | Mapping[str, str]]
+
+
+class Option(NamedTuple):
+    """What a role does besides, where a profile wires these pins for it: all of them or none."""
+
+    pins: Mapping[str, PinUse]
+    settings: Mapping[str, Unit] = {}
+    events: Mapping[str, Fields] = {}
+    shows: Mapping[str, str | Mapping[str, str]] = {}
 
 
 class Role(NamedTuple):
@@ -32,6 +42,19 @@ class Role(NamedTuple):
     strictly_rising: tuple[str, ...] = ()
     rising: tuple[str, ...] = ()
     limits: Mapping[str, tuple[int, int]] = {}
+    options: tuple[Option, ...] = ()
+
+    def wired(self, pins: Collection[str]) -> "Role":
+        """This role as a profile has it whose pins are these: with its options as its own."""
+        role = self
+        for option in self.options:
+            if any(pin in pins for pin in option.pins):
+                role = role._replace(
+                    settings={**role.settings, **option.settings},
+                    events={**role.events, **option.events},
+                    shows={**role.shows, **option.shows},
+                )
+        return role
 
 
 ROLES: dict[str, Role] = {
