@@ -30,6 +30,8 @@ _CHECK_MS = 500
 _REST_MS = 1000
 _RADIO_FAILURES = 5  # failed joins until the radio is switched off and on
 
+_I2C_TIMEOUT_US = 5000
+
 _ticks = time.ticks_ms()
 _uptime = 0
 
@@ -74,6 +76,19 @@ class Hal:
         """`.write(bytes)`: SPI mode 0 without a chip select, the most significant bit first."""
         # By default the port takes GPIO 12 as MISO, the pin that sets the flash's voltage at reset.
         return machine.SPI(1, hz, sck=machine.Pin(clk), mosi=machine.Pin(din), miso=None)
+
+    def i2c(self, sda, scl, hz):
+        """`.readfrom_mem_into()` and `.writeto_mem()` of machine.I2C; OSError: no answer."""
+        # A bus that something holds down costs this long a transaction, not the default of 50 ms.
+        return machine.I2C(
+            0, scl=machine.Pin(scl), sda=machine.Pin(sda), freq=hz, timeout=_I2C_TIMEOUT_US
+        )
+
+    def uart(self, tx, rx, baud):
+        """8N1. `.any()`: bytes that wait, at most 512; `.readinto(buffer)`: how many it took."""
+        return machine.UART(
+            1, baud, tx=machine.Pin(tx), rx=machine.Pin(rx), rxbuf=512, timeout=0, timeout_char=0
+        )
 
     def player(self):
         """What plays the frames of a scanned panel: machine code, or viper. ValueError: neither."""
