@@ -74,7 +74,7 @@ class Gateway:
         refused.update(self._hall.refused)
         figures = {**self.core.health(), "refused_by_links": dict(refused)}
         if self.settings is not None:
-            figures["settings"] = dict(self.settings.counts)
+            figures["settings"] = {**self.settings.counts, "pending": self.settings.pending}
         figures.pop("last_commit", None)
         return figures
 

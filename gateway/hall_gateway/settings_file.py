@@ -1,7 +1,8 @@
 """The settings file of a gateway that runs: taken anew when it changes, without a restart.
 
-Here: seeing a change, what of it can be taken while the gateway runs, and keeping the last good
-settings when the new ones are not. Not here: what follows from them (service.py, core.py).
+Here: seeing a change, what of it can be taken while the gateway runs, what waits for a restart, and
+keeping the last good settings when the new ones are not. Not here: what follows from them
+(service.py, core.py).
 """
 
 import asyncio
@@ -28,10 +29,11 @@ Stamp = tuple[int, ...]
 
 class SettingsFile:
     """Watches the file at `path`, which `running` was read from. `counts`: how often new settings
-    were taken and refused."""
+    were taken and refused; `pending`: what the file has changed that waits for a restart."""
 
     def __init__(self, path: Path, running: GatewayConfig) -> None:
         self.counts = Counter({"taken": 0, "refused": 0})
+        self.pending: list[str] = []
         self._path = path
         self._running = running
         self._asked = asyncio.Event()
@@ -59,24 +61,23 @@ class SettingsFile:
         """Read and follow the file; False when that has to be tried again."""
         try:
             new = load_config(self._path)
-            if blocked := _needs_restart(self._running, new):
-                raise ConfigError(
-                    f"{self._path}: {blocked} changed; nothing of the file is taken before the "
-                    "gateway is started again"
-                )
         except ConfigError as error:
             self.counts["refused"] += 1
             log.error("the new settings are refused, the gateway goes on as before: %s", error)
             return True
-        if new == self._running:
-            return True
-        try:
-            await follow(new)
-        except StoreError:  # the core says so in the log
-            return False
-        self._running = new
-        self.counts["taken"] += 1
-        log.info("%s: taken anew: %d devices", self._path, len(new.devices))
+        taken = _takeable(self._running, new)
+        if taken != self._running:
+            try:
+                await follow(taken)
+            except StoreError:  # the core says so in the log
+                return False
+            self._running = taken
+            self.counts["taken"] += 1
+            log.info("%s: taken anew: %d devices", self._path, len(taken.devices))
+        pending, self.pending = self.pending, _pending(taken, new)
+        if self.pending and self.pending != pending:
+            waits = ", ".join(self.pending)
+            log.warning("%s: waits until the gateway is started again: %s", self._path, waits)
         return True
 
     def _stamp(self) -> Stamp | None:
@@ -87,8 +88,28 @@ class SettingsFile:
         return found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def _needs_restart(running: GatewayConfig, new: GatewayConfig) -> str:
-    """What is different and cannot be followed, in the file's words; "" for nothing."""
+def _takeable(running: GatewayConfig, new: GatewayConfig) -> GatewayConfig:
+    """`running` with what can be followed of `new`. A display on this machine's own header stays
+    as it is, with its window, and so does whoever is to take its place."""
+    devices, windows, own = new.devices, new.windows, running.own_displays()
+    if own != (wanted := new.own_displays()):
+        stay = {device.id: device for device in own}
+        ids, wait = set(stay), {device.id for device in wanted}
+        kept = [
+            stay.pop(device.id, device)
+            for device in devices
+            if device.id in ids or (device.id not in wait and device.replaces not in ids)
+        ]
+        devices = (*kept, *stay.values())
+        there = {window.id for window in windows}
+        places = {device.window for device in own} - there
+        windows = (*windows, *(window for window in running.windows if window.id in places))
+    taken = {"windows": windows, "devices": devices, "rating": new.rating}
+    return running.model_copy(update=taken)
+
+
+def _pending(running: GatewayConfig, new: GatewayConfig) -> list[str]:
+    """What is different in `new`, in the file's words, after all that can be followed was taken."""
     names = [
         field.alias or name
         for name, field in GatewayConfig.model_fields.items()
@@ -96,4 +117,4 @@ def _needs_restart(running: GatewayConfig, new: GatewayConfig) -> str:
     ]
     if running.own_displays() != new.own_displays():
         names.append("the display on this machine's own header")
-    return ", ".join(names)
+    return names
