@@ -116,14 +116,27 @@ ROLES: dict[str, Role] = {
             "wet_samples": "samples",
             "of_samples": "samples",
             "dry_after_s": "s",
+            "escalate_s": "s",
             "short_ohms": "ohm",
             "open_ohms": "ohm",
         },
-        events={"wet": {"ohms": "integer"}, "dry": {"ohms": "integer"}},
+        events={
+            "wet": {"ohms": "integer"},
+            "dry": {"ohms": "integer"},
+            "escalate": {"minutes": "integer"},
+        },
         desired={},
-        shows={"wet": "boolean", "ohms": "integer", "fault": "string"},
+        shows={"wet": "boolean", "ohms": "integer", "fault": "string", "dry_ohms": "integer"},
         strictly_rising=("short_ohms", "wet_ohms", "dry_ohms", "open_ohms"),
         rising=("wet_samples", "of_samples"),
+        options=(
+            Option({"button": PinUse("in", pull=True)}, events={"attended": {}}),
+            Option(
+                {"rain": PinUse("in", pull=True)},
+                events={"rain": {"on": "boolean"}},
+                shows={"rain": "boolean"},
+            ),
+        ),
     ),
 }
 

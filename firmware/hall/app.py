@@ -11,7 +11,7 @@ import os
 import random
 import time
 
-from . import build, config, hal, ident, journal
+from . import build, config, hal, ident, journal, kept
 from .clock import Clock
 from .console import Console
 from .diagnosis import Diagnosis
@@ -34,6 +34,7 @@ FAILURES_ALLOWED = 5
 HEALTHY_MS = 60_000
 HOUSEKEEPING_MS = 250
 REBOOT_MS = 1000
+KEPT = "/kept.json"
 
 
 def run(slot, confirm):
@@ -106,6 +107,7 @@ class Device:
             raise ValueError("ident is of %s, config of %s" % both)
         parts["journal"] = self._journal = self._mount_journal()
         self._before_reset = self._journal.flush_ack
+        self.kept = self._load_kept()
         self.emit("boot", {"cause": self._cause})
         parts["role"] = self._role = self._make_role()
         parts["link"] = self._link = self._make_link(who)
@@ -153,6 +155,10 @@ class Device:
             self.report("%s lost: %s" % (kind, _words(error)))
         self._kick()
 
+    def keep(self):
+        """Writes `kept`, a dict of what a role has learnt here. OSError: the flash is full."""
+        kept.save(KEPT, self.kept)
+
     def link_down_ms(self):
         """0 while the gateway answers, else ms since it last did; above any ttl if it never has."""
         return self._link.down_ms(hal.uptime_ms())
@@ -179,6 +185,13 @@ class Device:
             self.log("journal: formatting")
         journal.Journal.format(block, random_u32())
         return journal.Journal(block, hal.uptime_ms, self.unix_ms)
+
+    def _load_kept(self):
+        try:
+            return kept.load(KEPT)
+        except ValueError as error:
+            self.report(str(error))
+            return {}
 
     def _make_role(self):
         try:
@@ -230,7 +243,9 @@ class Device:
             return {"in_ms": REBOOT_MS}
         # What is left of downlink.COMMANDS: config.
         if args:
-            raise ValueError("config can only be read, without args")
+            if not hasattr(self._role, "configure"):
+                raise ValueError("config can only be read here, without args")
+            return self._role.configure(args)
         names = ("profile", "profile_version", "role", "settings")
         return {name: self._config.get(name) for name in names}
 

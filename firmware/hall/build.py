@@ -43,7 +43,10 @@ def make_role(config, hal, ctx, glyph_path):
         from .drivers.probe import Probe
         from .roles.wet_floor import WetFloor
 
-        return WetFloor(settings, Probe(driver, pins, settings, hal), ctx)
+        button = "button" in pins and hal.input(pins["button"], "low")
+        rain = "rain" in pins and hal.input(pins["rain"], "low")
+        probe = Probe(driver, pins, settings, hal)
+        return WetFloor(settings, probe, ctx, button or None, rain or None)
     if role in ("keypad", "people_counter", "wet_floor"):
         raise ValueError("driver %s is not in this firmware" % name)
     raise ValueError("role %s is not in this firmware" % role)

@@ -74,7 +74,7 @@ class Diagnosis:
         if command == "events":
             return self._events(args)
         if command == "config":
-            return self._config()
+            return (self._command(command, args),) if args else self._config()
         if command == "repl":
             self._leave()
             return ()

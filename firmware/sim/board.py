@@ -64,16 +64,22 @@ class Board:
             from floor import Floor
 
             self.floor = Floor(driver, self.pads, pins["drive_a"], pins["drive_b"])
+            for name in ("button", "rain"):
+                if name in pins:
+                    self._wire_contact(name, pins[name], "low")
 
     def _wire_contacts(self, driver, pins):
-        from contact import Contact
-
         for name, pin in pins.items():
             if name.startswith(_CONTACTS[driver["name"]]):
-                self.contacts[name] = Contact()
-                self.pads.wire_contact(pin, self.contacts[name], driver["active"])
+                self._wire_contact(name, pin, driver["active"])
             else:
                 self.pads.wire_output(pin, name)
+
+    def _wire_contact(self, name, pin, active):
+        from contact import Contact
+
+        self.contacts[name] = Contact()
+        self.pads.wire_contact(pin, self.contacts[name], active)
 
 
 def _in_slot(name):

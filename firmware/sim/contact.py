@@ -12,6 +12,11 @@ class Contact:
 
     def __init__(self):
         self._intervals = []
+        self._held = False
+
+    def hold(self, closed):
+        """Closed, whatever else it was told of, until it is held no more."""
+        self._held = closed
 
     def close(self, start, end):
         """Closed from `start` up to, but not at, `end` (microseconds)."""
@@ -30,8 +35,8 @@ class Contact:
         self._chatter(end + bounce // 8, bounce - bounce // 8)
 
     def closed(self, now):
-        if not self._intervals:
-            return False
+        if self._held or not self._intervals:
+            return self._held
         self._intervals = [each for each in self._intervals if each[1] > now]
         return any(start <= now for start, _ in self._intervals)
 

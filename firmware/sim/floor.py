@@ -27,6 +27,7 @@ class Floor:
         self._drive_a = drive_a
         self._drive_b = drive_b
         self.ohms = _DRY_OHMS
+        self.frozen = False  # the converter says half the supply, whatever is there
 
     def cut(self):
         """The cable is torn off: no current at all."""

@@ -5,7 +5,9 @@ One JSON object a line:
 - {"cross": "in" | "out", "ms": 700}: somebody walks through both beams; when they have passed,
   {"crossed": "in" | "out"};
 - {"turn_back": "in" | "out", "ms": 700}: somebody breaks both beams and walks back;
-- {"wet_ohms": n}: the water's resistance between the electrodes; {"probe": "open" | "short"};
+- {"wet_ohms": n}: the water's resistance between the electrodes; {"probe": "open" | "short" |
+  "frozen"}: until the next wet_ohms;
+- {"button": ms}: the cleaner presses for so long; {"rain": "on" | "off"};
 - {"wifi": "off" | "on"}: the access point goes and comes;
 - {"hang_ms": n}: the interpreter is stuck that long, as in a driver that waits for dead hardware;
   as it begins, {"hangs": n}.
@@ -129,16 +131,33 @@ def _floor():
 def _wet_ohms(ohms, told):
     if not isinstance(ohms, int) or not 1 <= ohms <= 1_000_000_000:
         raise ValueError("wet_ohms is not 1 to 1000000000")
-    _floor().ohms = ohms
+    floor = _floor()
+    floor.ohms = ohms
+    floor.frozen = False
 
 
 def _probe(fault, told):
-    if fault not in ("open", "short"):
-        raise ValueError("neither open nor short")
+    floor = _floor()
     if fault == "open":
-        _floor().cut()
+        floor.cut()
+    elif fault == "short":
+        floor.bridge()
+    elif fault == "frozen":
+        floor.frozen = True
     else:
-        _floor().bridge()
+        raise ValueError("neither open, short nor frozen")
+
+
+def _button(length, told):
+    _milliseconds(told, "button", 0)
+    now = time.ticks_us()
+    _contact("button").close(now, now + length * 1000)
+
+
+def _rain(state, told):
+    if state not in ("off", "on"):
+        raise ValueError("neither off nor on")
+    _contact("rain").hold(state == "on")
 
 
 def _wifi(state, told):
@@ -159,6 +178,8 @@ _DEEDS = {
     "turn_back": _turn_back,
     "wet_ohms": _wet_ohms,
     "probe": _probe,
+    "button": _button,
+    "rain": _rain,
     "wifi": _wifi,
     "hang_ms": _hang,
 }

@@ -12,7 +12,17 @@ from typing import Literal
 
 from cloudevents.core.v1.event import CloudEvent
 
-from hall_gateway.models import BootData, EventData, FaultData, FloorData, PassageData, Role
+from hall_gateway.models import (
+    AttendedData,
+    BootData,
+    EscalateData,
+    EventData,
+    FaultData,
+    FloorData,
+    PassageData,
+    RainData,
+    Role,
+)
 from hall_gateway.state import Emit, Json
 from hall_gateway.wire import compact, rfc3339
 
@@ -59,6 +69,13 @@ def reported(role: Role, kind: str, data: EventData, subject: str) -> Emit | Non
             return Emit("hall.count.passage", subject, {"direction": data.dir}, own=False)
         case FloorData():
             return Emit(f"hall.floor.{kind}", subject, {"ohms": data.ohms}, own=False)
+        case EscalateData():
+            return Emit("hall.floor.escalated", subject, {"minutes": data.minutes}, own=False)
+        case AttendedData():
+            return Emit("hall.floor.attended", subject, {}, own=False)
+        case RainData():
+            verb = "started" if data.on else "ended"
+            return Emit(f"hall.rain.{verb}", subject, {}, own=False)
         case FaultData():
             noun = "floor" if role == "wet_floor" else "device"
             fault: Json = {"code": data.code, "value": data.value}

@@ -142,6 +142,22 @@ class FloorData(_DevicePayload):
     ohms: Ohms
 
 
+class EscalateData(_DevicePayload):
+    """escalate: the floor has been wet for `minutes`, and for a while nobody came."""
+
+    minutes: Annotated[int, Field(ge=0, le=99_999, description="0 to 99999 min")]
+
+
+class AttendedData(_DevicePayload):
+    """attended: the cleaner pressed the button at the sensor."""
+
+
+class RainData(_DevicePayload):
+    """rain: it began, or it has not rained for as long as a floor needs to count as dry."""
+
+    on: bool
+
+
 class FaultData(_DevicePayload):
     """fault: what a device found wrong with itself."""
 
@@ -168,7 +184,17 @@ class GapData(_DevicePayload):
 
 
 EventData = (
-    BootData | ShownData | PressData | CloseData | PassageData | FloorData | FaultData | GapData
+    BootData
+    | ShownData
+    | PressData
+    | CloseData
+    | PassageData
+    | FloorData
+    | EscalateData
+    | AttendedData
+    | RainData
+    | FaultData
+    | GapData
 )
 
 _ANY_ROLE: dict[str, type[EventData]] = {"boot": BootData, "fault": FaultData, "gap": GapData}
@@ -176,7 +202,14 @@ KINDS: dict[Role, dict[str, type[EventData]]] = {
     "call_display": {**_ANY_ROLE, "shown": ShownData},
     "keypad": {**_ANY_ROLE, "press": PressData, "close": CloseData},
     "people_counter": {**_ANY_ROLE, "passage": PassageData},
-    "wet_floor": {**_ANY_ROLE, "wet": FloorData, "dry": FloorData},
+    "wet_floor": {
+        **_ANY_ROLE,
+        "wet": FloorData,
+        "dry": FloorData,
+        "escalate": EscalateData,
+        "attended": AttendedData,
+        "rain": RainData,
+    },
 }
 """The event kinds of a role and the model of each one's data."""
 

@@ -22,6 +22,11 @@ class Context:
     unix_offset: int | None = 1_700_000_000_000
     link_down: int = 0
     events: list[tuple[int, str, dict[str, Any]]] = field(default_factory=list)
+    kept: dict[str, Any] = field(default_factory=dict)
+    writes: int = 0
+
+    def keep(self) -> None:
+        self.writes += 1
 
     def emit(self, kind: str, data: dict[str, Any]) -> None:
         self.events.append((self.now, kind, data))

@@ -174,7 +174,7 @@ def test_a_keypad_of_three_keys_has_the_marks_that_stand_on_its_keys() -> None:
         ("people-counter-beams", "passage", {"dir": "in"}),
         ("wet-floor-mains", "wet", {"ohms": 40_000}),
         ("wet-floor-mains", "dry", {"ohms": 9_999_999}),
-        ("wet-floor-mains", "fault", {"code": "probe_range", "value": 99_999}),
+        ("wet-floor-mains", "fault", {"code": "probe_range", "value": 9_999}),
         ("wet-floor-mains", "boot", {"cause": "deep_sleep"}),
         ("keypad-5", "gap", {"from": 1, "to": 4_294_967_295}),
         ("keypad-5", "press", {"key": 5, "session": None, "of_a_newer_firmware": 1}),
@@ -371,5 +371,5 @@ def test_a_file_that_is_not_text_is_said_so(tmp_path: Path) -> None:
 def test_the_journal_holds_the_longest_event_that_any_profile_allows() -> None:
     longest = 'close{"session":9999999999,"why":"lock"}'
     assert len(longest) <= PAYLOAD_BYTES
-    fault = 'fault{"code":"probe_short","value":99999}'
+    fault = 'fault{"code":"probe_frozen","value":9999}'
     assert len(fault) == PAYLOAD_BYTES

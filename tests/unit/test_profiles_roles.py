@@ -85,24 +85,38 @@ def test_a_people_counter_keeps_to_its_profile(name: str) -> None:
 
 @dataclass
 class Floor:
-    """A probe that is wet for two minutes, dries, is cut, heals, and is shorted."""
+    """A probe that is wet for an hour, dries, is cut, and is shorted."""
 
     context: Context
+    end_ohms: int = 470_000
+    raw_uv: tuple[int, int] = (0, 0)
 
     def measure(self) -> tuple[int, str | None]:
         minute = self.context.now // 60_000
-        if minute < 2:
+        self.raw_uv = (self.context.now, 0)
+        if minute < 60:
             return 40_000, None
-        if minute < 20:
+        if minute < 80:
             return 460_000, None
-        return (947_231, "open") if minute < 25 else (2332, "short")
+        return (947_231, "open") if minute < 85 else (2332, "short")
+
+
+@dataclass
+class Contact:
+    """Closed every other half hour: a cleaner's button, or rain."""
+
+    context: Context
+
+    def value(self) -> int:
+        return self.context.now // 1_800_000 & 1
 
 
 @pytest.mark.parametrize("name", FLOORS)
 def test_a_floor_sensor_keeps_to_its_profile(name: str) -> None:
     profile = load(name)
     context = Context()
-    role = wet_floor.WetFloor(settings(profile), Floor(context), context)
+    button, rain = (Contact(context) if pin in profile.pins else None for pin in ("button", "rain"))
+    role = wet_floor.WetFloor(settings(profile), Floor(context), context, button, rain)
     agrees(profile, context, role.state())
-    context.run(role, 30 * 60_000)
-    agrees(profile, context, role.state(), "wet", "dry", "fault")
+    context.run(role, 90 * 60_000)
+    agrees(profile, context, role.state(), *set(profile.events))

@@ -16,6 +16,7 @@ SETTINGS = {
     "wet_samples": 3,
     "of_samples": 5,
     "dry_after_s": 10,
+    "escalate_s": 60,
     "short_ohms": 3000,
     "open_ohms": 800_000,
 }
@@ -24,27 +25,42 @@ DRY = 430_000
 
 @dataclass
 class FakeProbe:
-    """A probe that reads `ohms`, or the fault."""
+    """A probe that reads `ohms`, or the fault; twice the same microvolts only when `frozen`."""
 
+    end_ohms: int = 470_000
     ohms: int = DRY
     fault: str | None = None
+    frozen: bool = False
     measured: int = 0
+    raw_uv: tuple[int, int] = (0, 0)
 
     def measure(self) -> tuple[int, str | None]:
         self.measured += 1
+        if not self.frozen:
+            self.raw_uv = (self.measured, 0)
         return self.ohms, self.fault
 
 
-def started(**settings) -> tuple[WetFloor, FakeProbe, Context]:
+@dataclass
+class FakePin:
+    """A button or a rain sensor that the test holds."""
+
+    active: int = 0
+
+    def value(self) -> int:
+        return self.active
+
+
+def started(button=None, rain=None, **settings) -> tuple[WetFloor, FakeProbe, Context]:
     """A sensor that was just switched on."""
     context = Context()
     probe = FakeProbe()
-    return WetFloor({**SETTINGS, **settings}, probe, context), probe, context
+    return WetFloor({**SETTINGS, **settings}, probe, context, button, rain), probe, context
 
 
-def sensor(**settings) -> tuple[WetFloor, FakeProbe, Context]:
+def sensor(**arguments) -> tuple[WetFloor, FakeProbe, Context]:
     """A sensor that has found its floor dry."""
-    role, probe, context = started(**settings)
+    role, probe, context = started(**arguments)
     while not context.events:
         samples(role, probe, context, DRY)
     assert context.kinds() == ["dry"]
@@ -71,7 +87,7 @@ def test_after_a_start_the_floor_is_neither_wet_nor_dry():
     role, probe, context = started()
     samples(role, probe, context, *[DRY] * 10)
     assert context.events == []
-    assert role.state() == {"ohms": DRY, "wet": None, "fault": None}
+    assert role.state() == {"ohms": DRY, "wet": None, "fault": None, "dry_ohms": None}
     samples(role, probe, context, DRY)
     assert context.events == [(10_000, "dry", {"ohms": DRY})]
     assert role.state()["wet"] is False
@@ -87,7 +103,7 @@ def test_a_fault_before_the_floor_is_known_ends_without_a_guess():
     role, probe, context = started()
     samples(role, probe, context, "open", "open", "open", DRY, DRY, DRY)
     assert context.kinds() == ["fault"]
-    assert role.state() == {"ohms": DRY, "wet": None, "fault": None}
+    assert role.state() == {"ohms": DRY, "wet": None, "fault": None, "dry_ohms": None}
     samples(role, probe, context, *[DRY] * 8)
     assert context.kinds() == ["fault", "dry"]
 
@@ -98,7 +114,7 @@ def test_three_wet_samples_of_five_make_it_wet():
     assert context.events == []
     samples(role, probe, context, 41_000)
     assert context.events == [(context.now - 1000, "wet", {"ohms": 41_000})]
-    assert role.state() == {"ohms": 41_000, "wet": True, "fault": None}
+    assert role.state() == {"ohms": 41_000, "wet": True, "fault": None, "dry_ohms": None}
 
 
 def test_wet_samples_that_are_too_far_apart_do_not():
@@ -187,7 +203,7 @@ def test_another_fault_is_another_event():
 
 def test_a_faults_value_is_kilohms_and_fits_the_journal():
     role, probe, context = sensor()
-    for fault, ohms, value in (("open", 947_000_000, 99_999), ("range", 25_400, 25)):
+    for fault, ohms, value in (("open", 947_000_000, 9_999), ("range", 25_400, 25)):
         probe.fault, probe.ohms = fault, ohms
         context.run(role, context.now + 5000)
         assert context.of("fault")[-1]["value"] == value
@@ -230,3 +246,105 @@ def test_what_it_cannot_do_is_refused():
         role.desire({"rev": 1}, 0)
     with pytest.raises(ValueError, match="no lamp and no buzzer"):
         role.identify(0)
+
+
+def test_readings_that_never_change_are_a_fault():
+    role, probe, context = sensor()
+    probe.frozen = True
+    samples(role, probe, context, *[DRY] * 51)
+    assert context.events == []
+    samples(role, probe, context, DRY)
+    assert context.of("fault") == [{"code": "probe_frozen", "value": DRY // 1000}]
+    probe.frozen = False
+    samples(role, probe, context, DRY, DRY, DRY)
+    assert context.kinds() == ["fault", "dry"]
+
+
+def test_a_wet_floor_that_nobody_comes_to_is_told_again_each_time():
+    role, probe, context = sensor()
+    samples(role, probe, context, *[40_000] * (3 + 125))
+    assert context.events[1:] == [
+        (context.events[0][0] + 60_000, "escalate", {"minutes": 1}),
+        (context.events[0][0] + 120_000, "escalate", {"minutes": 2}),
+    ]
+    samples(role, probe, context, *[DRY] * 300)
+    assert context.kinds() == ["wet", "escalate", "escalate", "dry"]
+
+
+def test_the_cleaners_button_postpones_the_escalation_and_never_ends_the_wetness():
+    button = FakePin()
+    role, probe, context = sensor(button=button)
+    samples(role, probe, context, *[40_000] * 53)
+    button.active = 1
+    samples(role, probe, context, *[40_000] * 2)
+    button.active = 0
+    samples(role, probe, context, *[40_000] * 57)
+    assert context.kinds() == ["wet", "attended"]
+    assert role.state()["wet"] is True
+    samples(role, probe, context, *[40_000] * 3)
+    assert context.of("escalate") == [{"minutes": 1}]
+    assert context.events[2][0] == context.events[1][0] + 60_000 + 900  # the next sample
+
+
+def test_a_button_that_is_hammered_or_stuck_is_one_visit():
+    button = FakePin()
+    role, probe, context = sensor(button=button)
+    for _ in range(9):
+        button.active = 1 - button.active
+        samples(role, probe, context, DRY)
+    samples(role, probe, context, *[DRY] * 30)
+    assert context.kinds() == ["attended"]
+
+
+def test_rain_is_told_apart_from_the_floor():
+    rain = FakePin()
+    role, probe, context = started(rain=rain)
+    samples(role, probe, context, *[DRY] * 11)
+    assert context.kinds() == ["dry", "rain"]
+    assert context.of("rain") == [{"on": False}]
+    context.events.clear()
+    rain.active = 1
+    samples(role, probe, context, DRY, DRY, DRY)
+    rain.active = 0
+    samples(role, probe, context, *[DRY] * 5)
+    rain.active = 1  # a shower's second half
+    samples(role, probe, context, DRY)
+    rain.active = 0
+    samples(role, probe, context, *[DRY] * 11)
+    assert context.of("rain") == [{"on": True}, {"on": False}]
+    assert "wet" not in context.kinds()
+    assert role.state()["rain"] is False
+
+
+def test_a_floor_that_conducts_is_calibrated_away():
+    """An antistatic floor of 150 kΩ: with the end resistor 114 kΩ, water of 60 kΩ reads 39 kΩ."""
+    role, probe, context = started()
+    probe.ohms = 113_710
+    assert role.configure({"calibrate": "dry"}) == {"dry_ohms": 113_710}
+    assert context.kept == {"dry_ohms": 113_710}
+    assert context.writes == 1
+    samples(role, probe, context, *[113_710] * 3)
+    assert abs(role.state()["ohms"] - 470_000) < 100
+    samples(role, probe, context, 39_280, 39_280, 39_280)
+    assert context.kinds() == ["wet"]
+    assert abs(context.of("wet")[0]["ohms"] - 53_200) < 200  # 60 kΩ and 470 kΩ in parallel
+    samples(role, probe, context, *[200_000] * 12)  # drier than on the day
+    assert context.of("dry") == [{"ohms": 100_000_000}]
+
+
+def test_what_is_no_dry_floor_is_not_calibrated():
+    role, probe, context = sensor()
+    with pytest.raises(ValueError, match="all that can be set"):
+        role.configure({"calibrate": "wet"})
+    probe.ohms = 80_000
+    with pytest.raises(ValueError, match="80000 ohm is wet: dry the floor"):
+        role.configure({"calibrate": "dry"})
+    probe.fault = "open"
+    with pytest.raises(ValueError, match="at fault: open"):
+        role.configure({"calibrate": "dry"})
+    probe.fault = None
+    drifting = iter(range(200_000, 300_000, 5_000))
+    probe.measure = lambda: (next(drifting), None)
+    with pytest.raises(ValueError, match="from 200000 to 275000 ohm: is somebody mopping"):
+        role.configure({"calibrate": "dry"})
+    assert (context.kept, context.writes) == ({}, 0)

@@ -27,6 +27,7 @@ class Probe:
     """
 
     def __init__(self, driver, pins, settings, hal):
+        self.end_ohms = driver["end_ohms"]
         self._series = driver["series_ohms"]
         self._short = settings["short_ohms"]
         self._open = settings["open_ohms"]

@@ -1,125 +1,192 @@
 """Says when a floor is wet and when it has dried, from the resistance between two electrodes.
 
-Here: the thresholds in time. Wet needs few samples, because someone may slip; dry needs every
-sample of a long time, because a floor that dries in patches is still slippery. Not here: how ohms
-are measured, and who is told.
+Here: the thresholds in time, the faults, calibration on a dry floor, and what people do about a wet
+one. Wet needs few samples, because someone may slip; dry needs every sample of a long time, because
+a floor that dries in patches is still slippery. Not here: how ohms are measured, and who is told.
 """
 
+from ..debounce import Debounce
+from .wetness import Wetness
+
 FAULT_SAMPLES = 3  # as many in a row make a fault, and as many good ones end it
-MAX_KOHM = 99_999  # an event has room for five digits
+# A converter is never still: so many readings without the least change are no readings. Noise of
+# one step would have to miss all of them.
+FROZEN_SAMPLES = 50
+MAX_KOHM = 9_999  # an event has room for four digits
+MAX_OHMS = 100_000_000  # drier than any floor
+# Presses within it are those of one visit.
+VISIT_MS = 10_000
+BUTTON_MS = 100
+CALIBRATION_SAMPLES = 16
+CALIBRATION_SPREAD = 20  # the samples lie within a twentieth, or somebody is mopping
 
 
 class WetFloor:
-    """Events: wet {"ohms"}, dry {"ohms"}, and fault probe_short, probe_open or probe_range (kohm).
+    """Events: wet {"ohms"}, dry {"ohms"}, escalate {"minutes"}, and fault probe_short, probe_open,
+    probe_range or probe_frozen (kohm).
 
     When a fault is over, the event of the floor's state is sent again: a fault is ended by it.
     After a start the floor is neither until it is found wet, or dry for as long as it takes: an
     alert from before a restart is taken back by an event, never by silence.
+
+    escalate: the floor has been wet for so many minutes, and for `escalate_s` nobody came; again
+    after each further `escalate_s`. `button` (None, or pressed while `.value()`) is the cleaner's:
+    attended {} says that somebody is there, which starts that time anew and nothing else. The floor
+    stays wet until it is dry.
+
+    `rain` (None, or raining while `.value()`) is a sensor outside the door: rain {"on"}.
+
+    `ctx.kept`: dict that survives a restart after `ctx.keep()`; of it `dry_ohms` is this role's.
     """
 
     PERIOD_MS = 100
 
-    def __init__(self, settings, probe, ctx):
+    def __init__(self, settings, probe, ctx, button=None, rain=None):
         self._probe = probe
         self._ctx = ctx
+        self._button = button
+        self._rain_pin = rain
         self._sample_ms = settings["sample_ms"]
         self._wet_ohms = settings["wet_ohms"]
         self._dry_ohms = settings["dry_ohms"]
-        self._wet_samples = settings["wet_samples"]
-        self._dry_after_ms = int(settings["dry_after_s"] * 1000)
-        self._window = (1 << settings["of_samples"]) - 1
-        self._recent = 0  # one bit a sample, newest lowest: set when it was wet
+        self._escalate_ms = settings["escalate_s"] * 1000
+        need, of = settings["wet_samples"], settings["of_samples"]
+        self._floor = Wetness(need, of, settings["dry_after_s"] * 1000)
+        self._rain = Wetness(need, of, settings["dry_after_s"] * 1000)
+        self._debounce = Debounce(1, BUTTON_MS)
         self._ohms = None
-        self._wet = None  # not known yet
-        self._dry_since = None  # when the unbroken run of dry samples began
         self._fault = None
         self._suspect = None  # the kind of the last sample: a fault's name or None
         self._run = 0  # samples of that kind in a row
+        self._raw = None
+        self._same = 0  # samples in a row that read as the one before them
         self._next = 0
+        self._wet_at = 0
+        self._escalate_at = 0
+        self._visited = None  # when the button was last told of
 
     def step(self, now):
+        if self._button and self._debounce.step(self._button.value(), now):
+            self._attend(now)
         if now < self._next:
             return
         self._next = now + self._sample_ms
-        ohms, fault = self._probe.measure()
+        ohms, fault = self._measure()
         if fault == self._suspect:
             self._run += 1
         else:
             self._suspect = fault
             self._run = 1
         if fault is None:
+            ohms = self._corrected(ohms)
             # In steps of a tenth: noise is not worth a report to the gateway.
             if self._ohms is None or abs(ohms - self._ohms) * 10 > self._ohms:
                 self._ohms = ohms
             self._good(ohms, now)
         else:
-            self._dry_since = None
+            self._floor.missed()
             self._bad(ohms, fault)
+        if self._floor.wet and now >= self._escalate_at:
+            self._escalate_at += self._escalate_ms
+            self._ctx.emit("escalate", {"minutes": (now - self._wet_at) // 60_000})
+        if self._rain_pin:
+            raining = self._rain_pin.value()
+            if self._rain.sample(raining, not raining, now):
+                self._ctx.emit("rain", {"on": self._rain.wet})
 
     def desire(self, desired, now):
         raise ValueError("a wet-floor sensor has no desired state")
+
+    def configure(self, args):
+        """{"calibrate": "dry"}: what the probe reads now is a dry floor. ValueError: it is not."""
+        if args != {"calibrate": "dry"}:
+            raise ValueError('all that can be set is {"calibrate": "dry"}')
+        readings = [self._probe.measure() for _ in range(CALIBRATION_SAMPLES)]
+        for _, fault in readings:
+            if fault:
+                raise ValueError("the probe is at fault: " + fault)
+        low, high = min(readings)[0], max(readings)[0]
+        if (high - low) * CALIBRATION_SPREAD > high:
+            raise ValueError("readings from %d to %d ohm: is somebody mopping?" % (low, high))
+        if low <= self._wet_ohms:
+            raise ValueError("%d ohm is wet: dry the floor under the probe first" % low)
+        self._ctx.kept["dry_ohms"] = low
+        self._ctx.keep()
+        return {"dry_ohms": low}
 
     def quiet(self):
         """Whether nobody would notice if the chip stood still for a moment."""
         return True
 
     def state(self):
-        return {"ohms": self._ohms, "wet": self._wet, "fault": self._fault}
+        shown = {
+            "ohms": self._ohms,
+            "wet": self._floor.wet,
+            "fault": self._fault,
+            "dry_ohms": self._ctx.kept.get("dry_ohms"),
+        }
+        if self._rain_pin:
+            shown["rain"] = self._rain.wet
+        return shown
 
     def identify(self, now):
         raise ValueError("a wet-floor sensor has no lamp and no buzzer")
 
     def selftest(self):
-        return {"probe": self._probe.measure()[1] is None}
+        return {"probe": self._measure()[1] is None}
 
     def sense(self):
         """A reading of its own, beside those that count: for a technician who watches."""
         ohms, fault = self._probe.measure()
         forward, backward = self._probe.raw_uv
-        return {
-            "raw": {"forward_uv": forward, "backward_uv": backward, "ohms": ohms, "fault": fault},
-            "filtered": self.state(),
-        }
+        raw = {"forward_uv": forward, "backward_uv": backward, "ohms": ohms, "fault": fault}
+        if self._button:
+            raw["button"] = self._button.value()
+        if self._rain_pin:
+            raw["rain"] = self._rain_pin.value()
+        return {"raw": raw, "filtered": self.state()}
+
+    def _measure(self):
+        ohms, fault = self._probe.measure()
+        raw = self._probe.raw_uv
+        self._same = self._same + 1 if raw == self._raw else 0
+        self._raw = raw
+        # The ends of what the converter reads are still: those are the other faults.
+        if fault is None and self._same >= FROZEN_SAMPLES:
+            fault = "frozen"
+        return ohms, fault
+
+    def _corrected(self, ohms):
+        """The reading on a floor that conducts nothing when dry. What a calibrated one conducts
+        takes the place of the end resistor alone."""
+        dry = self._ctx.kept.get("dry_ohms")
+        if not dry:
+            return ohms
+        end = self._probe.end_ohms
+        over = dry * end + ohms * (dry - end)
+        return min(ohms * dry * end // over, MAX_OHMS) if over > 0 else MAX_OHMS
 
     def _good(self, ohms, now):
-        self._recent = (self._recent << 1 | (ohms < self._wet_ohms)) & self._window
-        if ohms <= self._dry_ohms:
-            self._dry_since = None
-        elif self._dry_since is None:
-            self._dry_since = now
-        changed = self._judge(now)
+        changed = self._floor.sample(ohms < self._wet_ohms, ohms > self._dry_ohms, now)
+        if changed and self._floor.wet:
+            self._wet_at = now
+            self._escalate_at = now + self._escalate_ms
         recovered = self._fault is not None and self._run >= FAULT_SAMPLES
         if changed or recovered:
             self._fault = None
-            if self._wet is not None:
-                self._ctx.emit("wet" if self._wet else "dry", {"ohms": ohms})
-
-    def _judge(self, now):
-        """Whether the floor's state changed with this sample."""
-        if self._wet is not True and self._wet_samples_seen() >= self._wet_samples:
-            self._wet = True
-            return True
-        if (
-            self._wet is not False
-            and self._dry_since is not None
-            and now - self._dry_since >= self._dry_after_ms
-        ):
-            self._wet = False
-            self._recent = 0
-            return True
-        return False
-
-    def _wet_samples_seen(self):
-        wet = 0
-        bits = self._recent
-        while bits:
-            wet += bits & 1
-            bits >>= 1
-        return wet
+            if self._floor.wet is not None:
+                self._ctx.emit("wet" if self._floor.wet else "dry", {"ohms": ohms})
 
     def _bad(self, ohms, fault):
         if self._run >= FAULT_SAMPLES and fault != self._fault:
             self._fault = fault
-            self._recent = 0
+            self._floor.forget()
             value = min(ohms // 1000, MAX_KOHM)
             self._ctx.emit("fault", {"code": "probe_" + fault, "value": value})
+
+    def _attend(self, now):
+        pressed = self._debounce.stable
+        if pressed and (self._visited is None or now - self._visited >= VISIT_MS):
+            self._visited = now
+            self._escalate_at = now + self._escalate_ms
+            self._ctx.emit("attended", {})
