@@ -17,10 +17,11 @@ b"hallkit console" under the claim on the device's label.
 """
 
 import asyncio
-import hashlib
 import json
 import os
 from binascii import crc32, hexlify
+
+from .mac import hmac, same
 
 # The port keeps 260 bytes until they are read, 22 ms of the line; a frame has to find room there.
 POLL_MS = 20
@@ -218,23 +219,6 @@ class Console:
             self._stream = None
             value = {"error": _words(failure)}
         await self._say(ident, b"sensor", value)
-
-
-def hmac(key, message):
-    """HMAC-SHA256 (RFC 2104) with a key of at most 64 bytes."""
-    key += bytes(64 - len(key))
-    inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in key) + message).digest()
-    return hashlib.sha256(bytes(byte ^ 0x5C for byte in key) + inner).digest()
-
-
-def same(one, other):
-    """Whether both are equal, found out in a time that does not tell where they differ."""
-    if len(one) != len(other):
-        return False
-    differs = 0
-    for index in range(len(one)):
-        differs |= one[index] ^ other[index]
-    return differs == 0
 
 
 def _words(error):
