@@ -1,4 +1,4 @@
-"""`hall sim run` and `hall firmware size` as a person uses them: lines, errors, exit codes."""
+"""`hall sim run` as a person uses it: lines, errors, exit codes."""
 
 import json
 import os
@@ -132,16 +132,6 @@ def test_a_device_dies_with_its_host(terminal: Terminal):
         ((*KEYPAD, "--set", "no_such=1"), os.EX_DATAERR, "no_such"),
         (("keypad-5", "--device", "KP 1", *KEYPAD[3:]), os.EX_DATAERR, "KP 1"),
         (
-            ("people-counter-vl53l1x", *KEYPAD[1:]),
-            os.EX_DATAERR,
-            "people-counter-vl53l1x: driver vl53l1x is not in this firmware",
-        ),
-        (
-            ("wet-floor-battery", *KEYPAD[1:]),
-            os.EX_DATAERR,
-            "wet-floor-battery: this firmware does not speak coap, only mqtt",
-        ),
-        (
             ("call-display-p10-64x16-pi", *KEYPAD[1:]),
             os.EX_DATAERR,
             "call-display-p10-64x16-pi: the gateway drives this display itself",
@@ -157,20 +147,6 @@ def test_what_cannot_be_run_is_one_clear_line(
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
     assert done.stdout == ""
-
-
-def test_the_firmware_fits_its_budget():
-    done = hall("firmware", "size", "--json")
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    sizes = {n: len(code) for n, code in mpy.application().items() if n.endswith(".mpy")}
-    assert told == {"modules": sizes, "total": sum(sizes.values()), "budget": 60 * 1024}
-    assert told["total"] <= told["budget"]
-    print(f"firmware: {told['total']} of {told['budget']} bytes")
-    table = hall("firmware", "size")
-    assert table.returncode == 0
-    assert f"{told['total']:,}" in table.stdout
-    assert all(name in table.stdout for name in sizes)
 
 
 def test_the_firmware_names_the_version_it_was_released_with():

@@ -1,22 +1,81 @@
-"""`hall firmware size` fails when the firmware has outgrown its budget."""
+"""`hall firmware size`: what each device loads is measured, and has a budget."""
+
+import json
+from typing import Any
 
 import pytest
+from hall_profiles import builtin_names, compile_config, load
+from hall_profiles.roles import ROLES
 from hall_tools import mpy
 from hall_tools.commands import firmware
 from hall_tools.errors import UserError
+from hall_tools.loaded import loaded
 
 
-@pytest.mark.parametrize(("extra", "refused"), [(0, False), (1, True)])
-def test_the_budget_is_a_limit(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], extra: int, refused: bool
-):
-    # Data and native code are not counted.
-    files = {"hall/app.mpy": bytes(firmware.BUDGET_BYTES + extra), "hall/glyphs.bin": bytes(9999)}
+def _ships(monkeypatch: pytest.MonkeyPatch, role_bytes: int) -> None:
+    """Every profile's device loads the app and its role, of so many bytes in sum."""
+    # Data is not counted, nor what ships and is not loaded.
+    files = {"hall/app.mpy": bytes(1000), "hall/x.mpy": bytes(99_999), "hall/g.bin": bytes(99_999)}
+    roles = ("call_display", "keypad", "people_counter", "wet_floor")
+    files |= {f"hall/roles/{role}.mpy": bytes(role_bytes - 1000) for role in roles}
     monkeypatch.setattr(mpy, "application", lambda: files)
-    if refused:
-        with pytest.raises(UserError, match="61441 bytes, 1 above the budget") as caught:
-            firmware.size()
-        assert caught.value.exit_code == 1
-    else:
+
+    def loaded(config: dict[str, Any]) -> list[str]:
+        return ["hall/app.mpy", f"hall/roles/{config['role']}.mpy"]
+
+    monkeypatch.setattr(firmware, "loaded", loaded)
+
+
+def test_a_device_may_load_the_whole_budget(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    _ships(monkeypatch, 60 * 1024)
+    firmware.size()
+    out = capsys.readouterr().out
+    assert "keypad-5" in out
+    assert "call-display-p10-64x16-pi" not in out  # a part of the gateway
+    assert "61,440" in out
+
+
+def test_one_byte_more_is_refused_with_the_profiles_names(monkeypatch: pytest.MonkeyPatch):
+    _ships(monkeypatch, 60 * 1024 + 1)
+    with pytest.raises(UserError, match=r"61,440 bytes: .*keypad-5 loads 61,441 bytes") as caught:
         firmware.size()
-    assert f"{firmware.BUDGET_BYTES + extra:,}" in capsys.readouterr().out
+    assert caught.value.exit_code == 1
+
+
+def test_what_each_device_loads_fits_its_budget(capsys: pytest.CaptureFixture[str]):
+    firmware.size(as_json=True)
+    told = json.loads(capsys.readouterr().out)
+    sizes = {n: len(code) for n, code in mpy.application().items() if n.endswith(".mpy")}
+    assert told["modules"] == sizes
+    assert told["total"] == sum(sizes.values())
+    flashed = {name for name in builtin_names() if load(name).transport != "gateway"}
+    assert {*told["loads"], *told["missing"]} == flashed
+    assert len({load(profile).role for profile in told["loads"]}) == len(ROLES)
+    for profile, loads in told["loads"].items():
+        assert loads["bytes"] == sum(sizes[name] for name in loads["modules"])
+        assert loads["bytes"] <= 60 * 1024, profile
+        role, transport = load(profile).role, load(profile).transport
+        always = {"app", "journal", f"roles/{role}", transport}
+        assert {f"hall/{name}.mpy" for name in always} <= {*loads["modules"]}, profile
+    # Only what the profile needs.
+    others = {"roles/call_display", "drivers/beams", "canvas", "drivers/panel"}
+    assert not {f"hall/{name}.mpy" for name in others} & {*told["loads"]["keypad-5"]["modules"]}
+
+
+@pytest.mark.parametrize(
+    ("without", "why"),
+    [("pins", "error: config: beam_a is missing"), ("broker", "not loaded hall.mqtt")],
+)
+def test_a_device_that_is_not_complete_has_no_size(without: str, why: str):
+    config: dict[str, Any] = compile_config(
+        load("people-counter-beams"),
+        device="dev",
+        hall="hall",
+        broker_host="127.0.0.1",
+        broker_port=1883,
+    )
+    config[without] = {}
+    with pytest.raises(UserError, match=f"^people-counter-beams: the device is not .*{why}"):
+        loaded(config)

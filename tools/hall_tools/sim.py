@@ -26,10 +26,21 @@ from hall_tools.simline import SerialLine
 
 # 64-bit words: about what an ESP32 gives an application with its 32-bit words.
 HEAP = "192K"
-_FLASH = "flash.bin"
+FLASH = "flash.bin"
+"""The flash chip in a device's folder."""
 _LINES_KEPT = 10_000
 _LONGEST_LINE = 256 * 1024
 _LOG_SHOWN = 200
+
+
+def check_unix_port() -> None:
+    """Raises UserError when this machine cannot run the simulation."""
+    if importlib.util.find_spec("micropython_run") is None:
+        raise UserError(
+            "the simulation needs MicroPython's unix port, published for x86-64 Linux: "
+            "pip install 'hallkit[sim]'",
+            os.EX_UNAVAILABLE,
+        )
 
 
 class SimDevice:
@@ -66,7 +77,7 @@ class SimDevice:
 
         It is run as it is; its MicroPython stays unused. Raises UserError: it is no such chip.
         """
-        return cls(deploy.config_on(folder / _FLASH), None, folder)
+        return cls(deploy.config_on(folder / FLASH), None, folder)
 
     @property
     def is_on(self) -> bool:
@@ -91,12 +102,7 @@ class SimDevice:
         Raises UserError when the firmware has no driver or transport for this profile, when the
         folder is in use by another device, or when this machine cannot run the simulation.
         """
-        if importlib.util.find_spec("micropython_run") is None:
-            raise UserError(
-                "the simulation needs MicroPython's unix port, published for x86-64 Linux: "
-                "pip install 'hallkit[sim]'",
-                os.EX_UNAVAILABLE,
-            )
+        check_unix_port()
         await asyncio.to_thread(self._prepare)
         self._line = SerialLine(self._log)
         await self.power_on()
@@ -190,7 +196,7 @@ class SimDevice:
             ) from None
         self._lock = lock
         if self.ident is not None:
-            deploy.deploy(self.folder / _FLASH, self.config, self.ident)
+            deploy.deploy(self.folder / FLASH, self.config, self.ident)
         mpy.write_tree(mpy.simulation(), self.folder / "sim")
 
     async def _spawn(self) -> None:
@@ -201,7 +207,7 @@ class SimDevice:
         self._process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "hall_tools.interpreter", str(os.getpid()), str(terminal)),
             *("-X", f"heapsize={HEAP}", "-m", "start"),
-            *(_FLASH, "rtc.bin"),
+            *(FLASH, "rtc.bin"),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

@@ -1,0 +1,66 @@
+"""What a device loads of the application that ships to all of them.
+
+Here: starting one in simulation up to the moment when its tasks would run. Not here: one that runs
+(`hall_tools.sim`), and how much it may load (`hall firmware size`).
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hall_tools import deploy, mpy
+from hall_tools.errors import UserError
+from hall_tools.sim import FLASH, HEAP
+
+_LONGEST_S = 60
+_SAID = "loaded: "
+# Nothing is on the lines of the simulated world, descriptors 3 and 4.
+_START = """
+import os, sys, micropython_run
+os.dup2(os.open(os.devnull, os.O_RDWR), 3)
+os.dup2(3, 4)
+sys.exit(micropython_run.run_main(["micropython", *sys.argv[1:]]))
+"""
+
+
+def loaded(config: dict[str, Any]) -> list[str]:
+    """The modules that a device of `config` has loaded when it is complete, as `hall/app.mpy`.
+
+    Machine code and what the chip itself compiles are not among them. Raises UserError: this
+    firmware lacks what the profile needs. Needs what check_unix_port() looks for.
+    """
+    ident = {"device": config["device"], "psk": None, "wifi": [["simulated", "simulated"]]}
+    with tempfile.TemporaryDirectory(prefix="hall-loaded-") as folder:
+        deploy.deploy(Path(folder) / FLASH, config, ident)
+        mpy.write_tree(mpy.simulation(), Path(folder) / "sim")
+        said = _start(Path(folder))
+    names = [line.removeprefix(_SAID) for line in said if line.startswith(_SAID)]
+    needed = {f"hall.roles.{config['role']}", f"hall.{config['transport']}"}
+    faults = [line for line in said if "error: " in line]
+    faults += [f"it has not loaded {name}" for name in sorted(needed.difference(names))]
+    if faults:
+        raise UserError(
+            f"{config['profile']}: the device is not complete: {'; '.join(faults)}", os.EX_SOFTWARE
+        )
+    shipped = mpy.application()
+    paths = [f"{name.replace('.', '/')}.mpy" for name in names]
+    return sorted(path for path in paths if path in shipped)
+
+
+def _start(folder: Path) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", _START, "-X", f"heapsize={HEAP}", "-m", "loaded", FLASH, "rtc.bin"],
+        cwd=folder,
+        env=os.environ | {"MICROPYPATH": "sim:.frozen"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+        timeout=_LONGEST_S,
+        check=False,
+    )
+    return done.stdout.splitlines()
