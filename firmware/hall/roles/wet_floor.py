@@ -77,7 +77,9 @@ class WetFloor:
         else:
             self._suspect = fault
             self._run = 1
-        if fault is None:
+        if fault is None and self._same:
+            pass  # the same to the last step may be no reading at all, and makes no floor wet
+        elif fault is None:
             ohms = self._corrected(ohms)
             # In steps of a tenth: noise is not worth a report to the gateway.
             if self._ohms is None or abs(ohms - self._ohms) * 10 > self._ohms:
