@@ -20,7 +20,10 @@ _NATIVE = {
 
 
 class Board:
-    """`contacts` by pin name, and of `panel`, `digits` and `floor` the one that is there."""
+    """`contacts` by pin name, and of `panel`, `digits`, `floor` and `lane` what is there.
+
+    `sensor` is what looks at the lane; `i2c` and `radar` are its way to the chip.
+    """
 
     def __init__(self, flash_path, rtc_path):
         self.flash = Flash(flash_path)
@@ -31,6 +34,10 @@ class Board:
         self.panel = None
         self.digits = None
         self.floor = None
+        self.lane = None
+        self.sensor = None
+        self.i2c = None
+        self.radar = None
         self.wifi_in_range = True
 
     def wire(self, config):
@@ -60,6 +67,14 @@ class Board:
 
             self.digits = Matrix(driver["width"], driver["height"])
             self.pads.wire_select(pins["cs"], self.digits.load)
+        elif driver["name"] == "vl53l1x":
+            self._wire_ranger(pins, config["settings"]["floor_mm"])
+        elif driver["name"] == "ld2450":
+            from lane import Lane
+            from ld2450 import Ld2450
+
+            self.lane = Lane(stretch=4)
+            self.sensor = self.radar = Ld2450(self.lane)
         elif driver["name"] == "probe":
             from floor import Floor
 
@@ -67,6 +82,17 @@ class Board:
             for name in ("button", "rain"):
                 if name in pins:
                     self._wire_contact(name, pins[name], "low")
+
+    def _wire_ranger(self, pins, height):
+        from i2c import Bus
+        from lane import Lane
+        from vl53l1x import Vl53l1x
+
+        self.lane = Lane()
+        self.sensor = Vl53l1x(self.lane, height)
+        self.i2c = Bus(pins["sda"], pins["scl"], self.sensor)
+        self.pads.wire_part(pins["xshut"], self.sensor.xshut)
+        self.pads.wire_line(pins["int"], self.sensor.gpio1)
 
     def _wire_contacts(self, driver, pins):
         for name, pin in pins.items():

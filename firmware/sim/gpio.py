@@ -19,6 +19,8 @@ class Pads:
         self._contacts = {}
         self._outputs = {}
         self._selects = {}
+        self._parts = {}
+        self._lines = {}
 
     def exists(self, pin):
         """Whether the chip has this GPIO (data sheets)."""
@@ -38,8 +40,18 @@ class Pads:
         """`load()` is called at each rising edge of `pin`: a chip select that loads a register."""
         self._selects[pin] = load
 
+    def wire_part(self, pin, follow):
+        """`follow(level)` is called at each change of the output `pin`: a part's own input."""
+        self._parts[pin] = follow
+
+    def wire_line(self, pin, level):
+        """`level()` is what a part's output puts on `pin`."""
+        self._lines[pin] = level
+
     def level(self, pin):
         """The level of an input at this moment."""
+        if pin in self._lines:
+            return self._lines[pin]()
         if pin in self._contacts:
             contact, active = self._contacts[pin]
             return active if contact.closed(time.ticks_us()) else 1 - active
@@ -51,7 +63,9 @@ class Pads:
         self.out = before | 1 << pin if level else before & ~(1 << pin)
         if before == self.out:
             return
-        if pin in self._outputs:
+        if pin in self._parts:
+            self._parts[pin](level)
+        elif pin in self._outputs:
             emit({"pin": self._outputs[pin], "value": level})
         elif level and pin in self._selects:
             self._selects[pin]()

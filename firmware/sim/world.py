@@ -4,7 +4,10 @@ One JSON object a line:
 - {"press": k, "ms": 120, "bounce_ms": 6}: a finger on key k; answered by {"pressed": k};
 - {"cross": "in" | "out", "ms": 700}: somebody walks through both beams; when they have passed,
   {"crossed": "in" | "out"};
-- {"turn_back": "in" | "out", "ms": 700}: somebody breaks both beams and walks back;
+- {"turn_back": "in" | "out", "ms": 700}: somebody breaks both beams and walks back; these two for
+  every people counter, whatever it senses with;
+- {"sensor": "hangs" | "gone" | "back" | "noisy"}: a counter's chip stops measuring (until it is
+  reset), does not answer at all, is well again; or its line is disturbed (radar);
 - {"wet_ohms": n}: the water's resistance between the electrodes; {"probe": "open" | "short" |
   "frozen"}: until the next wet_ohms;
 - {"button": ms}: the cleaner presses for so long; {"rain": "on" | "off"};
@@ -99,13 +102,27 @@ def _beams(direction):
     raise ValueError("neither in nor out")
 
 
-def _cross(direction, told):
-    first, second = _beams(direction)
-    length = _milliseconds(told, "ms", 700)
+def _walk(direction, length, turns):
+    """Somebody in the lane; how many ms the way takes that the sensor sees."""
+    if direction not in ("in", "out"):
+        raise ValueError("neither in nor out")
+    lane = board.current.lane
+    length = max(length, 1) * lane.stretch
     now = time.ticks_us()
-    # A body is wider than the gap between the beams: for a moment it breaks both.
-    first.close(now, now + length * 600)
-    second.close(now + length * 400, now + length * 1000)
+    lane.walk(direction, now, now + length * 1000, turns)
+    return length
+
+
+def _cross(direction, told):
+    length = _milliseconds(told, "ms", 700)
+    if board.current.lane:
+        length = _walk(direction, length, False)
+    else:
+        first, second = _beams(direction)
+        now = time.ticks_us()
+        # A body is wider than the gap between the beams: for a moment it breaks both.
+        first.close(now, now + length * 600)
+        second.close(now + length * 400, now + length * 1000)
     asyncio.create_task(_crossed(direction, length))
 
 
@@ -115,11 +132,29 @@ async def _crossed(direction, length):
 
 
 def _turn_back(direction, told):
-    first, second = _beams(direction)
     length = _milliseconds(told, "ms", 700)
+    if board.current.lane:
+        _walk(direction, length, True)
+        return
+    first, second = _beams(direction)
     now = time.ticks_us()
     first.close(now, now + length * 1000)
     second.close(now + length * 300, now + length * 700)
+
+
+def _sensor(state, told):
+    sensor = board.current.sensor
+    if sensor is None:
+        raise ValueError("this device has no sensor over a lane")
+    if state not in ("hangs", "gone", "back", "noisy"):
+        raise ValueError("neither hangs, gone, back nor noisy")
+    if state == "hangs":
+        sensor.hung = True
+    elif state == "noisy":
+        sensor.noisy = True
+    else:
+        sensor.gone = state == "gone"
+        sensor.noisy = False
 
 
 def _floor():
@@ -176,6 +211,7 @@ _DEEDS = {
     "press": _press,
     "cross": _cross,
     "turn_back": _turn_back,
+    "sensor": _sensor,
     "wet_ohms": _wet_ohms,
     "probe": _probe,
     "button": _button,

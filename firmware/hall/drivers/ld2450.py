@@ -19,7 +19,7 @@ _SILENT_MS = 3_000  # it takes two seconds from power-on to its first frame
 
 
 class Ld2450:
-    """The driver object. x runs along the radar's face, in is towards plus; y is away from it."""
+    """The driver object. x is aside of the radar's axis, plus to its right; y is away from it."""
 
     timing_ms = 100
 
@@ -33,8 +33,8 @@ class Ld2450:
     def poll(self):
         """A tuple of 0 to 3 targets (x_mm, y_mm, speed_cm_s), or None: no new frame.
 
-        Coordinates -32767 to 32767; speed positive: towards the radar. The oldest frame first, one
-        a call; never waits.
+        -32767 to 32767 each, the speed along the line to the radar. The oldest frame first, one a
+        call; never waits.
         """
         if self._uart.any():
             count = self._uart.readinto(self._came)

@@ -68,7 +68,7 @@ _OFF, _BOOTING, _WRITING, _RANGING = range(4)
 
 
 class Vl53l1x:
-    """The driver object; `driver` has i2c_hz, roi_width, roi_height, timing_ms (a key of _TIMEOUTS).
+    """The driver object; `driver` has i2c_hz, roi_width, roi_height, timing_ms (of _TIMEOUTS).
 
     Zone 0 (a, outer) are the receivers in columns 0 to 7, zone 1 (b, inner) those in 8 to 15
     (UM2555). The lens turns the picture round: zone a looks to where columns 8 to 15 lie.
