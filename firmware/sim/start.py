@@ -23,7 +23,6 @@ board.current = board.Board(sys.argv[1], sys.argv[2])
 import esp32  # noqa: E402
 import machine  # noqa: E402, F401
 import network  # noqa: E402, F401
-import uart  # noqa: E402
 import world  # noqa: E402
 
 
@@ -56,7 +55,6 @@ vfs.mount(partition, "/")
 os.chdir("/")
 sys.path[:] = ["", ".frozen", "/lib"]
 asyncio.create_task(world.run(open(3, "rb")))  # noqa: SIM115
-sys.modules["micropython"] = uart.Interrupts()
 gc.collect()
 print("sim: heap %d bytes free, %d taken by the world" % (gc.mem_free(), gc.mem_alloc()))
 # However the scripts end, what follows is the prompt.

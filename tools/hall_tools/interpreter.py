@@ -12,7 +12,6 @@ import importlib
 import os
 import signal
 import sys
-import termios
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
@@ -23,8 +22,6 @@ _ABOVE = 10  # no descriptor that is given a meaning here
 
 def _wire(terminal: int) -> None:
     terminal = fcntl.fcntl(terminal, fcntl.F_DUPFD_CLOEXEC, _ABOVE)
-    # This session's own: Ctrl-C on the line becomes a signal to this process.
-    fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
     os.dup2(0, 3)
     os.dup2(1, 4)
     for standard in (0, 1, 2):

@@ -11,6 +11,7 @@ import fcntl
 import importlib.util
 import json
 import os
+import signal
 import sys
 import time
 from collections import deque
@@ -104,7 +105,7 @@ class SimDevice:
         """
         check_unix_port()
         await asyncio.to_thread(self._prepare)
-        self._line = SerialLine(self._log)
+        self._line = SerialLine(self._log, self._interrupt)
         await self.power_on()
 
     async def send(self, line: dict[str, Any]) -> None:
@@ -265,6 +266,27 @@ class SimDevice:
             return self._onlooker.see(line)
         except ValueError as error:
             return {"t_us": line["t_us"], "error": str(error)}
+
+    def _interrupt(self) -> bool:
+        """Ctrl-C has come: whether the interpreter takes it as one now (micropython.kbd_intr).
+
+        The unix port does so by handling SIGINT or not. The process stands still meanwhile: without
+        its handler the signal would end it.
+        """
+        if self.pid is None:
+            return False
+        try:
+            os.kill(self.pid, signal.SIGSTOP)
+            os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+            status = Path(f"/proc/{self.pid}/status").read_text(encoding="utf-8")
+            caught = int(status.partition("SigCgt:")[2].split()[0], 16)
+            taken = bool(caught >> (signal.SIGINT - 1) & 1)
+            if taken:
+                os.kill(self.pid, signal.SIGINT)
+            os.kill(self.pid, signal.SIGCONT)
+        except (OSError, IndexError):  # it has just ended
+            return False
+        return taken
 
     def _log(self, raw: bytes) -> None:
         text = raw.decode("utf-8", "replace").rstrip("\r")

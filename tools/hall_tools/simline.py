@@ -8,29 +8,33 @@ import asyncio
 import contextlib
 import os
 import pty
+import re
 import termios
 from collections.abc import Callable
 
 _CHUNK = 4096
 _LONGEST_LINE = 4096
-_CC, _INTERRUPT = 6, b"\x03"
+_CC = 6
+_CTRL_C = b"\x03"
 
 
 class SerialLine:
-    """Open until close(). `said` gets each whole line of the device, for the log.
+    """Open until close(). `said` gets each whole line of the device, for the log. `interrupt` is
+    asked for each Ctrl-C whether that is an interrupt; it is a byte as any other if not.
 
     As on a cable, what the device sends while nobody has the port open is lost beyond what the
     port's buffer takes, the port stays when the device starts again, and what was sent to a device
     that is off never arrives. To be made and used within one event loop.
     """
 
-    def __init__(self, said: Callable[[bytes], None]) -> None:
+    def __init__(self, said: Callable[[bytes], None], interrupt: Callable[[], bool]) -> None:
         self._said = said
+        self._interrupt = interrupt
         self._rest = b""
         self._uart: int | None = None
         # This process keeps the port's far end open too: it never hangs up.
         self._plug, self._socket = pty.openpty()
-        _raw(self._socket, interrupts=False)
+        _raw(self._socket)
         os.set_blocking(self._plug, False)
         self.port = os.ttyname(self._socket)
         """The device file for whoever plugs in, as /dev/pts/7."""
@@ -40,7 +44,7 @@ class SerialLine:
         """The descriptor of the terminal of a device that starts now; the caller closes it."""
         self.power_off()
         self._uart, terminal = pty.openpty()
-        _raw(terminal, interrupts=True)
+        _raw(terminal)
         os.set_blocking(self._uart, False)
         asyncio.get_running_loop().add_reader(self._uart, self._from_device)
         return terminal
@@ -86,19 +90,18 @@ class SerialLine:
 
     def _to_device(self) -> None:
         chunk = os.read(self._plug, _CHUNK)
-        if self._uart is not None:
+        for part in re.split(b"(" + _CTRL_C + b")", chunk):
+            if self._uart is None or (part == _CTRL_C and self._interrupt()):
+                continue
             # A buffer that is full loses bytes, as the chip's does.
             with contextlib.suppress(OSError):
-                os.write(self._uart, chunk)
+                os.write(self._uart, part)
 
 
-def _raw(terminal: int, *, interrupts: bool) -> None:
-    """Bytes as they are; with `interrupts` Ctrl-C is a signal until the firmware says otherwise."""
+def _raw(terminal: int) -> None:
+    """Bytes as they are."""
     mode = termios.tcgetattr(terminal)
     mode[:4] = [0, 0, termios.CS8 | termios.CREAD | termios.CLOCAL, 0]
-    if interrupts:
-        mode[3] = termios.ISIG | termios.NOFLSH
     mode[_CC] = [b"\x00"] * len(mode[_CC])
-    mode[_CC][termios.VINTR] = _INTERRUPT
     mode[_CC][termios.VMIN] = b"\x01"
     termios.tcsetattr(terminal, termios.TCSANOW, mode)
