@@ -7,12 +7,16 @@ for work (schema.py).
 import fcntl
 import json
 import sqlite3
+import threading
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from hall_gateway.schema import PAGE_BYTES
+
+CHECK_S = 20.0
+"""How long the pages of a store are checked; meanwhile the gateway cannot shorten its log."""
 
 
 class LookError(Exception):
@@ -30,34 +34,51 @@ class DeviceLook:
 
 @dataclass(frozen=True)
 class StoreLook:
-    """`problem`: what SQLite's quick_check found, None when the file is whole."""
+    """`problem`: what SQLite's quick_check found, None when the file is whole, or was as far as it
+    was `checked`."""
 
     problem: str | None
     bytes_used: int
     devices: dict[str, DeviceLook]
+    checked: bool = True
 
 
-def look(path: Path) -> StoreLook:
-    """The store at `path`, which exists. Takes as long as reading all of it. Raises LookError."""
+def look(path: Path, check_s: float = CHECK_S) -> StoreLook:
+    """The store at `path`, which exists, checked for at most `check_s`. Raises LookError."""
     # Without a log nobody has it open; then SQLite would make one, and leave it.
     alone = not path.with_name(f"{path.name}-wal").exists()
     uri = f"{path.resolve().as_uri()}?{'immutable=1' if alone else 'mode=ro'}"
     try:
         with closing(sqlite3.connect(uri, uri=True)) as connection:
-            found = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
-            if found != "ok":
-                return StoreLook(found.splitlines()[0], 0, {})
             pages, free = (
                 connection.execute(f"PRAGMA {name}").fetchone()[0]
                 for name in ("page_count", "freelist_count")
             )
             rows = connection.execute("SELECT device, online, seen, state FROM devices").fetchall()
+            found = _check(connection, check_s)
     except sqlite3.OperationalError as error:
         raise LookError(str(error)) from None
     except sqlite3.DatabaseError as error:
         return StoreLook(str(error), 0, {})
+    if found not in (None, "ok"):
+        return StoreLook(found.splitlines()[0], 0, {})
     devices = {name: DeviceLook(bool(on), seen, _firmware(state)) for name, on, seen, state in rows}
-    return StoreLook(None, (pages - free) * PAGE_BYTES, devices)
+    return StoreLook(None, (pages - free) * PAGE_BYTES, devices, checked=found == "ok")
+
+
+def _check(connection: sqlite3.Connection, seconds: float) -> str | None:
+    """What quick_check says; None when the time was over before it was done."""
+    timer = threading.Timer(seconds, connection.interrupt)
+    timer.start()
+    try:
+        return str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+            raise
+        return None
+    finally:
+        timer.cancel()
+        timer.join()
 
 
 def owner(path: Path) -> str | None:

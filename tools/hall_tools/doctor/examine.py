@@ -6,7 +6,7 @@ Here: the list, and running it. Not here: a check.
 from collections.abc import Iterator, Mapping
 
 from hall_tools.doctor import broker, rights, running, settings
-from hall_tools.doctor.findings import Check, Finding, Site
+from hall_tools.doctor.findings import Check, Finding, Site, fault
 
 CHECKS: Mapping[str, Check] = {
     "settings": settings.settings,
@@ -26,7 +26,12 @@ CHECKS: Mapping[str, Check] = {
 
 
 def examine(site: Site) -> Iterator[tuple[str, Finding]]:
-    """Every finding, with the name of its check."""
+    """Every finding, with the name of its check. What keeps a check from looking is one too."""
     for name, check in CHECKS.items():
-        for finding in check(site):
-            yield name, finding
+        try:
+            for finding in check(site):
+                yield name, finding
+        except OSError as error:
+            what = f"{error.filename or name}: {error.strerror or error}"
+            advice = "run this with sudo; if that does not help, check the disk"
+            yield name, fault(f"cannot look at it all: {what}", advice)

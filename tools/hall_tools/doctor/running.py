@@ -5,17 +5,19 @@ Here: the state of now. Not here: mosquitto (broker.py), what is written down (s
 
 import json
 import platform
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from hall_gateway.hall_link import root
 from hall_gateway.store import CROWDED, FULL
-from hall_gateway.store_look import LookError, StoreLook, owner
+from hall_gateway.store_look import CHECK_S, LookError, StoreLook, owner
 from hall_gateway.systemd import HEALTH_FILE
 
-from hall_tools.doctor.findings import Finding, Site, fault, good, warning
+from hall_tools.doctor.findings import Finding, Site, fault, good, several, warning
 from hall_tools.doctor.mqtt_login import LoginError, RefusedError, log_in, usable
 from hall_tools.gateway_setup import layout
 
@@ -48,8 +50,8 @@ def gateway(site: Site) -> Iterator[Finding]:
     if health is None:
         if site.production:
             yield warning(
-                f"the gateway runs (process {process}), but {path} is not there: it was not "
-                "started as a service",
+                f"the gateway runs (process {process}), but {path} says nothing of it: it was "
+                "not started as a service",
                 f"stop it, then run: sudo systemctl start {layout.SERVICE}",
             )
         else:
@@ -69,8 +71,9 @@ def gateway(site: Site) -> Iterator[Finding]:
 
 def _health(path: Path) -> dict[str, Any] | None:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        return told if isinstance(told["at"], int) else None
+    except (FileNotFoundError, ValueError, LookupError, TypeError):
         return None
 
 
@@ -85,6 +88,11 @@ def _figures(health: dict[str, Any]) -> Iterator[Finding]:
                 f"the gateway is not connected to the {words}: {why}",
                 "see the finding on that broker; the gateway tries again by itself",
             )
+    if pending := health.get("settings", {}).get("pending"):
+        yield warning(
+            f"changed in hall.toml, and waits for the gateway's next start: {', '.join(pending)}",
+            f"run: sudo systemctl restart {layout.SERVICE}",
+        )
     if strangers := health.get("refused", {}).get("unknown_device"):
         yield warning(
             f"{strangers} messages came from devices that are not in hall.toml, and were refused",
@@ -119,7 +127,11 @@ def store(site: Site) -> Iterator[Finding]:
         )
     elif seen is not None:
         used = seen.bytes_used
-        yield _room(used / limit, f"{settings.path}: {used // _MIB} of {settings.max_mb} MiB used")
+        room = _room(used / limit, f"{settings.path}: {used // _MIB} of {settings.max_mb} MiB used")
+        if not seen.checked:
+            why = f"too large to check all of it within {CHECK_S:.0f} s, as the gateway does at its"
+            room = replace(room, text=f"{room.text}; {why} start")
+        yield room
     if settings.path.parent.is_dir():
         free = site.machine.free_bytes(settings.path.parent)
         yield _disk(free, max(0, limit - used), str(settings.path.parent))
@@ -207,12 +219,13 @@ def seen(site: Site) -> Iterator[Finding]:
     for name in sorted(set(names) - set(never)):
         told = known[name]
         assert told.seen is not None
-        hours = (now - told.seen) // 3_600_000
+        ago = _ago(now - told.seen)
         if not told.online:
-            text = f"{name}: offline, last heard of {hours} h ago"
+            text = f"{name}: offline, last heard of {ago}"
             yield warning(text, "check its power and the Wi-Fi; hall diag on its cable tells")
         elif now - told.seen > SILENT_MS:
-            yield warning(f"{name}: silent for {hours} h", "hall diag on its cable tells more")
+            text = f"{name}: connected, but last heard of {ago}"
+            yield warning(text, "hall diag on its cable tells more")
     online = sum(name in known and known[name].online for name in names)
     if online:
         yield good(f"{online} of {len(names)} devices are online")
@@ -226,8 +239,26 @@ def versions(site: Site) -> Iterator[Finding]:
     if not isinstance(found, StoreLook):
         return
     for name, told in sorted(found.devices.items()):
-        if told.firmware not in (None, own):
-            yield warning(
-                f"{name}: has firmware {told.firmware}, this gateway is {own}",
-                f"flash it again: hall flash --device {name}",
-            )
+        if told.firmware in (None, own):
+            continue
+        text = f"{name}: has firmware {told.firmware}, this gateway is {own}"
+        if _parts(told.firmware) > _parts(own):
+            yield warning(f"{text}, which is older", "bring Hallkit on this machine up to date")
+        else:
+            yield warning(text, f"flash it again: hall flash --device {name}")
+
+
+def _parts(version: str) -> list[int]:
+    """The numbers of a version, to be compared: 0.10.0 is newer than 0.9.0."""
+    return [int(number) for number in re.findall(r"\d+", version)[:3]]
+
+
+def _ago(ms: int) -> str:
+    """How long ago, as a person would say it."""
+    minutes = ms // 60_000
+    if minutes < 1:
+        return "less than a minute ago"
+    for size, noun in ((24 * 60, "day"), (60, "hour")):
+        if minutes >= 2 * size:
+            return f"{minutes // size} {noun}s ago"
+    return f"{several(minutes, 'minute')} ago"

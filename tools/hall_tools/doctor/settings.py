@@ -5,6 +5,7 @@ Here: what is written down. Not here: what runs.
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from hall_gateway.config import is_loopback
 from hall_gateway.toml_input import ConfigError
@@ -95,10 +96,24 @@ def installed(site: Site) -> Iterator[Finding]:
             f"{name}: was changed by hand, and setup leaves it",
             "compare: hall gateway setup --dry-run",
         )
-    foreign = list(_foreign(site))
+    foreign = [*_included(site), *_foreign(site)]
     yield from foreign
     if not (due or kept or notes or foreign):
         yield good("everything that setup writes is there, and as it was written")
+
+
+def _included(site: Site) -> Iterator[Finding]:
+    """Whether mosquitto's own file takes in the folder that setup writes to."""
+    main = site.machine.path(layout.BROKER_MAIN)
+    folder = str(Path(layout.BROKER_CONF).parent)
+    if not main.exists():
+        return  # rights() says that mosquitto is not installed
+    lines = main.read_text(encoding="utf-8", errors="replace").splitlines()
+    if ["include_dir", folder] not in [line.rstrip("/ ").split() for line in lines]:
+        yield fault(
+            f"{main}: does not include {folder}, so mosquitto knows nothing of this hall",
+            f"add the line: include_dir {folder}; then: sudo systemctl restart mosquitto",
+        )
 
 
 def _foreign(site: Site) -> Iterator[Finding]:
