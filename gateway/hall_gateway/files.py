@@ -4,11 +4,18 @@ Here: replacing a file in one step that survives a power cut, and who may read i
 is in a file.
 """
 
+import errno
 import os
 import secrets
 import stat
 from pathlib import Path
 
+_ADVICE = {
+    errno.EACCES: "; run this with sudo",
+    errno.EPERM: "; run this with sudo",
+    errno.ENOSPC: "; make room on its disk, and do this again",
+    errno.ELOOP: "; it is a link: put the file itself there",
+}
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -22,13 +29,15 @@ def write_secret(path: Path, content: bytes) -> None:
     It belongs to the owner of its folder when root writes it: then the gateway or the broker, whose
     folder it is, can read what an installer wrote with sudo. Raises FileError.
     """
-    _replace(path, content, 0o600, _stat(path.parent))
+    owner = _stat(path.parent)
+    put_file(path, content, 0o600, owner.st_uid, owner.st_gid)
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Replace the file at `path`, which keeps its mode and its owner. Raises FileError."""
+    """Replace the file at `path`, which keeps its mode and its owner; when that is a link, the file
+    that it names. Raises FileError."""
     old = _stat(path)
-    _replace(path, content, stat.S_IMODE(old.st_mode), old)
+    put_file(path.resolve(), content, stat.S_IMODE(old.st_mode), old.st_uid, old.st_gid)
 
 
 def read_secret(path: Path) -> bytes | None:
@@ -36,15 +45,13 @@ def read_secret(path: Path) -> bytes | None:
 
     Raises FileError, also when others could read it too.
     """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise _failed("read", path, error) from None
-    with os.fdopen(descriptor, "rb") as file:
-        _check_private(path, os.fstat(descriptor), "600")
-        return file.read()
+    return _read(path, private=True)
+
+
+def read_plain(path: Path) -> bytes | None:
+    """The content of a file in a folder with keys, which others may read; None when it is not
+    there. Raises FileError."""
+    return _read(path, private=False)
 
 
 def make_secret_folder(path: Path) -> None:
@@ -85,8 +92,26 @@ def _check_private(path: Path, found: os.stat_result, right: str) -> None:
         )
 
 
-def _replace(path: Path, content: bytes, mode: int, owner: os.stat_result) -> None:
-    """Write beside `path`, then rename: after a crash there is the old file or the new one."""
+def _read(path: Path, *, private: bool) -> bytes | None:
+    """Whom the folder belongs to could have a link there, and root read what is not theirs."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        with os.fdopen(descriptor, "rb") as file:
+            if private:
+                _check_private(path, os.fstat(descriptor), "600")
+            return file.read()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _failed("read", path, error) from None
+
+
+def put_file(path: Path, content: bytes, mode: int, uid: int, gid: int) -> None:
+    """Have a file of that mode at `path`, of that owner when root writes it. Raises FileError.
+
+    It is written beside `path`, then renamed: after a crash there is the old file or the new one.
+    Nothing is done by its name before that, for the folder's owner could put a link there.
+    """
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     try:
@@ -94,7 +119,7 @@ def _replace(path: Path, content: bytes, mode: int, owner: os.stat_result) -> No
         try:
             with os.fdopen(descriptor, "wb") as file:
                 if os.geteuid() == 0:
-                    os.fchown(descriptor, owner.st_uid, owner.st_gid)
+                    os.fchown(descriptor, uid, gid)
                 os.fchmod(descriptor, mode)
                 file.write(content)
                 file.flush()
@@ -124,5 +149,5 @@ def _stat(path: Path) -> os.stat_result:
 
 
 def _failed(do: str, path: Path, error: OSError) -> FileError:
-    advice = "; run this with sudo" if isinstance(error, PermissionError) else ""
+    advice = _ADVICE.get(error.errno or 0, "")
     return FileError(f"{path}: cannot {do} it: {error.strerror}{advice}")

@@ -26,11 +26,14 @@ from hall_gateway.files import (
     FileError,
     list_secrets,
     make_secret_folder,
+    read_plain,
     read_secret,
     write_secret,
 )
 from hall_gateway.wire import rfc3339
 
+FOLDER = "keys"
+"""Beside hall.toml."""
 PSK_BYTES = 32
 CLAIM_BYTES = 16
 """128 bits, as they fit a small QR code."""
@@ -39,7 +42,7 @@ MASTER_SECRET_BYTES = 16
 MASTER_SALT_BYTES = 8
 GATEWAY_SENDER_ID = "00"
 """The gateway's OSCORE sender id towards every device; no device's id has this length."""
-DEVICE_ID_BYTES = 3
+DEVICE_ID_BYTES = 2
 """A device's OSCORE sender id: short, for each request carries it; at most 7 are legal."""
 
 ACCESS = """\
@@ -49,6 +52,7 @@ pattern write device/v1/%u/up/#
 pattern read device/v1/%u/down/#
 """
 _REVOKED = "# Written by hall: revoked devices, whose connections may be open still."
+_DENIED = re.compile(re.escape(_REVOKED) + r"\n(?:user [a-z0-9-]+\ntopic deny #\n)*")
 _DEVICE = re.compile(r"^[a-z0-9][a-z0-9-]{0,31}$")
 
 
@@ -67,12 +71,21 @@ class _Kept(BaseModel):
 
 class Oscore(_Kept):
     """The inputs of a security context, in hex, as the gateway has it: it sends with `sender_id`,
-    and finds the context of a request by `recipient_id`, which is the device's own."""
+    and finds the context of a request by `recipient_id`, which is the device's own sender id."""
 
     master_secret: str = Field(pattern=_hex(MASTER_SECRET_BYTES), repr=False)
     master_salt: str = Field(pattern=_hex(MASTER_SALT_BYTES), repr=False)
     sender_id: str = Field(pattern=_hex(1))
-    recipient_id: str = Field(pattern=_hex(DEVICE_ID_BYTES))
+    recipient_id: str = Field(pattern="^([0-9a-f]{2}){1,7}$")
+
+    def of_device(self) -> dict[str, str]:
+        """The same as the device has it, in its ident partition."""
+        return {
+            "secret": self.master_secret,
+            "salt": self.master_salt,
+            "id": self.recipient_id,
+            "gateway_id": self.sender_id,
+        }
 
 
 class DeviceKeys(_Kept):
@@ -214,10 +227,10 @@ class KeyStore:
 def _access(path: Path, revoked: list[str]) -> str:
     """The access list, with what others wrote into the one at `path`."""
     try:
-        old = path.read_text(encoding="utf-8") if path.exists() else ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise FileError(f"{path}: cannot read it: {error}") from None
-    kept = old.partition(_REVOKED)[0].replace(ACCESS, "").strip("\n")
+        old = (read_plain(path) or b"").decode()
+    except UnicodeDecodeError:
+        raise FileError(f"{path}: not UTF-8; correct it, or move it away") from None
+    kept = _DENIED.sub("", old).replace(ACCESS, "").strip("\n")
     denied = "".join(f"user {device}\ntopic deny #\n" for device in revoked)
     # Patterns hold for every user wherever they stand; a topic is for the user named last.
     own = f"{kept}\n\n" if kept else ""

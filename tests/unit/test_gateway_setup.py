@@ -204,6 +204,43 @@ def test_settings_without_a_login_are_noted(machine: OwnMachine) -> None:
     assert "[broker] has no login" in make_plan(machine, own_program()).notes()[0].text
 
 
+def test_a_link_put_into_the_brokers_folder_leads_nowhere(
+    machine: OwnMachine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever took over mosquitto could have root give it any file of the machine."""
+    setup(machine)
+    folder = machine.path(f"{layout.FOLDER}/{layout.BROKER_FOLDER}")
+    victim = tmp_path / "victim"
+    (folder / "passwd").rename(victim)
+    victim.chmod(0o644)
+    (folder / "passwd").symlink_to(victim)
+    (folder / "acl.gateway").unlink()
+    wait = os.fsync
+
+    def swap(descriptor: int) -> None:
+        """What is written gives way to a link, before it is given its owner and mode."""
+        wait(descriptor)
+        for beside in folder.glob(".acl.gateway.*"):
+            beside.unlink()
+            beside.symlink_to(victim)
+
+    monkeypatch.setattr(os, "fsync", swap)
+    setup(machine)
+    assert stat.S_IMODE(victim.lstat().st_mode) == 0o644
+    assert not (folder / "passwd").is_symlink()
+    assert stat.S_IMODE((folder / "passwd").lstat().st_mode) == 0o600
+
+
+def test_a_full_disk_is_told_of(machine: OwnMachine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(UserError, match=r"hall\.toml: cannot write it: No space .*; make room"):
+        setup(machine)
+    assert list(machine.path(layout.FOLDER).glob(".*")) == []
+
+
 def test_the_last_step_that_worked_stays(
     machine: OwnMachine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -167,7 +167,7 @@ def test_a_failed_write_leaves_the_old_keys(
 
     with monkeypatch.context() as patch:
         patch.setattr(files.os, "fsync", full)
-        with pytest.raises(KeyStoreError, match="No space left on device"):
+        with pytest.raises(KeyStoreError, match="No space left on device; make room on its disk"):
             store.enrol("kp-1", KEYPAD)
     assert store.get("kp-1") == old
     assert [path.name for path in store.folder.iterdir()] == ["kp-1.json"]
@@ -235,3 +235,27 @@ def test_lines_of_others_in_the_access_list_stay(store: KeyStore, tmp_path: Path
     assert first.startswith(own)
     # A topic is for the user that was named last: none may stand below one of ours.
     assert first.index("user display-wall") < first.index("user kp-1")
+    # Who adds to a file adds at its end.
+    (folder / "acl").write_text(first + "user monitor\ntopic read device/#\n")
+    store.write_mosquitto(folder)
+    last = (folder / "acl").read_text()
+    assert last.index("user monitor\ntopic read device/#\n") < last.index("user kp-1")
+    assert last.count("user kp-1") == 1
+    store.enrol("kp-1", KEYPAD)
+    store.write_mosquitto(folder)
+    assert (folder / "acl").read_text().count("user ") == 3
+
+
+def test_a_link_in_the_brokers_folder_is_not_followed(store: KeyStore, tmp_path: Path) -> None:
+    """Whoever took over mosquitto could have root copy any file for it."""
+    folder, another = tmp_path / "mosquitto", tmp_path / "another"
+    folder.mkdir(0o700)
+    another.write_text("root:$6$...")
+    (folder / "acl").symlink_to(another)
+    with pytest.raises(KeyStoreError, match=r"acl: cannot read it: .*it is a link"):
+        store.write_mosquitto(folder)
+    store.enrol("kp-1", KEYPAD)
+    store.path("kp-1").rename(another)
+    store.path("kp-1").symlink_to(another)
+    with pytest.raises(KeyStoreError, match=r"kp-1.json: cannot read it: .*it is a link"):
+        store.get("kp-1")

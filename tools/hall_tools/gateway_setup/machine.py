@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from stat import S_IXGRP, S_IXOTH, S_IXUSR
 
-_COMMAND_S = 100
-"""systemctl waits for a service to be ready for 90 s, and says so itself."""
+_COMMAND_S = 620
+"""systemctl waits until a service is ready, at most its TimeoutStartSec, and says so itself."""
 
 
 @dataclass(frozen=True)
@@ -76,12 +76,16 @@ class Machine:
                 return Account(name, int(fields[2]), gid, frozenset({gid, *self._groups(name)}))
         return None
 
+    def known(self, name: str) -> Account:
+        """The account, which has to be there: LookupError otherwise."""
+        if (account := self.account(name)) is None:
+            raise LookupError(f"there is no user {name}")
+        return account
+
     def own(self, path: Path, owner: str, mode: int) -> None:
-        """Give a file or folder its owner and mode. Raises OSError, LookupError for no such
-        account."""
-        account = self.account(owner)
-        if account is None:
-            raise LookupError(f"there is no user {owner}")
+        """Give a folder, in one of root's, its owner and mode. Raises OSError, LookupError for no
+        such account."""
+        account = self.known(owner)
         found = path.stat()
         if (found.st_uid, found.st_gid) != (account.uid, account.gid):
             os.chown(path, account.uid, account.gid)

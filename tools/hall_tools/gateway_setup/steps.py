@@ -10,14 +10,13 @@ and a newer Hallkit may replace it.
 import difflib
 import hashlib
 import os
-import secrets
 import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-from hall_gateway.files import FileError
+from hall_gateway.files import FileError, put_file
 
 from hall_tools.errors import UserError
 from hall_tools.gateway_setup.machine import CommandError, Machine
@@ -184,10 +183,10 @@ class Secret:
 
     def do(self, machine: Machine) -> None:
         path = machine.path(self.name)
-        if path.exists() and self.right(path.read_text(encoding="utf-8", errors="replace")):
-            machine.own(path, self.owner, self.mode)
-        else:
-            write(machine, self.name, self.make(), self.owner, self.mode)
+        content = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+        if not self.right(content):
+            content = self.make()
+        write(machine, self.name, content, self.owner, self.mode)
 
 
 @dataclass(frozen=True)
@@ -238,8 +237,11 @@ def run(
                     look = Look("done", look.detail)
         except CommandError as error:
             raise UserError(f"{step.name}: {error}", os.EX_UNAVAILABLE) from None
-        except (OSError, LookupError, FileError) as error:
-            raise UserError(f"{step.name}: {error}", os.EX_CANTCREAT) from None
+        except FileError as error:
+            raise UserError(str(error), os.EX_CANTCREAT) from None
+        except (OSError, LookupError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise UserError(f"{step.name}: {why}", os.EX_CANTCREAT) from None
         path, owner, mode = (getattr(step, name, None) for name in ("name", "owner", "mode"))
         told(Result(step.name, look, path if owner else None, owner, mode))
 
@@ -260,21 +262,11 @@ def _hash(content: str) -> str:
 
 
 def write(machine: Machine, name: str, content: str, owner: str, mode: int) -> None:
-    """Replace a file in one step, so that it is never half there. Raises OSError, LookupError."""
-    path = machine.path(name)
+    """Replace a file in one step, so that it is never half there. Raises FileError, OSError,
+    LookupError for no such owner."""
+    path, account = machine.path(name), machine.known(owner)
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(descriptor)
-        machine.own(beside, owner, mode)
-        beside.replace(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
+    put_file(path, content.encode(), mode, account.uid, account.gid)
 
 
 def _drift(machine: Machine, path: Path, owner: str, mode: int, text: str = "") -> Look | None:
