@@ -157,7 +157,7 @@ def test_several_devices_at_one_place(hall: Hall) -> None:
 
 def test_a_box_of_forty(hall: Hall) -> None:
     rows = "".join(f"wet-{n:02},,zone-{n % 5}\r\n" for n in range(38))
-    text = f"device, window ,zone\r\n{rows}disp-8,1,\r\ndisp-9,2,\r\n"
+    text = f"device, window ,zone\r\n{rows}disp-8,1,\r\ndisp-9,2,\r\n,,\r\n"
     (hall.folder / "boards.csv").write_bytes(b"\xef\xbb\xbf" + text.encode())
     error = hall.refused("enroll", "--from", str(hall.folder / "boards.csv"))
     assert error.endswith("boards.csv:2: wet-00 has no profile; add it, or give --profile")
@@ -182,6 +182,9 @@ def test_a_box_of_forty(hall: Hall) -> None:
         ("device,zone\nw,\n", ":2: w has neither window nor zone"),
         ("device,zone\nw,door\nw,door\n", "w: is named twice"),
         ("device,zone\nw,前门\n", 'w: zone "前门": right: 1 to 32 of a-z'),
+        ("device;zone\nw;door\n", "each once, with commas between"),
+        ('device,zone\n"w,door\nv,door\n', ":2: not CSV: unexpected end"),
+        (f"device,zone\n{'w' * 200_000},door\n", ":2: not CSV: field larger"),
     ],
 )
 def test_a_bad_list_of_boards(hall: Hall, text: str, why: str) -> None:
@@ -214,7 +217,7 @@ def test_a_list_in_another_encoding(hall: Hall) -> None:
         ("gateway --profile wet-floor-mains --zone a", "is the gateway's own id"),
         ("x y x --profile wet-floor-mains --zone a", "x: is named twice"),
         ("x --profile call-display-p10-64x16-pi --spare", "is a part of the gateway, no spare"),
-        ("x --profile wet-floor-battery --zone a", "wet-floor-battery speaks coap"),
+        ("x --profile wet-floor-battery --zone a", "wet-floor-battery speaks CoAP; add a [coap] table"),
     ],
 )
 def test_what_cannot_be(hall: Hall, arguments: str, why: str) -> None:
@@ -267,12 +270,28 @@ def test_the_file_keeps_its_mode(hall: Hall) -> None:
     assert hall.config.stat().st_mode & 0o777 == 0o640
 
 
+def test_a_link_to_the_file_stays_one(hall: Hall) -> None:
+    hall.config.rename(hall.folder / "kept.toml")
+    hall.config.symlink_to("kept.toml")
+    hall.run("enroll", "w", "--profile", "wet-floor-mains", "--zone", "a")
+    assert hall.config.is_symlink()
+    assert [line for line in hall.added() if line][1] == 'id = "w"'
+
+
+def test_a_file_from_a_windows_editor(hall: Hall) -> None:
+    """It begins with a byte order mark."""
+    hall.config.write_text(hall.before, encoding="utf-8-sig")
+    hall.run("enroll", "w", "--profile", "wet-floor-mains", "--zone", "a")
+    assert "w" in [device.id for device in load_config(hall.config).devices]
+
+
 def test_a_display_of_the_gateways_own_needs_no_keys(hall: Hall) -> None:
     output = hall.run("enroll", "own", "--profile", "call-display-p10-64x16-pi", "--window", "1")
     assert output.startswith("own: call-display-p10-64x16-pi at window 1, needs no keys\n")
     assert hall.keys.devices() == []
     assert "own" in [device.id for device in load_config(hall.config).devices]
     assert "own: is a part of the gateway and has no keys" in hall.refused("revoke", "own")
+    assert "own: is a part of the gateway" in hall.refused("replace", "own", "--with", "kp-9")
 
 
 def test_revoked(hall: Hall) -> None:

@@ -24,16 +24,27 @@ def read_boards(path: Path, profile: str | None, place: Place | None) -> list[Bo
         raise UserError(f"{path}: {error.strerror}", os.EX_NOINPUT) from None
     except UnicodeDecodeError:
         raise UserError(f'{path}: not UTF-8; in a spreadsheet, save it as "CSV UTF-8"') from None
-    rows = csv.DictReader(text.splitlines(), restkey="", restval="")
+    rows = csv.DictReader(text.splitlines(), restkey="", restval="", strict=True)
+    try:
+        return _boards(path, rows, profile, place)
+    except csv.Error as error:
+        where = f"{path}:{rows.line_num + 1}"  # of what comes after the last that could be read
+        raise UserError(f"{where}: not CSV: {error}; is a quotation mark missing?") from None
+
+
+def _boards(
+    path: Path, rows: "csv.DictReader[str]", profile: str | None, place: Place | None
+) -> list[Board]:
     names = [name.strip() for name in rows.fieldnames or ()]
     unknown = [name for name in names if name not in COLUMNS]
     if "device" not in names or unknown or len(set(names)) < len(names):
         raise UserError(
             f"{path}:1: the headings are {','.join(names) or 'missing'}; right: device, and any "
-            "of profile, window, zone, each once"
+            "of profile, window, zone, each once, with commas between"
         )
     rows.fieldnames = names
-    boards = [_board(f"{path}:{rows.line_num}", row, profile, place) for row in rows]
+    filled = (row for row in rows if any(row.values()))  # spreadsheets leave rows of commas
+    boards = [_board(f"{path}:{rows.line_num}", row, profile, place) for row in filled]
     if not boards:
         raise UserError(f"{path}: has no board in it, only headings")
     return boards

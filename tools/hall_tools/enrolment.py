@@ -110,6 +110,7 @@ class Enrolment:
         with self._registry() as registry:
             was = registry.device(old)
             done = registry.device(new)
+            self._check_apart(registry, old)
             if was is None and done is not None and done.replaces == old:
                 found = done  # it broke off after hall.toml was written
             else:

@@ -39,9 +39,9 @@ class Registry:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._text = path.read_bytes().decode()
-            self._document: Any = tomlkit.parse(self._text)
+            self._text = path.read_bytes().decode("utf-8-sig")
             self.settings = parse_toml(self._text, GatewayConfig, path)
+            self._document: Any = tomlkit.parse(self._text)
         except FileNotFoundError:
             raise UserError(
                 f"{path}: there is no such file; name the gateway's with --config, or write one "
