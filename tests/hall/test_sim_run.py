@@ -271,6 +271,35 @@ async def test_water_and_a_torn_cable_are_told_apart(hub: Hub, tmp_path: Path):
             assert codes[-1] == f"probe_{fault}"
 
 
+async def test_what_a_dry_floor_conducts_is_known_after_a_restart(hub: Hub, tmp_path: Path):
+    config = config_of("wet-floor-mains", hub.port, settings={"sample_ms": 200})
+    async with running(config, tmp_path / "floor") as device:
+        await hub.events("boot")
+        await device.device.send({"wet_ohms": 150_000})  # antistatic tiles
+        await asyncio.to_thread(
+            hub.send, "cmd", {"id": "c1", "do": "config", "args": {"calibrate": "dry"}}
+        )
+        (reply,) = await hub.bodies("reply", 1)
+        assert reply["result"]["dry_ohms"] == pytest.approx(113_710, rel=0.03)
+        hub.send("cmd", {"id": "c2", "do": "reboot", "args": {}})
+        await hub.events("boot", 2)
+        # Where the uncalibrated one would say 33 kilohms.
+        await device.device.send({"wet_ohms": 43_000})
+        (wet,) = await hub.events("wet")
+        assert wet["data"]["ohms"] == pytest.approx(54_800, rel=0.06)
+
+
+async def test_rain_and_the_cleaners_button_are_told(hub: Hub, tmp_path: Path):
+    config = config_of("wet-floor-mains", hub.port, settings={"sample_ms": 200})
+    async with running(config, tmp_path / "floor") as device:
+        await hub.events("boot")
+        await device.device.send({"rain": "on"})
+        (rain,) = await hub.events("rain")
+        assert rain["data"] == {"on": True}
+        await device.device.send({"button": 500})
+        await hub.events("attended")
+
+
 async def test_a_start_is_confirmed_when_the_gateway_answers(hub: Hub, tmp_path: Path):
     config = config_of("keypad-5", hub.port)
     async with running(config, tmp_path / "kp") as device:
@@ -312,7 +341,7 @@ async def test_commands_are_done_and_answered(hub: Hub, tmp_path: Path):
         told = replies["c2"]["result"]
         assert (told["profile"], told["role"]) == ("keypad-5", "keypad")
         assert told["settings"]["debounce_ms"] == 20
-        assert replies["c3"]["error"] == "config can only be read, without args"
+        assert replies["c3"]["error"] == "config can only be read here, without args"
         assert replies["c4"]["error"] == "update: not in this firmware"
         assert replies["c5"]["result"] == {"in_ms": 1000}
         await device.until(lambda line: line.get("reset") == "soft")
