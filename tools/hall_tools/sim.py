@@ -7,6 +7,7 @@ the simulated hardware does (firmware/sim).
 
 import asyncio
 import contextlib
+import ctypes
 import fcntl
 import importlib.util
 import json
@@ -282,7 +283,8 @@ class SimDevice:
             caught = int(status.partition("SigCgt:")[2].split()[0], 16)
             taken = bool(caught >> (signal.SIGINT - 1) & 1)
             if taken:
-                os.kill(self.pid, signal.SIGINT)
+                # To the thread of the application, as the watchdog has one too: glibc's tgkill.
+                ctypes.CDLL(None).tgkill(self.pid, self.pid, signal.SIGINT)
             os.kill(self.pid, signal.SIGCONT)
         except (OSError, IndexError):  # it has just ended
             return False
