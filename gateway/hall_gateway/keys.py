@@ -181,13 +181,14 @@ class KeyStore:
         down/#, and denies revoked ones everything: mosquitto looks at it again when it is told to
         reload, also for connections that are open. Lines of others in `acl` are kept.
         """
-        devices = self.devices()
-        lines = [f"{keys.device}:{keys.psk}\n" for keys in devices if keys.psk is not None]
-        revoked = [keys.device for keys in devices if keys.revoked is not None]
-        with _told():
-            make_secret_folder(folder)
-            write_secret(folder / "psk", "".join(lines).encode())
-            write_secret(folder / "acl", _access(folder / "acl", revoked).encode())
+        with self.locked():
+            devices = self.devices()
+            lines = [f"{keys.device}:{keys.psk}\n" for keys in devices if keys.psk is not None]
+            revoked = [keys.device for keys in devices if keys.revoked is not None]
+            with _told():
+                make_secret_folder(folder)
+                write_secret(folder / "psk", "".join(lines).encode())
+                write_secret(folder / "acl", _access(folder / "acl", revoked).encode())
 
     @contextmanager
     def locked(self) -> Generator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import stat
@@ -179,6 +180,28 @@ def test_two_that_enrol_at_once_do_not_lose_each_others_keys(store: KeyStore) ->
             pool.map(lambda _: KeyStore(store.folder).enrol("kp-1", KEYPAD).generation, range(40))
         )
     assert sorted(made) == list(range(1, 41))
+
+
+def test_nobody_changes_keys_while_they_are_written_out(
+    store: KeyStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a key that is revoked between reading and writing would be let in again."""
+    store.enrol("kp-1", KEYPAD)
+    free: list[bool] = []
+
+    def fsync(_descriptor: int) -> None:
+        folder = os.open(store.folder, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            free.append(True)
+        except BlockingIOError:
+            free.append(False)
+        finally:
+            os.close(folder)
+
+    monkeypatch.setattr(files.os, "fsync", fsync)
+    store.write_mosquitto(tmp_path / "mosquitto")
+    assert set(free) == {False}
 
 
 def test_no_secret_is_in_a_repr(store: KeyStore) -> None:

@@ -15,7 +15,8 @@ import typer
 from hall_tools.errors import UserError
 from hall_tools.gateway_setup import layout
 from hall_tools.gateway_setup.machine import Machine
-from hall_tools.gateway_setup.plan import Note, make_plan, own_program
+from hall_tools.gateway_setup.notes import Note
+from hall_tools.gateway_setup.plan import make_plan, own_program
 from hall_tools.gateway_setup.steps import Result, run
 
 

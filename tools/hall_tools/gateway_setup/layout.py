@@ -7,6 +7,8 @@ from pathlib import Path
 
 USER = "hallkit"
 BROKER_USER = "mosquitto"
+GPIO_GROUP = "gpio"
+"""On Raspberry Pi OS: who may use the header."""
 SERVICE = "hallkit-gateway.service"
 BROKER_SERVICE = "mosquitto.service"
 

@@ -1,7 +1,7 @@
 """The steps that make a machine a hall's gateway.
 
 Here: which steps, in which order, and what is in the files. Not here: how a step is done
-(steps.py), a file's fixed text (templates/).
+(steps.py), a file's fixed text (templates/), what setup cannot do (notes.py).
 """
 
 import json
@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -23,21 +24,13 @@ from hall_tools.gateway_setup import layout
 from hall_tools.gateway_setup.broker_files import differences
 from hall_tools.gateway_setup.logins import fits, hashed, new_password
 from hall_tools.gateway_setup.machine import CommandError, Machine
+from hall_tools.gateway_setup.notes import Note, notes
 from hall_tools.gateway_setup.steps import Call, File, Folder, Later, Secret, Settings, Step, User
 
 _HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
-_GPIO_GROUP = "gpio"
 _UNIT = f"{layout.UNITS}/{layout.SERVICE}"
 _ADDRESSES = ("ip", "-json", "-4", "address", "show", "scope", "global")
 _ENABLED = f"{layout.UNITS}/multi-user.target.wants/{layout.SERVICE}"
-
-
-@dataclass(frozen=True)
-class Note:
-    """What setup cannot mend by itself, and who can, how."""
-
-    text: str
-    advice: str
 
 
 @dataclass(frozen=True)
@@ -68,16 +61,12 @@ def make_plan(machine: Machine, program: Path) -> Plan:
         Call(f"{_broker_file('psk')} and acl", _keys_due, _write_keys),
         File(layout.BROKER_CONF, broker_conf(broker)),
         File(layout.BROKER_DROP_IN, _text("mosquitto.service.conf")),
-        File(_UNIT, unit(settings, program, machine.has_group(_GPIO_GROUP))),
+        File(_UNIT, unit(settings, program, machine.has_group(layout.GPIO_GROUP))),
         Call(f"start {layout.SERVICE} at boot", _enable_due, _enable),
         *_services(machine),
     ]
 
-    def notes() -> list[Note]:
-        found = [*_settings_notes(broker), *_header_notes(machine, settings)]
-        return [*found, *_program_notes(machine, program)]
-
-    return Plan(steps, notes)
+    return Plan(steps, partial(notes, machine, settings, program))
 
 
 def broker_conf(broker: BrokerConfig) -> str:
@@ -99,7 +88,7 @@ def unit(settings: GatewayConfig, program: Path, gpio_group: bool) -> str:
     if settings.own_displays():
         hardware = [
             "# A display on this machine's own header: its registers, a refresh that goes first.",
-            *([f"SupplementaryGroups={_GPIO_GROUP}"] if gpio_group else []),
+            *([f"SupplementaryGroups={layout.GPIO_GROUP}"] if gpio_group else []),
             "LimitRTPRIO=1",
             "DevicePolicy=closed",
             f"DeviceAllow={GPIO_DEVICE} rw",
@@ -253,46 +242,6 @@ def _running(service: str, needs: set[str]) -> Call:
     return Call(
         f"restart {service}", due, lambda machine: machine.run("systemctl", "restart", service)
     )
-
-
-def _settings_notes(broker: BrokerConfig) -> list[Note]:
-    if broker.username is None:
-        return [
-            Note(
-                f"{layout.CONFIG}: [broker] has no login, and mosquitto lets nobody in without",
-                'add username = "gateway" and password_file = "broker.password"',
-            )
-        ]
-    return []
-
-
-def _header_notes(machine: Machine, settings: GatewayConfig) -> list[Note]:
-    if machine.has_group(_GPIO_GROUP):
-        return []
-    return [
-        Note(
-            f"{own.id}: this machine has no group {_GPIO_GROUP}, so the gateway may not use the "
-            "header, and the display stays dark",
-            "use Raspberry Pi OS, which has it; or let an ESP32 drive the display",
-        )
-        for own in settings.own_displays()
-    ]
-
-
-def _program_notes(machine: Machine, program: Path) -> list[Note]:
-    """Whether the service's user can get at the program, which may lie in somebody's home."""
-    account = machine.account(layout.USER)
-    parts = (program, Path(sys.executable).resolve(), Path(__file__))
-    if account is None or machine.root != Path("/"):
-        return []
-    return [
-        Note(
-            f"{part}: user {layout.USER} cannot get there, so the service cannot start",
-            "install Hallkit where all may read, e.g. /opt/hallkit, and run setup from there",
-        )
-        for part in parts
-        if not account.may(part, 5 if part is not parts[2] else 4)
-    ][:1]
 
 
 def _broker_file(name: str) -> str:
