@@ -6,7 +6,7 @@ with what is right around it, so that one mistake does not hide the others.
 
 from hall_profiles.check_fields import check_data, check_desired, check_events
 from hall_profiles.check_pins import check_pins
-from hall_profiles.drivers import DRIVERS, Driver, Keys, Panel, Probe
+from hall_profiles.drivers import DRIVERS, Driver, Keys, KeysMatrix, Panel, Probe
 from hall_profiles.errors import ProfileError
 from hall_profiles.model import Board, Header, Profile, RaspberryPi, Setting
 from hall_profiles.roles import DRIVER_SETTINGS, ROLES, Role, order_faults
@@ -111,10 +111,21 @@ def _check_driver(
     driver = checked(source, DRIVERS[name], data, ("driver",))
     if isinstance(driver, Panel):
         _check_panel(source, driver)
-    if isinstance(driver, Keys) and len(driver.marks) != driver.keys:
+    if isinstance(driver, Keys | KeysMatrix):
+        _check_keys(source, driver)
+    return name, driver
+
+
+def _check_keys(source: Source, driver: Keys | KeysMatrix) -> None:
+    if len(driver.marks) != driver.keys:
         what = f"has {len(driver.marks)} marks for {driver.keys} keys"
         source.add(("driver", "marks"), what, "one mark a key, key 1 first")
-    return name, driver
+    if driver.reasons and len(driver.reasons) > driver.keys:
+        what = f"has {len(driver.reasons)} reasons for {driver.keys} keys"
+        source.add(("driver", "reasons"), what, "at most one reason a key")
+    if isinstance(driver, KeysMatrix) and driver.rows * driver.columns < driver.keys:
+        what = f"is {driver.rows}, with {driver.columns} columns too few for {driver.keys} keys"
+        source.add(("driver", "rows"), what, "rows times columns at least as many as keys")
 
 
 def _check_panel(source: Source, panel: Panel) -> None:

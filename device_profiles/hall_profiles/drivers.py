@@ -7,7 +7,7 @@ chips' pins (`chips`), and thresholds that a hall may tune (`settings` of the pr
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal, NamedTuple
 
-from hall_profiles.fields import Strict
+from hall_profiles.fields import Strict, Title
 from pydantic import Field
 
 Level = Literal["high", "low"]
@@ -25,15 +25,34 @@ class PinUse(NamedTuple):
     low_bank: bool = False
 
 
-class Keys(Strict):
-    """Keys to ground or to supply, a lamp in each, one buzzer."""
+class _Keypad(Strict):
+    """What every keypad has: marked keys with a lamp in each, one buzzer."""
 
-    name: Literal["keys"]
     keys: int = Field(ge=2, le=6, description="how many keys, an integer from 2 to 6")
-    active: Level = Field(description="the level of a pressed key, high or low")
     marks: list[Annotated[int, Field(ge=1, le=5)]] = Field(
         description="the mark 5 to 1 of each key, key 1 first"
     )
+    reasons: list[Title] | None = Field(
+        default=None,
+        min_length=4,
+        max_length=6,
+        description="4 to 6 reasons for a bad mark, each with zh and en, key 1 first",
+    )
+
+
+class Keys(_Keypad):
+    """Keys to ground or to supply, a pin each."""
+
+    name: Literal["keys"]
+    active: Level = Field(description="the level of a pressed key, high or low")
+
+
+class KeysMatrix(_Keypad):
+    """Keys between driven rows and read columns, key 1 first in row 1, without diodes."""
+
+    name: Literal["keys_matrix"]
+    rows: int = Field(ge=2, le=3, description="how many rows, 2 or 3")
+    columns: int = Field(ge=2, le=3, description="how many columns, 2 or 3")
 
 
 class Beams(Strict):
@@ -174,10 +193,11 @@ class Max7219Matrix(Strict):
     )
 
 
-Driver = Keys | Beams | Vl53l1x | Probe | Panel | Max7219 | Max7219Matrix
+Driver = Keys | KeysMatrix | Beams | Vl53l1x | Probe | Panel | Max7219 | Max7219Matrix
 
 DRIVERS: dict[str, type[Driver]] = {
     "keys": Keys,
+    "keys_matrix": KeysMatrix,
     "beams": Beams,
     "vl53l1x": Vl53l1x,
     "probe": Probe,
@@ -212,16 +232,12 @@ def pin_uses(driver: Mapping[str, object]) -> dict[str, PinUse] | None:
 
     It takes fields that may be wrong, so that a slip in one of them does not hide wrong pins.
     """
-    if driver.get("name") == "keys":
+    if driver.get("name") in ("keys", "keys_matrix"):
         keys = driver.get("keys")
-        if not isinstance(keys, int) or not 2 <= keys <= 6:
+        inputs = _key_pins(driver)
+        if not isinstance(keys, int) or not 2 <= keys <= 6 or inputs is None:
             return None
-        numbers = range(1, keys + 1)
-        return {
-            **{f"key_{n}": _IN_PULLED for n in numbers},
-            **{f"lamp_{n}": _OUT for n in numbers},
-            "buzzer": _OUT,
-        }
+        return {**inputs, **{f"lamp_{n}": _OUT for n in range(1, keys + 1)}, "buzzer": _OUT}
     if driver.get("name") == "hub08":
         colours = driver.get("colours")
         if colours not in (1, 2):
@@ -230,3 +246,19 @@ def pin_uses(driver: Mapping[str, object]) -> dict[str, PinUse] | None:
         data = [colour + half for half in halves for colour in "rg"[:colours]]
         return dict.fromkeys(("a", "b", "c", "d", "en", *data, "stb", "clk"), _PANEL)
     return _FIXED_PINS.get(str(driver.get("name")))
+
+
+def _key_pins(driver: Mapping[str, object]) -> dict[str, PinUse] | None:
+    """The pins that a keypad's keys are read with."""
+    counts = [driver.get(name) for name in ("keys", "rows", "columns")]
+    keys, rows, columns = (count if isinstance(count, int) else 0 for count in counts)
+    if driver.get("name") == "keys":
+        return {f"key_{n}": _IN_PULLED for n in range(1, keys + 1)}
+    if not (2 <= rows <= 3 and 2 <= columns <= 3):
+        return None
+    # A row that is driven from both ends through two pressed keys would be a short circuit: the
+    # rows are open-drain outputs.
+    return {
+        **{f"row_{n}": _OUT for n in range(1, rows + 1)},
+        **{f"column_{n}": _IN_PULLED for n in range(1, columns + 1)},
+    }

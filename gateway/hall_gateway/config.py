@@ -178,6 +178,10 @@ class WindowConfig(_Settings):
         description='1 to 8 printable characters without spaces, "/", "+", "#"; e.g. "1"',
     )
     name: str = Field(default="", max_length=32, description='what it is for, e.g. "综合业务"')
+    free: bool = Field(
+        default=False,
+        description="true where no queue system ends services: a press is a rating by itself",
+    )
 
 
 class DeviceConfig(_Settings):
@@ -213,6 +217,46 @@ class RatingConfig(_Settings):
 
     window_s: int = Field(
         default=30, ge=5, le=300, description="seconds a customer has to press, 5 to 300"
+    )
+    min_service_s: int = Field(
+        default=20, ge=0, le=600, description="a shorter service is not rated, 0 to 600 seconds"
+    )
+    fast_s: int = Field(
+        default=3, ge=1, le=30, description="a press is fast within 1 to 30 seconds of the prompt"
+    )
+    fast_run: int = Field(
+        default=5,
+        ge=0,
+        le=100,
+        description="fast best marks in a row for one clerk that do not count, 0 (off) to 100",
+    )
+    interval_s: int = Field(
+        default=5,
+        ge=0,
+        le=300,
+        description="seconds between two ratings where nobody asks, 0 to 300",
+    )
+
+
+class OccupancyConfig(_Settings):
+    """How the passages of the people counters add up to who is inside."""
+
+    reset_hour: int = Field(
+        default=3,
+        ge=0,
+        le=23,
+        description="the hour at which nobody is inside and the count begins anew, 0 to 23",
+    )
+    utc_offset_min: int = Field(
+        default=480,
+        ge=-720,
+        le=840,
+        description="how far the hall's clock is ahead of UTC in minutes, -720 to 840",
+    )
+    areas: tuple[Id, ...] = Field(
+        default=(),
+        strict=False,
+        description="zones that are rooms within the hall with doors of their own",
     )
 
 

@@ -12,17 +12,23 @@ from dataclasses import dataclass, field, replace
 
 from hall_gateway.config import GATEWAY_ID
 from hall_gateway.events import Quality, cloud_event, event_id, reported, topic
+from hall_gateway.keypads import Heard
 from hall_gateway.models import (
     KINDS,
+    BootData,
     CloseData,
     EventData,
+    FaultData,
+    PassageData,
     PressData,
+    ReasonData,
     ShownData,
 )
+from hall_gateway.occupancy import Occupancies
 from hall_gateway.payload import PayloadError, parse_data
 from hall_gateway.plan import Plan, PlannedDevice
 from hall_gateway.sessions import RefusedError, Sessions
-from hall_gateway.state import Desired, Emit, HallState, Json, Outcome
+from hall_gateway.state import Desired, Emit, HallState, Json, Keypad, Outcome
 from hall_gateway.store import Store
 from hall_gateway.store_events import StoredEvent
 
@@ -80,6 +86,7 @@ class Effects:
     ) -> None:
         self.touched = Touched()
         self.sessions = Sessions(plan, state)
+        self.occupancies = Occupancies(plan.occupancy, state)
         self._hall = plan.hall
         self._state = state
         self._store = store
@@ -137,11 +144,13 @@ class Effects:
             raise PayloadError(f"kind: {event.kind} is not one of a {device.role}'s")
         data = parse_data(model, json.loads(event.data))
         time, quality = self._times.time(device.id, epoch, event)
-        outcome = self._meaning(device, event, data, time, now)
+        id = event_id(device.id, epoch, event.seq)
+        heard = Heard(event.boot, event.up, time, id)
+        outcome = self._meaning(device, event, data, heard, now)
         self.carry_out(outcome, now)
         for emit in outcome.emits:
             if not emit.own:
-                self._publish(event_id(device.id, epoch, event.seq), emit, time, quality, now)
+                self._publish(id, emit, time, quality, now)
 
     def carry_out(self, outcome: Outcome, now: int) -> None:
         """Store what changed, and publish what the gateway itself has to say."""
@@ -149,6 +158,8 @@ class Effects:
             self._store.hall.keep(kept)
             if isinstance(kept, Desired):
                 self.touched.desired[kept.device] = kept.body()
+            elif isinstance(kept, Keypad):
+                self.touched.devices.add(kept.device)
         for emit in outcome.emits:
             if emit.own:
                 seq = self._store.next_own_seq()
@@ -177,19 +188,31 @@ class Effects:
         device: PlannedDevice,
         event: StoredEvent,
         data: EventData,
-        time: int,
+        heard: Heard,
         now: int,
     ) -> Outcome:
+        outcome = Outcome()
         match data:
             case PressData():
-                return self.sessions.press(device, event.boot, event.up, data, time)
+                return self.sessions.press(device, heard, data)
             case CloseData():
-                return self.sessions.close(device, data, now)
+                return self.sessions.close(device, heard, data, now)
+            case ReasonData():
+                return self.sessions.reason(device, heard, data)
             case ShownData():
                 return self.sessions.shown(device, data)
+            case FaultData(code="key_stuck", value=int(key)):
+                outcome = self.sessions.stuck(device, heard, key)
+            case PassageData():
+                outcome = self.occupancies.passage(device.subject, data, heard.at, now)
+            case BootData() if device.role == "keypad":
+                outcome = self.sessions.restarted(device)
             case _:
-                emit = reported(device.role, event.kind, data, device.subject)
-                return Outcome([] if emit is None else [emit])
+                pass
+        emit = reported(device.role, event.kind, data, device.subject)
+        if emit is not None:
+            outcome.emits.append(emit)
+        return outcome
 
     def _publish(self, id: str, emit: Emit, time: int, quality: Quality, now: int) -> None:
         body = cloud_event(self._hall, id, emit, time, quality)

@@ -16,6 +16,7 @@ from pathlib import Path
 from hall_gateway.accept import Accept
 from hall_gateway.commands import Commands
 from hall_gateway.effects import BootTimes, Effects, Touched
+from hall_gateway.keypads import tally
 from hall_gateway.models import DeviceState
 from hall_gateway.payload import PayloadError, parse
 from hall_gateway.plan import Plan, PlannedDevice
@@ -274,9 +275,15 @@ class Heart:
     def _device_state(self, device: str) -> bytes:
         row = self._store.hall.device(device)
         state = None if row.state is None else json.loads(row.state)
-        return compact(
-            {"device": device, "online": bool(row.online), "seen": row.seen, "state": state}
-        )
+        told: Json = {
+            "device": device,
+            "online": bool(row.online),
+            "seen": row.seen,
+            "state": state,
+        }
+        if keypad := self._state.keypads.get(device):
+            told["ratings"] = tally(keypad)
+        return compact(told)
 
     def _health(self) -> dict[str, object]:
         groups: dict[str, dict[str, int]] = {"refused": {}, "commands": {}, "published": {}}

@@ -115,19 +115,29 @@ class ShownData(_DevicePayload):
 
 
 class PressData(_DevicePayload):
-    """press: a debounced press. `session` is the open session's rev, None outside of one."""
+    """press: a debounced press. `session` is the open session's rev, None outside of one; `n` how
+    many keys are down at once, when it is more than this one."""
 
     key: Key
     session: Rev | None
+    n: Annotated[int, Field(ge=2, le=16, description="2 to 16 keys")] | None = None
 
 
 class CloseData(_DevicePayload):
-    """close: the keypad's session is over: locked, timed out, replaced, or came too late."""
+    """close: the keypad's session is over: locked, timed out, replaced, or came too late. None: a
+    rating that nobody asked for is locked."""
 
-    session: Rev
+    session: Rev | None
     why: Annotated[
         Literal["lock", "end", "next", "late"], Field(description="lock, end, next or late")
     ]
+
+
+class ReasonData(_DevicePayload):
+    """reason: why the mark of that session was a bad one, by the key that stands for it."""
+
+    key: Key
+    session: Rev | None
 
 
 class PassageData(_DevicePayload):
@@ -188,6 +198,7 @@ EventData = (
     | ShownData
     | PressData
     | CloseData
+    | ReasonData
     | PassageData
     | FloorData
     | EscalateData
@@ -200,7 +211,7 @@ EventData = (
 _ANY_ROLE: dict[str, type[EventData]] = {"boot": BootData, "fault": FaultData, "gap": GapData}
 KINDS: dict[Role, dict[str, type[EventData]]] = {
     "call_display": {**_ANY_ROLE, "shown": ShownData},
-    "keypad": {**_ANY_ROLE, "press": PressData, "close": CloseData},
+    "keypad": {**_ANY_ROLE, "press": PressData, "close": CloseData, "reason": ReasonData},
     "people_counter": {**_ANY_ROLE, "passage": PassageData},
     "wet_floor": {
         **_ANY_ROLE,

@@ -7,9 +7,11 @@ while the hall is open (sessions.py).
 from dataclasses import dataclass, field, replace
 
 from hall_profiles import Profile
+from hall_profiles.drivers import Keys, KeysMatrix
 
 from hall_gateway.config import GatewayConfig, load_profile
 from hall_gateway.models import Role
+from hall_gateway.occupancy import OccupancyRules
 
 
 @dataclass(frozen=True)
@@ -25,10 +27,36 @@ class PlannedDevice:
     def role(self) -> Role:
         return self.profile.role
 
+    @property
+    def marks(self) -> list[int]:
+        """The marks (5 best to 1) of a keypad's keys, key 1 first."""
+        driver = self.profile.driver
+        return driver.marks if isinstance(driver, Keys | KeysMatrix) else []
+
     def mark(self, key: int) -> int | None:
-        """The mark (5 best to 1) that `key` (from 1) gives; None when there is no such key."""
-        marks: list[int] = getattr(self.profile.driver, "marks", [])
-        return marks[key - 1] if key <= len(marks) else None
+        """The mark that `key` (from 1) gives; None when there is no such key."""
+        return self.marks[key - 1] if key <= len(self.marks) else None
+
+    def reason(self, key: int) -> str | None:
+        """The reason that `key` gives after a bad mark; None when it gives none."""
+        driver = self.profile.driver
+        reasons = driver.reasons if isinstance(driver, Keys | KeysMatrix) else None
+        return reasons[key - 1].zh if reasons and key <= len(reasons) else None
+
+
+@dataclass(frozen=True)
+class RatingRules:
+    """What a rating must be to count, each 0 for a rule that is off.
+
+    A service of less than `min_service_s` is not rated. `fast_run` best marks in a row for one
+    clerk, each pressed less than `fast_s` after the prompt, are a run. Where nobody asks,
+    `interval_s` lie between two ratings.
+    """
+
+    min_service_s: int = 20
+    fast_s: int = 3
+    fast_run: int = 5
+    interval_s: int = 5
 
 
 @dataclass(frozen=True)
@@ -36,7 +64,8 @@ class Plan:
     """One hall. `windows` maps an id to its name, `window_s` is how long a rating may take.
 
     `revoked`: devices that must not be heard any more, also those whose place another has taken;
-    `replaced`: the id of each of `devices` that has, and whose place it was.
+    `replaced`: the id of each of `devices` that has, and whose place it was. `free`: the windows
+    where nobody asks, and a press is a rating by itself.
     """
 
     hall: str
@@ -45,6 +74,9 @@ class Plan:
     window_s: int = 30
     revoked: dict[str, PlannedDevice] = field(default_factory=dict[str, PlannedDevice])
     replaced: dict[str, str] = field(default_factory=dict[str, str])
+    free: frozenset[str] = frozenset()
+    rules: RatingRules = RatingRules()
+    occupancy: OccupancyRules = field(default_factory=OccupancyRules)
 
     def displays(self, window: str) -> list[PlannedDevice]:
         """The call displays of a window."""
@@ -72,4 +104,11 @@ def plan_of(config: GatewayConfig) -> Plan:
             if not device.revoked:
                 replaced[device.id] = device.replaces
     windows = {window.id: window.name for window in config.windows}
-    return Plan(config.hall, windows, devices, config.rating.window_s, revoked, replaced)
+    free = frozenset(window.id for window in config.windows if window.free)
+    rating = config.rating
+    rules = RatingRules(rating.min_service_s, rating.fast_s, rating.fast_run, rating.interval_s)
+    count = config.occupancy
+    occupancy = OccupancyRules(count.reset_hour, count.utc_offset_min, frozenset(count.areas))
+    return Plan(
+        config.hall, windows, devices, rating.window_s, revoked, replaced, free, rules, occupancy
+    )

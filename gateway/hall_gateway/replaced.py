@@ -22,7 +22,7 @@ def take_over(plan: Plan, state: HallState, views: Views, outcome: Outcome, now:
         if rating.closed is not None or rating.device in plan.devices:
             continue
         if keypad := plan.keypad(rating.window):
-            _rating(rating, keypad, state, views, outcome, now)
+            _rating(plan, rating, keypad, state, views, outcome, now)
 
 
 def _display(
@@ -44,6 +44,7 @@ def _display(
 
 
 def _rating(
+    plan: Plan,
     rating: Rating,
     keypad: PlannedDevice,
     state: HallState,
@@ -57,7 +58,7 @@ def _rating(
     desired = state.desired.get(rating.device)
     session = desired.view.get("session") if desired and desired.rev == rating.session else None
     if rating.presses or session is None or state.windows[rating.window].ticket is not None:
-        ratings.end(state, rating, "next_call", outcome)
+        ratings.end(plan, state, rating, "next_call", outcome)
         return
     rev = views.ask(keypad, session, outcome, now)
     outcome.keep(state, replace(rating, closed="moved"))

@@ -18,10 +18,12 @@ from dataclasses import replace
 from typing import ClassVar
 
 from hall_gateway import ratings
+from hall_gateway.keypads import Heard
 from hall_gateway.models import (
     CallCommand,
     CloseData,
     PressData,
+    ReasonData,
     ShowCommand,
     ShownData,
     StaffCommand,
@@ -31,6 +33,7 @@ from hall_gateway.models import (
 from hall_gateway.plan import Plan, PlannedDevice
 from hall_gateway.replaced import take_over
 from hall_gateway.state import Emit, HallState, Json, Outcome, Rating, Window
+from hall_gateway.verdicts import never_opened
 from hall_gateway.views import Views
 
 SessionCommand = CallCommand | WindowCommand | TransferCommand | StaffCommand | ShowCommand
@@ -81,15 +84,28 @@ class Sessions:
             outcome.result = _status(self._state.windows[command.window])
         return outcome
 
-    def press(self, device: PlannedDevice, boot: int, up: int, data: PressData, at: int) -> Outcome:
-        """A press `up` ms after boot `boot`, which is unix ms `at`."""
-        return ratings.press(self._state, device, boot, up, data, at)
+    def press(self, device: PlannedDevice, heard: Heard, data: PressData) -> Outcome:
+        """A key of a keypad was pressed."""
+        return ratings.press(self._plan, self._state, device, heard, data)
 
-    def close(self, device: PlannedDevice, data: CloseData, now: int) -> Outcome:
+    def close(self, device: PlannedDevice, heard: Heard, data: CloseData, now: int) -> Outcome:
         """A keypad's session is over; the keypad should not open it again after a restart."""
-        outcome = ratings.close(self._state, device, data)
-        self._views.unprompt(device, outcome, now, data.session)
+        outcome = ratings.close(self._plan, self._state, device, heard, data)
+        if data.session is not None:
+            self._views.unprompt(device, outcome, now, data.session)
         return outcome
+
+    def reason(self, device: PlannedDevice, heard: Heard, data: ReasonData) -> Outcome:
+        """A customer says why the mark was a bad one."""
+        return ratings.reason(self._state, device, heard, data)
+
+    def stuck(self, device: PlannedDevice, heard: Heard, key: int) -> Outcome:
+        """A key of a keypad was never released."""
+        return ratings.stuck(self._state, device, heard, key)
+
+    def restarted(self, device: PlannedDevice) -> Outcome:
+        """A keypad has started again."""
+        return ratings.restarted(self._plan, self._state, device)
 
     def applied(self, device: PlannedDevice, rev: int, now: int) -> Outcome:
         """A device says which rev it is at."""
@@ -108,7 +124,7 @@ class Sessions:
         """Texts whose time is over go; sessions that nobody closed for a day are closed."""
         outcome = Outcome()
         self._views.tick(outcome, now)
-        ratings.expire(self._state, outcome, now)
+        ratings.expire(self._plan, self._state, outcome, now)
         return outcome
 
     def _window(self, window: str) -> Window:
@@ -226,11 +242,12 @@ class Sessions:
             window.served_by,
             window.business,
             now,
+            short=served is not None and served < self._plan.rules.min_service_s * 1000,
         )
         if keypad is None:
-            outcome.emits.append(ratings.never_opened(rating, "no_keypad"))
+            never_opened(self._state, rating, "no_keypad", outcome)
         elif reason == "next_call":
-            outcome.emits.append(ratings.never_opened(rating, "next_call"))
+            never_opened(self._state, rating, "next_call", outcome)
         else:
             session = self._views.prompt(keypad, window.ticket, outcome, now)
             outcome.keep(self._state, replace(rating, session=session))
@@ -256,6 +273,7 @@ class Sessions:
 
     def _arrive(self, window: Window, outcome: Outcome, now: int) -> None:
         """A ticket is called to `window`; its keypad is no longer the last customer's."""
+        ratings.called(self._state, window.id, outcome, now)
         if keypad := self._plan.keypad(window.id):
             self._views.unprompt(keypad, outcome, now)
         self._becomes(window, outcome, now, announce=True)

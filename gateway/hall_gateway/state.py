@@ -33,32 +33,65 @@ class Window:
 
 @dataclass(frozen=True)
 class Press:
-    """A press that may count. `up` is ms since boot `boot`, `at` unix ms, `mark` 5 (best) to 1."""
+    """A press that may count. `up` is ms since boot `boot`, `at` unix ms, `mark` 5 (best) to 1.
+
+    `best`: no key of this keypad gives a better mark. `id` is that of its CloudEvent.
+    """
 
     key: int
     mark: int
     boot: int
     up: int
     at: int
+    best: bool = False
+    id: str = ""
 
 
 @dataclass(frozen=True)
 class Rating:
     """A rating session: the keypad `device` asks for the rating of one service.
 
-    `session` is the rev of the desired state that opened it. `presses` are the ones that may
-    still decide it. `closed` is None while it is open, else "given" or the reason of a none.
+    `session` is the rev of the desired state that opened it; 0 and no ticket where nobody asks and
+    a press is a rating by itself. `presses` are the ones that may still decide it, `refused` is
+    why the last press that cannot did not count. `short`: its service was too short to be rated.
+    `called`: unix ms when the next ticket was called at the window. `closed` is None while it is
+    open, else "given" or the reason of a none; `reason` is the one that the customer gave after.
     """
 
     device: str
     session: int
     window: str
-    ticket: str
+    ticket: str | None
     staff: str | None
     business: str | None
     opened: int
     presses: tuple[Press, ...] = ()
     closed: str | None = None
+    short: bool = False
+    called: int | None = None
+    refused: str | None = None
+    reason: int | None = None
+
+
+@dataclass(frozen=True)
+class Keypad:
+    """What the next press at a keypad is judged by, and what became of all presses there.
+
+    `ups` are the last two presses, `mashed` the last one of a mashing, `replaced` when a session
+    was over because of the next call, `rated` when a rating that nobody asked for was over: all in
+    ms since boot `boot`. `runs`: how many fast best marks in a row each clerk has, the clerks rated
+    last. `counts` since unix ms `since`: see keypads.py.
+    """
+
+    device: str
+    since: int
+    boot: int = 0
+    ups: tuple[int, ...] = ()
+    mashed: int | None = None
+    replaced: int | None = None
+    rated: int | None = None
+    runs: dict[str, int] = field(default_factory=dict[str, int])
+    counts: Json = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True)
@@ -99,7 +132,32 @@ class Desired:
         return compact({"rev": self.rev, **self.view})
 
 
-Kept = Window | Rating | Display | Desired
+@dataclass(frozen=True)
+class Occupancy:
+    """How many are in a place ("hall" or a zone's subject) since the reset at unix ms `since`.
+
+    `repaired` were added because more went out than had come in, the last of them for a passage at
+    `repaired_at`; `unsaid` of them were not told yet. `late` passages were of a day before. `told`
+    is the sum that was published last, at `told_at`.
+    """
+
+    place: str
+    since: int
+    entered: int = 0
+    left: int = 0
+    repaired: int = 0
+    repaired_at: int = 0
+    unsaid: int = 0
+    late: int = 0
+    told: int | None = None
+    told_at: int = 0
+
+    @property
+    def inside(self) -> int:
+        return self.entered - self.left + self.repaired
+
+
+Kept = Window | Rating | Keypad | Display | Desired | Occupancy
 """What the store keeps of a hall's state."""
 
 
@@ -109,13 +167,16 @@ class HallState:
 
     windows: dict[str, Window] = field(default_factory=dict[str, Window])
     ratings: dict[tuple[str, int], Rating] = field(default_factory=dict[tuple[str, int], Rating])
+    keypads: dict[str, Keypad] = field(default_factory=dict[str, Keypad])
     displays: dict[str, Display] = field(default_factory=dict[str, Display])
     desired: dict[str, Desired] = field(default_factory=dict[str, Desired])
+    occupancies: dict[str, Occupancy] = field(default_factory=dict[str, Occupancy])
 
     def become(self, other: "HallState") -> None:
         """Take everything from `other` in place of what is here."""
         self.windows, self.ratings = other.windows, other.ratings
-        self.displays, self.desired = other.displays, other.desired
+        self.keypads, self.displays = other.keypads, other.displays
+        self.desired, self.occupancies = other.desired, other.occupancies
 
     def put(self, kept: Kept) -> None:
         """Take `kept` as the current one of its kind."""
@@ -124,10 +185,14 @@ class HallState:
                 self.windows[kept.id] = kept
             case Rating():
                 self.ratings[kept.device, kept.session] = kept
+            case Keypad():
+                self.keypads[kept.device] = kept
             case Display():
                 self.displays[kept.device] = kept
             case Desired():
                 self.desired[kept.device] = kept
+            case Occupancy():
+                self.occupancies[kept.place] = kept
 
 
 @dataclass(frozen=True)
@@ -173,6 +238,11 @@ def rating_from(text: str) -> Rating:
     return Rating(presses=presses, **fields)
 
 
+def keypad_from(text: str) -> Keypad:
+    fields = _object(text)
+    return Keypad(ups=tuple(fields.pop("ups")), **fields)
+
+
 def display_from(text: str) -> Display:
     fields = _object(text)
     calls = tuple(Call(**call) for call in fields.pop("calls"))
@@ -181,6 +251,10 @@ def display_from(text: str) -> Display:
 
 def desired_from(text: str) -> Desired:
     return Desired(**_object(text))
+
+
+def occupancy_from(text: str) -> Occupancy:
+    return Occupancy(**_object(text))
 
 
 def _object(text: str) -> Json:

@@ -1,7 +1,7 @@
 """The store's picture of the hall: its state, its devices and the commands in it.
 
-Here: SQL over windows, ratings, displays, desired, devices, commands and device_commands. Not here:
-what any of it means (sessions.py, commands.py).
+Here: SQL over windows, ratings, keypads, displays, desired, occupancies, devices, commands,
+device_commands. Not here: what any of it means (sessions.py, occupancy.py, commands.py).
 """
 
 from dataclasses import dataclass
@@ -12,10 +12,14 @@ from hall_gateway.state import (
     Display,
     HallState,
     Kept,
+    Keypad,
+    Occupancy,
     Rating,
     Window,
     desired_from,
     display_from,
+    keypad_from,
+    occupancy_from,
     rating_from,
     to_json,
     window_from,
@@ -43,10 +47,14 @@ class Hall(Table):
         state = HallState()
         for (body,) in self.run("SELECT body FROM windows"):
             state.put(window_from(body))
+        for (body,) in self.run("SELECT body FROM keypads"):
+            state.put(keypad_from(body))
         for (body,) in self.run("SELECT body FROM displays"):
             state.put(display_from(body))
         for (body,) in self.run("SELECT body FROM desired"):
             state.put(desired_from(body))
+        for (body,) in self.run("SELECT body FROM occupancies"):
+            state.put(occupancy_from(body))
         ratings = self.run(
             "SELECT body FROM (SELECT body, closed, row_number() OVER "
             "(PARTITION BY device, closed IS NULL ORDER BY session DESC) AS age FROM ratings) "
@@ -63,10 +71,14 @@ class Hall(Table):
         match kept:
             case Window():
                 self.run("REPLACE INTO windows VALUES (?, ?)", (kept.id, body))
+            case Keypad():
+                self.run("REPLACE INTO keypads VALUES (?, ?)", (kept.device, body))
             case Display():
                 self.run("REPLACE INTO displays VALUES (?, ?)", (kept.device, body))
             case Desired():
                 self.run("REPLACE INTO desired VALUES (?, ?, ?)", (kept.device, kept.rev, body))
+            case Occupancy():
+                self.run("REPLACE INTO occupancies VALUES (?, ?)", (kept.place, body))
             case Rating():
                 row = (kept.device, kept.session, kept.opened, kept.closed, body)
                 self.run("REPLACE INTO ratings VALUES (?, ?, ?, ?, ?)", row)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hall_gateway.core import Core
-from hall_gateway.plan import Plan, PlannedDevice
+from hall_gateway.plan import Plan, PlannedDevice, RatingRules
 from hall_gateway.values import OutboxRow, Reply
 from hall_profiles import load
 
@@ -30,6 +30,8 @@ PLAN = Plan(
             PlannedDevice("wet", load("wet-floor-mains"), "zone/entrance"),
         )
     },
+    # Services of no time, by one clerk whose customers press at once.
+    rules=RatingRules(min_service_s=0, fast_run=0),
 )
 
 

@@ -1,27 +1,21 @@
 """Windows and rating sessions: every transition, and rules that hold for any sequence."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
+from hall_gateway.keypads import memory, tally
 from hall_gateway.models import (
-    CallCommand,
-    CloseData,
-    PressData,
-    ShowCommand,
     ShownData,
-    StaffCommand,
-    TransferCommand,
-    WindowCommand,
 )
+from hall_gateway.plan import RatingRules
 from hall_gateway.ratings import KEPT_CLOSED, PENDING_MS
 from hall_gateway.sessions import RefusedError, Sessions
 from hall_gateway.state import (
-    Emit,
     HallState,
-    Outcome,
     desired_from,
     display_from,
+    keypad_from,
     rating_from,
     to_json,
     window_from,
@@ -30,53 +24,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 from support.core_hall import NOON, PLAN
+from support.windows import Run
 
 KP1 = PLAN.devices["kp-1"]
 DISP1 = PLAN.devices["disp-1"]
-
-
-class Run:
-    """A state machine with a clock, and everything that it has emitted."""
-
-    def __init__(self) -> None:
-        self.now = NOON
-        self.state = HallState()
-        self.sessions = Sessions(PLAN, self.state)
-        self.emits: list[Emit] = []
-        self.take(self.sessions.settle(self.now))
-
-    def take(self, outcome: Outcome) -> Outcome:
-        self.emits += outcome.emits
-        return outcome
-
-    def do(self, name: str, **fields: Any) -> dict[str, Any]:
-        models = {"call": CallCommand, "transfer": TransferCommand, "staff": StaffCommand}
-        model = models.get(name, ShowCommand if name == "show" else WindowCommand)
-        command = model.model_validate({"id": "x", **fields})
-        return self.take(self.sessions.command(name, command, self.now)).result
-
-    def serve(self, ticket: str = "A001", window: str = "1") -> int:
-        self.do("call", window=window, ticket=ticket)
-        self.do("start", window=window)
-        self.do("end", window=window)
-        return self.state.desired[f"kp-{window}"].rev
-
-    def press(self, session: int | None, key: int = 1, up: int = 0, boot: int = 1) -> Emit:
-        data = PressData(key=key, session=session)
-        return self.take(self.sessions.press(KP1, boot, up, data, self.now)).emits[0]
-
-    def close(self, session: int, why: str = "end") -> list[Emit]:
-        data = CloseData.model_validate({"session": session, "why": why})
-        return self.take(self.sessions.close(KP1, data, self.now)).emits
-
-    def view(self, device: str) -> dict[str, Any]:
-        return self.state.desired[device].view
-
-    def types(self) -> list[str]:
-        return [emit.type.removeprefix("hall.") for emit in self.emits]
-
-    def last(self, type: str) -> dict[str, Any]:
-        return [emit for emit in self.emits if emit.type == f"hall.{type}"][-1].data
 
 
 @pytest.fixture
@@ -384,6 +335,7 @@ def test_presses_outside_of_a_session(run: Run) -> None:
         "session": None,
         "key": 1,
         "mark": 5,
+        "press": "press at 0",
         "reason": "out_of_session",
     }
     assert run.press(12345).data["reason"] == "out_of_session"
@@ -446,6 +398,7 @@ def test_a_window_without_a_keypad_has_a_verdict_too(run: Run) -> None:
         "business": None,
         "session": None,
         "reason": "no_keypad",
+        "prompted": False,
     }
 
 
@@ -567,9 +520,9 @@ def test_a_changed_plan_is_settled(run: Run) -> None:
 
 @dataclass
 class Told:
-    """What one session was told to have been: presses accepted, and verdicts."""
+    """What one session was told to have been: presses that count so far, and verdicts."""
 
-    pressed: int = 0
+    counting: int = 0
     verdicts: int = 0
 
 
@@ -580,9 +533,9 @@ class AnyOrder(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.run = Run()
+        self.run = Run(replace(PLAN, rules=RatingRules(fast_run=2), free=frozenset("2")))
         self.up = 0
-        self.presses = 0
+        self.pressed: list[str] = []
 
     @rule(
         name=st.sampled_from(["recall", "no_show", "start", "end", "pause", "resume"]),
@@ -593,34 +546,58 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(window=st.sampled_from("123"), ticket=st.sampled_from(["A001", "A002", "B001"]))
     def call(self, window: str, ticket: str) -> None:
-        self._try("call", window=window, ticket=ticket)
+        self._try("call", window=window, ticket=ticket, staff="王芳")
 
     @rule(window=st.sampled_from("123"), to=st.sampled_from("123"))
     def transfer(self, window: str, to: str) -> None:
         self._try("transfer", window=window, to=to)
 
-    @rule(target=sessions, window=st.sampled_from("12"))
-    def serve(self, window: str) -> int:
+    @rule(
+        target=sessions,
+        window=st.sampled_from("12"),
+        served_s=st.sampled_from([0, 19, 20, 300]),
+    )
+    def serve(self, window: str, served_s: int) -> int:
         self._try("resume", window=window)
-        self.run.serve(window=window)
+        self.run.serve(window=window, served_s=served_s)
         return self.run.state.desired["kp-1"].rev
 
     @rule(
         session=st.one_of(sessions, st.none(), st.just(7)),
         key=st.integers(1, 6),
-        after=st.sampled_from([0, 700, 2999, 3000, 60_000]),
+        after=st.sampled_from([0, 700, 1999, 2000, 2999, 3000, 60_000]),
         boot=st.integers(1, 2),
+        n=st.sampled_from([None, None, None, 2, 3]),
+        device=st.sampled_from(["kp-1", "kp-2"]),
     )
-    def press(self, session: int | None, key: int, after: int, boot: int) -> None:
+    def press(
+        self, session: int | None, key: int, after: int, boot: int, n: int | None, device: str
+    ) -> None:
         self.up += after
-        emit = self.run.press(session, key, self.up, boot)
-        self.presses += 1
-        assert emit.type in ("hall.rating.pressed", "hall.rating.quarantined")
-        assert ("reason" in emit.data) == (emit.type == "hall.rating.quarantined")
+        id = f"press {len(self.pressed)}"
+        emits = self.run.presses(session, key, self.up, boot, n=n, id=id, device=device)
+        self.pressed.append(id)
+        assert [emit.own for emit in emits] == [True] * (len(emits) - 1) + [False]
+        assert emits[-1].data["press"] == id
+        assert emits[-1].type in ("hall.rating.pressed", "hall.rating.quarantined")
+        assert ("reason" in emits[-1].data) == (emits[-1].type == "hall.rating.quarantined")
 
-    @rule(session=sessions, why=st.sampled_from(["lock", "end", "next", "late"]))
-    def close(self, session: int, why: str) -> None:
-        self.run.close(session, why)
+    @rule(
+        session=st.one_of(sessions, st.none()),
+        why=st.sampled_from(["lock", "end", "next", "late"]),
+        device=st.sampled_from(["kp-1", "kp-2"]),
+    )
+    def close(self, session: int | None, why: str, device: str) -> None:
+        emits = self.run.close(session, why, up=self.up, device=device)
+        assert sum(not emit.own for emit in emits) <= 1
+
+    @rule(key=st.integers(1, 5), device=st.sampled_from(["kp-1", "kp-2"]))
+    def stuck(self, key: int, device: str) -> None:
+        self.run.stuck(key, self.up, device)
+
+    @rule(device=st.sampled_from(["kp-1", "kp-2"]))
+    def restart(self, device: str) -> None:
+        self.run.take(self.run.sessions.restarted(PLAN.devices[device]))
 
     @rule(seconds=st.sampled_from([1, 40, 3600, 90_000]))
     def wait(self, seconds: int) -> None:
@@ -635,9 +612,25 @@ class AnyOrder(RuleBasedStateMachine):
             assert _written(self.run.state) == before
 
     @invariant()
-    def every_press_is_told_once(self) -> None:
-        told = [t for t in self.run.types() if t in ("rating.pressed", "rating.quarantined")]
-        assert len(told) == self.presses
+    def every_press_is_told_once_and_refused_once(self) -> None:
+        told = [e for e in self.run.emits if e.data.get("press")]
+        assert [e.data["press"] for e in told if not e.own] == self.pressed
+        refused = [e.data["press"] for e in told if "reason" in e.data]
+        assert len(refused) == len(set(refused))
+
+    @invariant()
+    def the_counts_add_up(self) -> None:
+        for device in ("kp-1", "kp-2"):
+            counts = tally(memory(self.run.state, device, 0))
+            open_ratings = [r for r in self.run.state.ratings.values() if r.closed is None]
+            waiting = sum(len(r.presses) for r in open_ratings if r.device == device)
+            judged = counts["accepted"] + counts["corrected"]
+            refused = sum(counts["quarantined"].values())
+            assert counts["pressed"] == judged + refused + waiting
+            emits = [e for e in self.run.emits if e.data["window"] == device[-1]]
+            types = [e.type for e in emits]
+            assert counts["accepted"] == types.count("hall.rating.given")
+            assert refused == types.count("hall.rating.quarantined")
 
     @invariant()
     def one_verdict_a_session_and_good_only_when_pressed(self) -> None:
@@ -649,10 +642,13 @@ class AnyOrder(RuleBasedStateMachine):
             about = told.setdefault((emit.data["window"], session), Told())
             if emit.type == "hall.rating.pressed":
                 assert about.verdicts == 0
-                about.pressed += 1
+                about.counting += 1
+            elif emit.type == "hall.rating.quarantined" and emit.own:
+                about.counting -= 1
             elif emit.type in ("hall.rating.given", "hall.rating.none"):
                 about.verdicts += 1
-                assert (emit.type == "hall.rating.given") == (about.pressed > 0)
+                assert (emit.type == "hall.rating.given") == (about.counting > 0)
+                assert emit.data.get("presses", 0) == about.counting
         assert all(about.verdicts <= 1 for about in told.values())
 
     @invariant()
@@ -660,9 +656,11 @@ class AnyOrder(RuleBasedStateMachine):
         served = [e for e in self.run.emits if e.type == "hall.service.ended"]
         rated = [e for e in served if e.data["reason"] in ("completed", "next_call")]
         rated = [e for e in rated if e.data["served_ms"] is not None]
-        verdicts = [t for t in self.run.types() if t in ("rating.given", "rating.none")]
-        pending = [r for r in self.run.state.ratings.values() if r.closed is None]
-        assert len(rated) == len(verdicts) + len(pending)
+        verdicts = ("hall.rating.given", "hall.rating.none")
+        told = [e for e in self.run.emits if e.type in verdicts and e.data["ticket"]]
+        asked = [r for r in self.run.state.ratings.values() if r.ticket is not None]
+        pending = [r for r in asked if r.closed is None]
+        assert len(rated) == len(told) + len(pending)
 
     @invariant()
     def the_state_survives_the_store(self) -> None:
@@ -671,6 +669,8 @@ class AnyOrder(RuleBasedStateMachine):
             again.put(window_from(text))
         for text in map(to_json, self.run.state.ratings.values()):
             again.put(rating_from(text))
+        for text in map(to_json, self.run.state.keypads.values()):
+            again.put(keypad_from(text))
         for text in map(to_json, self.run.state.displays.values()):
             again.put(display_from(text))
         for text in map(to_json, self.run.state.desired.values()):

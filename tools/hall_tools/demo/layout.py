@@ -62,7 +62,8 @@ def gateway_settings(port: int, store: Path) -> str:
         f"store = {{ path = {json.dumps(str(store))} }}",
         f'broker = {{ mode = "embedded", host = "{HOST}", port = {port} }}',
         f'upstream = {{ host = "{HOST}", port = {port} }}',
-        f"rating = {{ window_s = {RATING_WINDOW_S} }}",
+        # Its services take seconds, and its few customers are quick and content.
+        f"rating = {{ window_s = {RATING_WINDOW_S}, min_service_s = 0, fast_run = 0 }}",
     ]
     for window, name in WINDOWS.items():
         lines += ["[[window]]", f'id = "{window}"', f'name = "{name}"']
