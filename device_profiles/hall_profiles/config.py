@@ -32,13 +32,16 @@ def compile_config(
     tls: Literal["none", "psk"] = "none",
     settings: Mapping[str, object] | None = None,
     bench: bool = True,
+    static_ip: tuple[str, str, str] | None = None,
 ) -> dict[str, object]:
     """The config of one device: JSON-serialisable, under 4 KB.
 
     `settings` overrides values of the profile's settings, in the profile's units and within its
-    ranges. What is a part of the gateway has no `broker`. Without `bench` Ctrl-C on the serial line
-    never stops the device, not even right after its start. Raises ConfigError, one line for each
-    thing that is wrong, with what would be right.
+    ranges. What is a part of the gateway has no `broker`; what speaks CoAP has a `gateway` in its
+    place, and `broker_host` and `broker_port` are the gateway's own then. Without `bench` Ctrl-C on
+    the serial line never stops the device, not even right after its start. `static_ip`: address,
+    netmask and router; without it the device asks DHCP. Raises ConfigError, one line for each thing
+    that is wrong, with what would be right.
     """
     overrides = settings or {}
     wrong = [
@@ -63,7 +66,11 @@ def compile_config(
     }
     if not bench:
         config["bench"] = False
-    if profile.transport != "gateway":
+    if static_ip is not None:
+        config["ip"] = list(static_ip)
+    if profile.transport == "coap":
+        config["gateway"] = {"host": broker_host, "port": broker_port}
+    elif profile.transport == "mqtt":
         config["broker"] = {"host": broker_host, "port": broker_port, "tls": tls}
     return config
 

@@ -79,6 +79,11 @@ class Accept:
             self._cover(device, journal.epoch, journal.acked, "acked_by_earlier_store", now)
         return journal.epoch, self._events.mark(device.id, journal.epoch) or 0
 
+    def unreadable(self, device: PlannedDevice, payload: bytes, fault: str, now: int) -> None:
+        """A payload that no event can be told from: kept and counted."""
+        self._quarantine(device, None, fault, payload, now)
+        self._counts["refused.unreadable"] += 1
+
     def _ack(self, device: PlannedDevice, epoch: int) -> tuple[int, int] | None:
         mark = self._events.mark(device.id, epoch)
         return None if mark is None else (epoch, mark)
@@ -214,8 +219,7 @@ class Accept:
         the device can move on."""
         which = identity(payload)
         if which is None:
-            self._quarantine(device, None, fault, payload, now)
-            self._counts["refused.unreadable"] += 1
+            self.unreadable(device, payload, fault, now)
             return None
         event = StoredEvent(which.seq, 0, 0, None, now, POISON, "")
         digest = sha256(payload).digest()

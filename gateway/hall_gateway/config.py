@@ -25,6 +25,7 @@ from pydantic import (
 
 from hall_gateway.toml_input import ConfigError, Loc, ProblemsError, nearest, parse_toml
 
+ANY_ADDRESS = "0.0.0.0"
 GATEWAY_ID = "gateway"
 """The gateway's own device id, for events that it originates itself."""
 
@@ -160,6 +161,28 @@ class BrokerConfig(MqttConfig):
         return self
 
 
+class CoapConfig(_Settings):
+    """Where battery devices find this gateway: CoAP over UDP, with OSCORE only."""
+
+    host: str = Field(
+        default=ANY_ADDRESS,
+        description="this gateway's IPv4 address in the devices' network, e.g. "
+        '"192.168.1.10", or "0.0.0.0" for all that this machine has',
+    )
+    port: Port = Field(default=5683, description="a UDP port, 1 to 65535")
+
+    @field_validator("host")
+    @classmethod
+    def _is_address(cls, host: str) -> str:
+        try:
+            address = ipaddress.IPv4Address(host)
+        except ValueError:
+            raise ValueError(f'"{host}" is not an IPv4 address') from None
+        if address.is_multicast:
+            raise ValueError(f'"{host}" is no address of one machine')
+        return host
+
+
 class UpstreamConfig(MqttConfig):
     """The hall system's broker; it may be the same one as the device side's."""
 
@@ -199,12 +222,55 @@ class DeviceConfig(_Settings):
         description="whether Ctrl-C on its serial line stops it within 2 s after a start; false "
         "where the public can reach its cable",
     )
+    ip: str | None = Field(
+        default=None,
+        description="an IPv4 address that no other has and DHCP does not give away, e.g. "
+        '"192.168.1.61"; asked of DHCP when left out',
+    )
+    netmask: str = Field(default="255.255.255.0", description='with ip: e.g. "255.255.255.0"')
+    gateway: str | None = Field(
+        default=None,
+        description="with ip: the router's IPv4 address; needed when the gateway is in another net",
+    )
     revoked: bool = Field(
         default=False, description="true when `hall revoke` has withdrawn its keys"
     )
     replaces: Id | None = Field(
         default=None, description="the id of the device whose place it took, by `hall replace`"
     )
+
+    @model_validator(mode="after")
+    def _addresses(self) -> "DeviceConfig":
+        if self.ip is None:
+            default = DeviceConfig.model_fields["netmask"].default
+            if (self.netmask, self.gateway) != (default, None):
+                raise ProblemsError([((), "netmask and gateway go with ip; give ip, or none")])
+            return self
+        try:
+            own = ipaddress.IPv4Interface(f"{self.ip}/{self.netmask}")
+        except ValueError as error:
+            raise ProblemsError(
+                [(("ip",), f"not an IPv4 address with a netmask: {error}")]
+            ) from None
+        net = own.network
+        if net.prefixlen < 31 and own.ip in (net.network_address, net.broadcast_address):
+            raise ProblemsError([(("ip",), f'"{self.ip}" is no host\'s address in {net}')])
+        if self.gateway is not None:
+            try:
+                inside = ipaddress.IPv4Address(self.gateway) in net
+            except ValueError:
+                inside = False
+            if not inside or self.gateway == self.ip:
+                text = f'"{self.gateway}" is no other host\'s address in {net}'
+                raise ProblemsError([(("gateway",), text)])
+        return self
+
+    @property
+    def static_ip(self) -> tuple[str, str, str] | None:
+        """Address, netmask and router; a device that needs none is its own."""
+        if self.ip is None:
+            return None
+        return self.ip, self.netmask, self.gateway or self.ip
 
     @property
     def subject(self) -> str:
@@ -267,6 +333,7 @@ class GatewayConfig(_Settings):
     store: StoreConfig = Field(description='a [store] table with path = "hall.db"')
     broker: BrokerConfig = Field(default=BrokerConfig(), description="a [broker] table")
     upstream: UpstreamConfig = Field(description="an [upstream] table: the hall system's broker")
+    coap: CoapConfig | None = Field(default=None, description="a [coap] table")
     windows: tuple[WindowConfig, ...] = Field(
         default=(), alias="window", strict=False, description="[[window]] tables"
     )
@@ -274,6 +341,7 @@ class GatewayConfig(_Settings):
         default=(), alias="device", strict=False, description="[[device]] tables"
     )
     rating: RatingConfig = Field(default=RatingConfig(), description="a [rating] table")
+    )
 
     def compiled(self, device: DeviceConfig) -> dict[str, object]:
         """The config of a device, as hall_profiles.compile_config makes it, and its errors."""
@@ -286,8 +354,14 @@ class GatewayConfig(_Settings):
             settings=device.settings,
         )
 
+            static_ip=device.static_ip,
     def own_displays(self) -> list[DeviceConfig]:
         """The devices that hang on this machine's own header."""
+    def coap_devices(self) -> list[DeviceConfig]:
+        """The devices that speak CoAP, and are not revoked."""
+        spoken = [d for d in self.devices if load_profile(d.profile).transport == "coap"]
+        return [device for device in spoken if not device.revoked]
+
         own = [d for d in self.devices if load_profile(d.profile).transport == "gateway"]
         return [device for device in own if not device.revoked]
 
@@ -303,6 +377,11 @@ class GatewayConfig(_Settings):
         for table, ids in (("window", windows), ("device", devices)):
             for index, name in enumerate(ids):
                 if name in ids[:index]:
+        addresses = [device.ip for device in self.devices]
+        for index, ip in enumerate(addresses):
+            if ip is not None and ip in addresses[:index]:
+                text = f'"{ip}" is already the ip of device[{addresses.index(ip) + 1}]'
+                yield ("device", index, "ip"), f"{text}; give each its own"
                     first = ids.index(name) + 1
                     text = f'"{name}" is already the id of {table}[{first}]; give each its own'
                     yield (table, index, "id"), text
@@ -332,14 +411,23 @@ class GatewayConfig(_Settings):
     def _profiles(self) -> Iterator[tuple[Loc, str]]:
         keypads: dict[str, int] = {}
         panel: str | None = None
+        zones = {device.zone for device in self.devices if device.zone is not None}
+        for index, area in enumerate(self.occupancy.areas):
+            if area not in zones:
+                near = nearest(area, zones)
+                text = f'no [[device]] stands in a zone "{area}"; {near}'
+                yield ("occupancy", "areas", index), text
+
         for index, device in enumerate(self.devices):
             try:
                 profile = load_profile(device.profile)
             except ProfileError as error:
                 yield ("device", index, "profile"), str(error)
                 continue
-            if profile.transport == "coap":
-                text = f"{profile.name} speaks {profile.transport}; this gateway speaks mqtt only"
+            if profile.transport == "coap" and self.coap is None:
+                text = (
+                    f"{profile.name} speaks CoAP; add a [coap] table, for the gateway to speak it"
+                )
                 yield ("device", index, "profile"), text
             elif profile.transport == "gateway" and not device.revoked:
                 if panel is not None:
@@ -384,7 +472,7 @@ def load_config(path: Path) -> GatewayConfig:
     Raises ConfigError, with one line for every error.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}; see docs/gateway.example.toml") from None
     except UnicodeDecodeError as error:

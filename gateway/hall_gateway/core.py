@@ -13,6 +13,7 @@ from pathlib import Path
 from hall_gateway.config import GatewayConfig
 from hall_gateway.heart import Heart, Snapshot
 from hall_gateway.plan import Plan, plan_of
+from hall_gateway.store_contexts import ReplayWindow, Taken
 from hall_gateway.values import Ack, DeviceOrder, OutboxRow, Reply, Signals
 from hall_gateway.writer import Writer
 
@@ -96,6 +97,31 @@ class Core:
         now = self._clock()
         heart = self._heart
         await self._writer.run(lambda: heart.online(device, online, now, retained), grows=True)
+
+    async def heard(self, device: str) -> None:
+        """A device without a connection has spoken, whatever it said: it is there."""
+        now = self._clock()
+        await self._writer.run(lambda: self._heart.heard(device, now), grows=True)
+
+    async def unreadable(self, device: str, payload: bytes, fault: str) -> None:
+        """Something of a device that no event can be told from: kept in quarantine, and counted."""
+        now = self._clock()
+        heart = self._heart
+        await self._writer.run(lambda: heart.unreadable(device, payload, fault, now), grows=True)
+
+    async def take_context(self, device: str, key: str) -> Taken:
+        """Of an OSCORE security context: sender sequence numbers that nobody else uses, and the
+        replay window, which only the caller has from here on. `key` says which key it is for."""
+        now = self._clock()
+        return await self._writer.run(lambda: self._heart.take_context(device, key, now))
+
+    async def keep_context(self, device: str, key: str, window: ReplayWindow) -> None:
+        """The replay window of a context that hears nothing any more, for its next start."""
+        await self._writer.run(lambda: self._heart.keep_context(device, key, window))
+
+    def now(self) -> int:
+        """Unix ms."""
+        return self._clock()
 
     async def reply(self, device: str, payload: bytes) -> str | None:
         """up/reply: the id of the device command that it answers; see replies().

@@ -23,6 +23,7 @@ from hall_gateway.plan import Plan, PlannedDevice
 from hall_gateway.schema import StoreOpenError, owned
 from hall_gateway.state import Json
 from hall_gateway.store import CROWDED, FULL, Store
+from hall_gateway.store_contexts import ReplayWindow, Taken
 from hall_gateway.values import DeviceOrder, OutboxRow, Reply, StoreFullError
 from hall_gateway.wire import compact
 
@@ -201,6 +202,23 @@ class Heart:
     def online(self, device: str, online: bool, now: int, retained: bool) -> None:
         if planned := self._known(device):
             self._effects.online(planned, online, now, retained)
+
+    def heard(self, device: str, now: int) -> None:
+        if planned := self._known(device):
+            row = replace(self._store.hall.device(device), seen=now)
+            self._store.hall.put_device(device, row)
+            self._effects.touched.devices.add(device)
+            self._effects.online(planned, True, now, False)
+
+    def unreadable(self, device: str, payload: bytes, fault: str, now: int) -> None:
+        if planned := self._known(device):
+            self._accept.unreadable(planned, payload, fault, now)
+
+    def take_context(self, device: str, key: str, now: int) -> Taken:
+        return self._store.contexts.take(device, key, now)
+
+    def keep_context(self, device: str, key: str, window: ReplayWindow) -> None:
+        self._store.contexts.keep(device, key, window)
 
     def reply(self, device: str, payload: bytes) -> str | None:
         return self._commands.device_reply(device, payload) if self._known(device) else None

@@ -16,23 +16,25 @@ import logging
 import os
 import signal
 import time
-from collections import Counter
+from collections import ChainMap, Counter
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 
 from hall_gateway.broker import embedded_broker
+from hall_gateway.coap_side import CoapSide, coap_side
 from hall_gateway.config import BrokerConfig, GatewayConfig, MqttConfig
 from hall_gateway.core import Core
 from hall_gateway.devices_mqtt import DevicesMqtt
 from hall_gateway.hall_link import HallLink
+from hall_gateway.keys import FOLDER
 from hall_gateway.local_display import Gpio, LocalDisplay
 from hall_gateway.mqtt import MqttClient
 from hall_gateway.plan import plan_of
 from hall_gateway.settings_file import SettingsFile
 from hall_gateway.systemd import ServiceManager
-from hall_gateway.values import StoreError
+from hall_gateway.values import DeviceOrder, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +53,7 @@ class Gateway:
         devices: MqttClient,
         hall: MqttClient,
         displays: Sequence[LocalDisplay],
+        coap: CoapSide,
         manager: ServiceManager,
         settings: SettingsFile | None,
     ) -> None:
@@ -61,8 +64,9 @@ class Gateway:
         self.brokers = {"devices": devices, "hall": hall}
         self._hall = HallLink(config.hall, hall, core, self.health)
         self._displays = displays
-        local = {display.id: display.order for display in displays}
-        self._devices = DevicesMqtt(config, devices, core, local)
+        self._coap = coap
+        local: dict[str, Callable[[DeviceOrder], None]] = {d.id: d.order for d in displays}
+        self._devices = DevicesMqtt(config, devices, core, ChainMap(local, coap.orders))
 
     def health(self) -> dict[str, object]:
         """The core's figures, and what never reached it, by reason.
@@ -73,6 +77,8 @@ class Gateway:
         refused.update(self._devices.refused)
         refused.update(self._hall.refused)
         figures = {**self.core.health(), "refused_by_links": dict(refused)}
+        if coap := self._coap.figures():
+            figures["coap"] = coap
         if self.settings is not None:
             figures["settings"] = {**self.settings.counts, "pending": self.settings.pending}
         figures.pop("last_commit", None)
@@ -90,12 +96,13 @@ class Gateway:
         """Windows, devices and rating of `config` in place of those until now. Raises StoreError;
         then nothing has changed."""
         await self.core.follow(plan_of(config))
+        self._coap.follow(config)
         self._devices.follow(config)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`; raises what ended a task, when that comes first."""
         intake = (self._devices.receive(), self._hall.receive())
-        steady = (self._devices.run(), self._hall.run(), self._tick())
+        steady = (self._devices.run(), self._hall.run(), self._coap.run(), self._tick())
         async with asyncio.TaskGroup() as group:
             receiving = [group.create_task(work) for work in intake]
             working = [group.create_task(work) for work in steady]
@@ -114,7 +121,7 @@ class Gateway:
 
     async def _drain(self) -> None:
         ends = [display.finish for display in self._displays]
-        for underway in (*ends, self._devices.idle, self._hall.finish):
+        for underway in (*ends, self._coap.finish, self._devices.idle, self._hall.finish):
             try:
                 async with asyncio.timeout(DRAIN_S):
                     await underway()
@@ -169,9 +176,11 @@ async def composed(
             LocalDisplay(own.id, config.compiled(own), core, _unix_ms, open_gpio=open_gpio)
             for own in config.own_displays()
         ]
+        keys = (file or config.store.path).parent / FOLDER
+        coap = await stack.enter_async_context(coap_side(config, core, keys))
         manager = ServiceManager(os.environ, _unix_ms)
         settings = SettingsFile(file, config) if file else None
-        yield Gateway(config, core, devices, hall, displays, manager, settings)
+        yield Gateway(config, core, devices, hall, displays, coap, manager, settings)
 
 
 async def serve(
@@ -184,8 +193,8 @@ async def serve(
 
     `ready` gets one line when devices can reach the gateway; `open_gpio` gives the registers of
     this machine's header, where a display hangs on it; changes of `file`, where `config` came
-    from, are followed, and SIGHUP has it read at once. Raises StoreOpenError,
-    BrokerStartError or ConfigError when it cannot start, and whatever ends one of its tasks.
+    from, are followed, and SIGHUP has it read at once. Raises StoreOpenError, BrokerStartError,
+    CoapStartError or ConfigError when it cannot start, and whatever ends one of its tasks.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -1,8 +1,9 @@
 """The gateway's store: one SQLite connection, which one thread owns.
 
 Here: transactions, the outbox, what the store takes on disk, and what it forgets. SQL stands in
-this module and in its two tables' modules (store_events.py, store_hall.py), nowhere else. Not here:
-when to commit (writer.py), what a row means (accept.py), how a store is opened (schema.py).
+this module and in its tables' modules (store_events.py, store_hall.py, store_contexts.py), nowhere
+else. Not here: when to commit (writer.py), what a row means (accept.py), how a store is opened
+(schema.py).
 """
 
 import secrets
@@ -10,6 +11,7 @@ import sqlite3
 from pathlib import Path
 
 from hall_gateway.schema import PAGE_BYTES, open_store
+from hall_gateway.store_contexts import Contexts
 from hall_gateway.store_events import Events, Table
 from hall_gateway.store_hall import Hall
 from hall_gateway.values import OutboxRow
@@ -36,14 +38,15 @@ _NEVER = 2**63 - 1
 class Store(Table):
     """Rows in and out. Every method but the first three runs inside a transaction.
 
-    `events` are the raw events, `hall` the state of the hall. Raises sqlite3.Error; the caller
-    rolls back then.
+    `events` are the raw events, `hall` the state of the hall, `contexts` what is remembered of
+    OSCORE security contexts. Raises sqlite3.Error; the caller rolls back then.
     """
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         super().__init__(connection)
         self.events = Events(connection)
         self.hall = Hall(connection)
+        self.contexts = Contexts(connection)
         self._path = path
         self.own_epoch = 1 + secrets.randbelow(2**32 - 1)
         """Of the gateway's own events: new at every open, so that a store restored from a backup,

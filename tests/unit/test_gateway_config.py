@@ -144,7 +144,7 @@ def test_what_is_left_out_has_a_default(tmp_path: Path) -> None:
         (
             'profile = "wet-floor-mains"',
             'profile = "wet-floor-battery"',
-            ":15: device[2].profile: wet-floor-battery speaks coap; this gateway",
+            ":15: device[2].profile: wet-floor-battery speaks CoAP; add a [coap] table",
         ),
         (
             'window = "1"',

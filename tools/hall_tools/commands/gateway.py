@@ -14,6 +14,7 @@ from typing import Annotated, cast
 
 import typer
 from hall_gateway.broker import BrokerStartError
+from hall_gateway.coap_server import CoapStartError
 from hall_gateway.config import GatewayConfig, load_config
 from hall_gateway.schema import StoreOpenError
 from hall_gateway.service import serve
@@ -45,7 +46,7 @@ def run(config: ConfigOption) -> None:
     logging.getLogger("yoyo").setLevel(logging.WARNING)  # each step of each migration
     try:
         asyncio.run(serve(settings, lambda line: print(line, flush=True), file=config))
-    except BrokerStartError as error:
+    except (BrokerStartError, CoapStartError) as error:
         raise UserError(str(error), os.EX_UNAVAILABLE) from None
     except StoreOpenError as error:
         raise UserError(str(error), os.EX_CANTCREAT) from None

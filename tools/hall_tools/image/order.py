@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hall_gateway.config import DeviceConfig, load_config, load_profile
+from hall_gateway.config import ANY_ADDRESS, DeviceConfig, load_config, load_profile
 from hall_gateway.keys import DeviceKeys, KeyStore, KeyStoreError
 from hall_gateway.toml_input import ConfigError, nearest
 from hall_profiles import compile_config
@@ -55,7 +55,8 @@ class Hall:
                 f"{device}: {profile.name} is a part of the gateway, so there is nothing to flash"
             )
         keys = self._keys(entry)
-        host, port = self._broker()
+        coap = profile.transport == "coap"
+        host, port = self._gateway() if coap else self._broker()
         config = compile_config(
             profile,
             device=device,
@@ -65,13 +66,16 @@ class Hall:
             tls="psk",
             settings=entry.settings,
             bench=entry.bench,
+            static_ip=entry.static_ip,
         )
-        ident = {
+        ident: dict[str, Any] = {
             "device": device,
             "psk": keys.psk,
             "wifi": wifi.networks(self._folder),
             "claim": keys.claim,
         }
+        if keys.oscore is not None:
+            ident["oscore"] = keys.oscore.of_device()
         return Order(config, ident, profile.board.flash_mb)
 
     def _entry(self, device: str) -> DeviceConfig:
@@ -105,6 +109,25 @@ class Hall:
             return self._store.get(device)
         except KeyStoreError as error:
             raise UserError(str(error), os.EX_NOPERM) from None
+
+    def _gateway(self) -> tuple[str, int]:
+        """Where devices that speak CoAP find the gateway."""
+        coap = self._settings.coap
+        if coap is None:
+            raise UserError(
+                f"{self._file}: there is no [coap] table, so this gateway does not speak CoAP; add "
+                "one",
+                os.EX_CONFIG,
+            )
+        host = coap.host if coap.host != ANY_ADDRESS else self._settings.broker.device_host
+        if host is None:
+            raise UserError(
+                f"{self._file}: [coap]: host is {ANY_ADDRESS}, which says not where devices find "
+                "this gateway; right: its IPv4 address in their network, there or as device_host "
+                "of [broker]",
+                os.EX_CONFIG,
+            )
+        return host, coap.port
 
     def _broker(self) -> tuple[str, int]:
         """Where devices find the broker: never by a name, which they would have to look up."""

@@ -1,0 +1,149 @@
+"""The CoAP endpoint (RFC 7252): one UDP socket, and aiocoap's messages with a bound.
+
+Here: the socket, what cannot be parsed, and how many messages are remembered. Not here: what is
+answered (oscore_site.py).
+
+aiocoap remembers every message for 247 s, so that a repetition gets the same answer; whoever sends
+many could fill the memory with them. Here the oldest goes when there are MAX_REMEMBERED. A
+repetition of a forgotten one is no harm: OSCORE refuses it, and the device tries anew.
+"""
+
+# aiocoap has no types.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportIncompatibleVariableOverride=false, reportIncompatibleMethodOverride=false
+# pyright: reportAttributeAccessIssue=false, reportPrivateUsage=false
+
+import logging
+import socket
+import time
+from collections import Counter, OrderedDict
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiocoap
+from aiocoap import interfaces
+from aiocoap.messagemanager import MessageManager
+from aiocoap.numbers.constants import TransportTuning
+from aiocoap.tokenmanager import TokenManager
+from aiocoap.transports.udp6 import MessageInterfaceUDP6
+
+from hall_gateway.config import ANY_ADDRESS
+
+log = logging.getLogger(__name__)
+
+LOGGER = "hall_gateway.aiocoap"
+MAX_REMEMBERED = 4096
+"""Messages: some 16 a second for EXCHANGE_LIFETIME, and a few MB."""
+
+
+class CoapStartError(Exception):
+    """The endpoint cannot be opened: what is wrong and what to do, in one line."""
+
+
+class _Tuning(TransportTuning):
+    EMPTY_ACK_DELAY = 1.5
+    """s. A commit takes less, so the response goes with the acknowledgement: one datagram for a
+    battery device to wait for. Before its first repetition (ACK_TIMEOUT, 2 s)."""
+
+
+_TUNING = _Tuning()
+
+
+class _Messages(MessageManager):
+    """aiocoap's message layer, which remembers at most MAX_REMEMBERED messages."""
+
+    def __init__(self, token_manager: Any) -> None:
+        super().__init__(token_manager)
+        self._recent_messages: OrderedDict[Any, Any] = OrderedDict()
+        self._until: dict[Any, float] = {}
+
+    def dispatch_message(self, message: Any) -> None:
+        message.transport_tuning = _TUNING
+        super().dispatch_message(message)
+
+    def _deduplicate_message(self, message: Any) -> bool:
+        """Whether it came before; then the same answer goes again."""
+        self._forget()
+        key = (message.remote, message.mid)
+        if key not in self._recent_messages:
+            self._recent_messages[key] = None
+            self._until[key] = time.monotonic() + _TUNING.EXCHANGE_LIFETIME
+            return False
+        if message.mtype is aiocoap.CON and self._recent_messages[key] is not None:
+            self._send_initially(self._recent_messages[key])
+        return True
+
+    def _forget(self) -> None:
+        """Those whose time is over, and the oldest when there are too many."""
+        now = time.monotonic()
+        while self._recent_messages:
+            oldest = next(iter(self._recent_messages))
+            if self._until[oldest] > now and len(self._recent_messages) < MAX_REMEMBERED:
+                return
+            del self._recent_messages[oldest], self._until[oldest]
+
+
+class _Socket(MessageInterfaceUDP6):
+    """aiocoap's UDP socket; what is no CoAP message is counted in `refused`."""
+
+    refused: Counter[str]
+
+    def datagram_msg_received(self, data: bytes, ancdata: Any, flags: Any, address: Any) -> None:
+        try:
+            aiocoap.Message.decode(data)
+        except Exception:  # UnparsableMessage, and what aiocoap has not thought of
+            self.refused["unparsable"] += 1
+            if self.refused["unparsable"] == 1:
+                log.warning(
+                    "refused, and counted from now on: no CoAP message, from %s", address[0]
+                )
+            return
+        super().datagram_msg_received(data, ancdata, flags, address)
+
+
+@asynccontextmanager
+async def coap_server(
+    host: str, port: int, site: interfaces.Resource, refused: Counter[str]
+) -> AsyncGenerator[int]:
+    """Serve `site` at the IPv4 address `host` until the context ends; gives the UDP port (`port`,
+    or a free one for 0). Raises CoapStartError."""
+    bound = _bind(host, port)
+    number = bound.getsockname()[1]
+    logging.getLogger(LOGGER).setLevel(logging.ERROR)  # it warns of what anybody may send
+    context = aiocoap.Context(serversite=site, loggername=LOGGER)
+    tokens = TokenManager(context)
+    messages = _Messages(tokens)
+    opened: Any = await _Socket._create_transport_endpoint(
+        bound, messages, context.log, context.loop
+    )
+    opened.refused = refused
+    messages.message_interface = opened
+    tokens.token_interface = messages
+    context.request_interfaces.append(tokens)
+    try:
+        yield number
+    finally:
+        await context.shutdown()
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """A UDP socket at an IPv4 address, as aiocoap wants it: of IPv6, for both. Not shared: a second
+    gateway at the same port would take every other request."""
+    try:
+        bound = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    except OSError as error:
+        raise CoapStartError(
+            f"[coap]: this machine has no IPv6 ({error.strerror}), which the endpoint's socket "
+            "needs for IPv4 too; switch it on, or remove [coap]"
+        ) from None
+    try:
+        bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        bound.bind(("::" if host == ANY_ADDRESS else f"::ffff:{host}", port))
+    except OSError as error:
+        bound.close()
+        raise CoapStartError(
+            f"[coap]: cannot listen at {host}:{port} (UDP): {error.strerror}; is another program "
+            "there (ss -lunp), and is it an address of this machine?"
+        ) from None
+    return bound

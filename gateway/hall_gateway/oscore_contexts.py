@@ -1,0 +1,169 @@
+"""OSCORE security contexts of the hall's devices (RFC 8613, section 3): found by kid, never copied.
+
+Here: contexts from the devices' key files, and what of them has to outlive the process. Not here:
+keys (keys.py), requests (oscore_site.py).
+
+A key stands in its file and nowhere else, and whether the files have changed is looked at for every
+request: new keys and withdrawn ones count from the next request on.
+
+What must not repeat is committed before it is used: sender sequence numbers are taken from the
+store in blocks. The replay window is memory; an orderly end leaves it in the store, from where the
+next start takes it, so that there is one of it at any time. After a crash, and for a new key, there
+is none, and the device is challenged with an Echo option (RFC 8613, appendix B.1.2; RFC 9175).
+"""
+
+# aiocoap has no types.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+
+import asyncio
+import logging
+import os
+import secrets
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from aiocoap import oscore
+
+from hall_gateway.core import Core
+from hall_gateway.keys import DeviceKeys, KeyStore, KeyStoreError
+from hall_gateway.store_contexts import NUMBERS, ReplayWindow
+
+log = logging.getLogger(__name__)
+
+WINDOW = 32
+"""Numbers that may come out of order: RFC 8613's default (section 3.2.2)."""
+CHALLENGED = 2
+"""Sender sequence numbers for one recovery: the challenge, and the response to what follows."""
+ECHO_BYTES = 8
+_SETTLED_S = 2.0
+"""A folder whose time is older than this has no change that its time does not tell of."""
+
+_oscore: Any = oscore
+
+
+class DeviceContext(_oscore.CanProtect, _oscore.CanUnprotect, _oscore.SecurityContextUtils):
+    """The gateway's side of the context with one device, as aiocoap works with it.
+
+    AES-CCM-16-64-128 and HKDF with SHA-256, RFC 8613's defaults.
+    """
+
+    def __init__(self, keys: DeviceKeys) -> None:
+        assert keys.oscore is not None
+        self.device = keys.device
+        self.key = key_name(keys)
+        self.authenticated_claims = [keys.device]
+        self.alg_aead = _oscore.algorithms[_oscore.DEFAULT_ALGORITHM]
+        self.hashfun = _oscore.hashfunctions[_oscore.DEFAULT_HASHFUNCTION]
+        self.id_context = None
+        self.sender_id = bytes.fromhex(keys.oscore.sender_id)
+        self.recipient_id = bytes.fromhex(keys.oscore.recipient_id)
+        self.derive_keys(
+            bytes.fromhex(keys.oscore.master_salt), bytes.fromhex(keys.oscore.master_secret)
+        )
+        self.recipient_replay_window = _oscore.ReplayWindow(WINDOW, lambda: None)
+        self.echo_recovery = secrets.token_bytes(ECHO_BYTES)
+        self.sender_sequence_number = 0
+        self._taken = 0
+        self._taking = asyncio.Lock()
+        self._known = False
+
+    async def prepare(self, core: Core) -> None:
+        """Have enough numbers of its own for one request, and what the store knows of the window.
+
+        Raises StoreError.
+        """
+        async with self._taking:
+            window = self.recipient_replay_window
+            spare = self._taken - self.sender_sequence_number
+            if self._known and (window.is_initialized() or spare >= CHALLENGED):
+                return
+            taken = await core.take_context(self.device, self.key)
+            self.sender_sequence_number, self._taken = taken.first, taken.first + NUMBERS
+            if taken.window is not None and not self._known:
+                seen = {"index": taken.window.index, "bitfield": taken.window.bitfield}
+                window.initialize_from_persisted(seen)
+            self._known = True
+
+    def seen(self) -> ReplayWindow | None:
+        """The window as it is now; None while it is not known."""
+        window = self.recipient_replay_window
+        if not window.is_initialized():
+            return None
+        seen = window.persist()
+        return ReplayWindow(seen["index"], seen["bitfield"])
+
+    def new_sequence_number(self) -> int:
+        """Raises aiocoap's ContextUnavailable instead of using one that was not taken."""
+        if self.sender_sequence_number >= self._taken:
+            raise _oscore.ContextUnavailable("no sender sequence numbers were taken")
+        return super().new_sequence_number()
+
+    def post_seqnoincrease(self) -> None:
+        """Nothing: numbers are the store's before they are used."""
+
+
+class Contexts:
+    """The contexts of the devices that may speak CoAP, by the kid of their requests."""
+
+    def __init__(self, keys: KeyStore, core: Core) -> None:
+        self.unreadable = 0
+        """Key files that could not be read, counted at every change of the folder."""
+        self._keys = keys
+        self._core = core
+        self._devices: frozenset[str] = frozenset()
+        self._by_kid: dict[bytes, DeviceContext] = {}
+        self._read: int | None = None  # the folder's time at the last look, None: look again
+
+    def follow(self, devices: Iterable[str]) -> None:
+        """`devices` may speak, and no others."""
+        self._devices = frozenset(devices)
+        self._read = None
+
+    async def find(self, kid: bytes) -> DeviceContext | None:
+        """The context of a request, ready to be used. Raises StoreError."""
+        self._look()
+        context = self._by_kid.get(kid)
+        if context is None:
+            return None
+        await context.prepare(self._core)
+        self._look()  # it may have been withdrawn meanwhile
+        return context if self._by_kid.get(kid) is context else None
+
+    async def keep(self) -> None:
+        """What was seen, for the next start; nothing may be heard after it. Raises StoreError."""
+        contexts, self._by_kid = self._by_kid, {}
+        self._devices, self._read = frozenset(), None
+        for context in contexts.values():
+            if (window := context.seen()) is not None:
+                await self._core.keep_context(context.device, context.key, window)
+
+    def _look(self) -> None:
+        """Read the key files again if one of them has changed, or come, or gone."""
+        try:
+            changed = os.stat(self._keys.folder).st_mtime_ns
+        except OSError:
+            changed = 0
+        if changed == self._read:
+            return
+        # Two changes may have the same time, if they are close: one that is new is looked at again.
+        self._read = changed if time.time_ns() - changed > _SETTLED_S * 1e9 else None
+        before = {context.key: context for context in self._by_kid.values()}
+        self._by_kid = {}
+        for device in sorted(self._devices):
+            if (keys := self._keys_of(device)) is not None and keys.oscore is not None:
+                context = before.get(key_name(keys)) or DeviceContext(keys)
+                self._by_kid[context.recipient_id] = context
+
+    def _keys_of(self, device: str) -> DeviceKeys | None:
+        try:
+            return self._keys.get(device)
+        except KeyStoreError as error:
+            self.unreadable += 1
+            log.error("%s is not heard: %s", device, error)
+            return None
+
+
+def key_name(keys: DeviceKeys) -> str:
+    """Which key of a device it is, without saying anything of it."""
+    return f"{keys.device} {keys.generation} {keys.enrolled}"
