@@ -326,6 +326,28 @@ class OccupancyConfig(_Settings):
     )
 
 
+class OccupancyConfig(_Settings):
+    """How the passages of the people counters add up to who is inside."""
+
+    reset_hour: int = Field(
+        default=3,
+        ge=0,
+        le=23,
+        description="the hour at which nobody is inside and the count begins anew, 0 to 23",
+    )
+    utc_offset_min: int = Field(
+        default=480,
+        ge=-720,
+        le=840,
+        description="how far the hall's clock is ahead of UTC in minutes, -720 to 840",
+    )
+    areas: tuple[Id, ...] = Field(
+        default=(),
+        strict=False,
+        description="zones that are rooms within the hall with doors of their own",
+    )
+
+
 class GatewayConfig(_Settings):
     """Everything `hall gateway run` needs to know."""
 
@@ -341,6 +363,9 @@ class GatewayConfig(_Settings):
         default=(), alias="device", strict=False, description="[[device]] tables"
     )
     rating: RatingConfig = Field(default=RatingConfig(), description="a [rating] table")
+    occupancy: OccupancyConfig = Field(
+        default=OccupancyConfig(), description="an [occupancy] table"
+    )
     )
 
     def compiled(self, device: DeviceConfig) -> dict[str, object]:
@@ -367,7 +392,8 @@ class GatewayConfig(_Settings):
 
     @model_validator(mode="after")
     def _whole(self) -> "GatewayConfig":
-        if problems := [*self._duplicates(), *self._places(), *self._profiles()]:
+        checks = (self._duplicates(), self._places(), self._profiles(), self._areas())
+        if problems := [problem for check in checks for problem in check]:
             raise ProblemsError(problems)
         return self
 
@@ -407,6 +433,14 @@ class GatewayConfig(_Settings):
                 near = nearest(device.window, windows)
                 text = f'no [[window]] has the id "{device.window}"; {near}'
                 yield ("device", index, "window"), text
+
+    def _areas(self) -> Iterator[tuple[Loc, str]]:
+        zones = {device.zone for device in self.devices if device.zone is not None}
+        for index, area in enumerate(self.occupancy.areas):
+            if area not in zones:
+                near = nearest(area, zones)
+                text = f'no [[device]] stands in a zone "{area}"; {near}'
+                yield ("occupancy", "areas", index), text
 
     def _profiles(self) -> Iterator[tuple[Loc, str]]:
         keypads: dict[str, int] = {}

@@ -228,6 +228,7 @@ class Heart:
 
     def tick(self, now: int) -> None:
         self._effects.carry_out(self._effects.sessions.tick(now), now)
+        self._effects.carry_out(self._effects.occupancies.tick(now), now)
         self._commands.tick(now)
         if now - self._forgot >= FORGET_EVERY_MS or self._store.used() >= CROWDED:
             self._forgot = now

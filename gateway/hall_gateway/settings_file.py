@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 LOOK_S = 0.5
 """Between two looks at the file: an editor that writes it in place is done between two of them."""
 
-_FOLLOWED = {"windows", "devices", "rating"}
+_FOLLOWED = {"windows", "devices", "rating", "occupancy"}
 
 Stamp = tuple[int, ...]
 
@@ -104,7 +104,12 @@ def _takeable(running: GatewayConfig, new: GatewayConfig) -> GatewayConfig:
         there = {window.id for window in windows}
         places = {device.window for device in own} - there
         windows = (*windows, *(window for window in running.windows if window.id in places))
-    taken = {"windows": windows, "devices": devices, "rating": new.rating}
+    taken = {
+        "windows": windows,
+        "devices": devices,
+        "rating": new.rating,
+        "occupancy": new.occupancy,
+    }
     return running.model_copy(update=taken)
 
 
