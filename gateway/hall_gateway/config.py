@@ -326,28 +326,6 @@ class OccupancyConfig(_Settings):
     )
 
 
-class OccupancyConfig(_Settings):
-    """How the passages of the people counters add up to who is inside."""
-
-    reset_hour: int = Field(
-        default=3,
-        ge=0,
-        le=23,
-        description="the hour at which nobody is inside and the count begins anew, 0 to 23",
-    )
-    utc_offset_min: int = Field(
-        default=480,
-        ge=-720,
-        le=840,
-        description="how far the hall's clock is ahead of UTC in minutes, -720 to 840",
-    )
-    areas: tuple[Id, ...] = Field(
-        default=(),
-        strict=False,
-        description="zones that are rooms within the hall with doors of their own",
-    )
-
-
 class GatewayConfig(_Settings):
     """Everything `hall gateway run` needs to know."""
 
@@ -366,7 +344,6 @@ class GatewayConfig(_Settings):
     occupancy: OccupancyConfig = Field(
         default=OccupancyConfig(), description="an [occupancy] table"
     )
-    )
 
     def compiled(self, device: DeviceConfig) -> dict[str, object]:
         """The config of a device, as hall_profiles.compile_config makes it, and its errors."""
@@ -377,16 +354,16 @@ class GatewayConfig(_Settings):
             broker_host=self.broker.host,
             broker_port=self.broker.port,
             settings=device.settings,
+            static_ip=device.static_ip,
         )
 
-            static_ip=device.static_ip,
-    def own_displays(self) -> list[DeviceConfig]:
-        """The devices that hang on this machine's own header."""
     def coap_devices(self) -> list[DeviceConfig]:
         """The devices that speak CoAP, and are not revoked."""
         spoken = [d for d in self.devices if load_profile(d.profile).transport == "coap"]
         return [device for device in spoken if not device.revoked]
 
+    def own_displays(self) -> list[DeviceConfig]:
+        """The devices that hang on this machine's own header."""
         own = [d for d in self.devices if load_profile(d.profile).transport == "gateway"]
         return [device for device in own if not device.revoked]
 
@@ -400,14 +377,14 @@ class GatewayConfig(_Settings):
     def _duplicates(self) -> Iterator[tuple[Loc, str]]:
         windows = [window.id for window in self.windows]
         devices = [device.id for device in self.devices]
-        for table, ids in (("window", windows), ("device", devices)):
-            for index, name in enumerate(ids):
-                if name in ids[:index]:
         addresses = [device.ip for device in self.devices]
         for index, ip in enumerate(addresses):
             if ip is not None and ip in addresses[:index]:
                 text = f'"{ip}" is already the ip of device[{addresses.index(ip) + 1}]'
                 yield ("device", index, "ip"), f"{text}; give each its own"
+        for table, ids in (("window", windows), ("device", devices)):
+            for index, name in enumerate(ids):
+                if name in ids[:index]:
                     first = ids.index(name) + 1
                     text = f'"{name}" is already the id of {table}[{first}]; give each its own'
                     yield (table, index, "id"), text
@@ -445,13 +422,6 @@ class GatewayConfig(_Settings):
     def _profiles(self) -> Iterator[tuple[Loc, str]]:
         keypads: dict[str, int] = {}
         panel: str | None = None
-        zones = {device.zone for device in self.devices if device.zone is not None}
-        for index, area in enumerate(self.occupancy.areas):
-            if area not in zones:
-                near = nearest(area, zones)
-                text = f'no [[device]] stands in a zone "{area}"; {near}'
-                yield ("occupancy", "areas", index), text
-
         for index, device in enumerate(self.devices):
             try:
                 profile = load_profile(device.profile)
