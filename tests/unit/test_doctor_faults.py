@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -203,7 +205,17 @@ FAULTS: dict[str, tuple[Callable[[Place], None], str, str]] = {
         "does not let the gateway in: Not authorized",
         "it brings username, password_file and mosquitto/passwd in step",
     ),
-    "a key file damaged": (damage_key, "kp-1.json: ", "enrol its device again"),
+    "a key file damaged": (damage_key, "move it away and enrol kp-1 again", "and flash it"),
+    "a revocation that broke off": (
+        revoke_unwritten,
+        "kp-1 is revoked only by halves",
+        "run: sudo hall revoke kp-1",
+    ),
+    "a revocation by hand": (
+        edit('profile = "keypad-5"\n', 'profile = "keypad-5"\nrevoked = true\n'),
+        "kp-1 is revoked only by halves",
+        "run: sudo hall revoke kp-1",
+    ),
     "a new key that mosquitto was not told of": (
         enrol_unheard,
         "it refuses the key of kp-1",
@@ -265,6 +277,8 @@ def test_a_fault_is_found_and_told_what_to_do_about(place: Place, name: str) -> 
         "the clock",
         "the disk",
         "keys open to others",
+        "a key file damaged",
+        "a revocation by hand",
         "the gateway standing still",
         "the hall system away",
         "a password that does not fit",
@@ -278,6 +292,27 @@ def test_one_cause_is_one_fault(place: Place, name: str) -> None:
     spoil, text, _ = FAULTS[name]
     spoil(place)
     assert text in place.only("fault").text
+
+
+@pytest.mark.parametrize("spoil", [mode("keys/kp-1.json", 0o644), damage_key, revoke_unwritten])
+def test_no_advice_contradicts_the_fault(place: Place, spoil: Callable[[Place], None]) -> None:
+    """That setup cannot look, or that a revoked device be enrolled."""
+    spoil(place)
+    for found in place.found("warning"):
+        assert "setup would change" in found.text
+
+
+def test_a_damaged_store_is_moved_away_with_its_log(place: Place) -> None:
+    """The log of the old store would be played into the new one."""
+    damage_store(place)
+    folder = place.installation.store.parent
+    advice = " ".join(found.advice for found in place.found("fault"))
+    command = re.search(r"sudo sh -c '(mv [^']*)'", advice)
+    assert command is not None
+    (folder / "hall.db-wal").write_bytes(b"log")
+    (folder / "damaged").mkdir()
+    subprocess.run(["sh", "-c", command[1]], check=True)
+    assert [path.name for path in folder.iterdir()] == ["damaged"]
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"at": "noon"}'])

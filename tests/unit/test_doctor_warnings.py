@@ -159,6 +159,15 @@ def test_a_spare_is_no_warning(place: Place) -> None:
     assert any(found.text.endswith("hall.toml: kp-9") for found in place.found("good"))
 
 
+def test_a_revoked_device_is_no_warning(place: Place) -> None:
+    """Least of all that it be enrolled again: it may be stolen."""
+    place.installation.keys.revoke("kp-1")
+    place.installation.write_keys()
+    place.installation.broker.reload()
+    edit('profile = "keypad-5"\n', 'profile = "keypad-5"\nrevoked = true\n')(place)
+    assert place.found("warning") == place.found("fault") == []
+
+
 def test_a_device_that_cannot_join_is_not_waited_for(place: Place) -> None:
     edit(HALL, HALL + '[[device]]\nid = "c-2"\nprofile = "people-counter-beams"\nzone = "e"\n')(
         place

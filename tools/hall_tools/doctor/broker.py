@@ -28,7 +28,8 @@ def key_files(site: Site) -> Iterator[Finding]:
         wrong = differences(devices, site.broker_folder)
     except KeyStoreError as error:
         if not any(of_keys(site)):  # which would be why, and says what to do
-            yield fault(str(error), "move this file away, and enrol its device again")
+            again = "run: sudo hall enroll DEVICE, and flash it: its board needs the new keys"
+            yield fault(str(error), f"after that, {again}")
         return
     except OSError as error:
         yield fault(f"{error.filename}: {error.strerror}", site.setup)
@@ -78,7 +79,8 @@ def device_logins(site: Site) -> Iterator[Finding]:
     if broker.device_host is None:
         yield fault(
             "[broker] does not say where devices find it, so no flash image can be made",
-            f"put this machine's address into device_host of {site.config}: ip -4 -brief address",
+            f"put this machine's address into device_host of {site.config}; to see it: "
+            "ip -4 -brief address",
         )
     elif is_loopback(broker.host) and not _is_own(broker.device_host):
         yield fault(
@@ -95,7 +97,8 @@ def device_logins(site: Site) -> Iterator[Finding]:
     except KeyStoreError:
         return  # key_files() says so
     except HandshakeError as error:
-        yield fault(f"{where}: {error}", "run: sudo systemctl restart mosquitto; " + _LOG)
+        advice = f"run: sudo systemctl restart mosquitto; {_LOG}; who has the port: sudo ss -ltnp"
+        yield fault(f"{where}: {error}", advice)
         return
     if refused:
         yield fault(f"{where}: it refuses the key of {_named(refused)}", _RELOAD)
@@ -133,13 +136,20 @@ def devices(site: Site) -> Iterator[Finding]:
     if enrolled is None:
         return  # key_files() says so
     own = {device.id for device in site.settings.own_displays()}
-    wanted = {device.id: device for device in site.settings.devices}
-    if missing := sorted(wanted.keys() - enrolled.keys() - own):
+    everyone = {device.id: device for device in site.settings.devices}
+    wanted = {name: device for name, device in everyone.items() if not device.revoked}
+    gone = {keys.device for keys in site.keys.devices() if keys.revoked is not None}
+    for name in sorted(wanted.keys() & gone | (everyone.keys() - wanted.keys()) & enrolled.keys()):
+        yield fault(
+            f"{name} is revoked only by halves, for {site.config} and its keys differ",
+            f"run: sudo hall revoke {name}; or, to have it back, sudo hall enroll {name}",
+        )
+    if missing := sorted(wanted.keys() - enrolled.keys() - own - gone):
         yield warning(
             f"not enrolled, so they cannot join: {_named(missing)}",
             f"run: {_enroll(wanted[missing[0]])}",
         )
-    if spares := sorted(enrolled.keys() - wanted.keys()):
+    if spares := sorted(enrolled.keys() - everyone.keys()):
         yield good(f"spares, which stand nowhere in {site.config}: {_named(spares)}")
     for name in sorted(wanted.keys() & enrolled.keys()):
         if wanted[name].profile != enrolled[name].profile:

@@ -11,6 +11,9 @@ from hall_tools.doctor.findings import Finding, Site, fault, good, warning
 from hall_tools.gateway_setup import layout
 from hall_tools.gateway_setup.machine import Account
 
+_KEYS = "enroll and flash its devices again"
+_PASSWORD = "delete broker.password, and have sudo hall gateway setup make another"
+_UPSTREAM = "have the hall system's password changed"
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -56,7 +59,10 @@ def _settings(site: Site) -> Iterator[Finding]:
 def _store_advice(site: Site, folder: Path) -> str:
     if site.production and folder == Path(layout.STATE):
         return site.setup
-    return f"make it one of the gateway's, or have store.path in {site.config} name another"
+    make = f"mkdir -p {folder}"
+    if site.production:
+        make = f"sudo install -d -o {layout.USER} -m 750 {folder}; then {site.setup}"
+    return f"correct store.path in {site.config}; or run: {make}"
 
 
 def of_keys(site: Site) -> Iterator[Finding]:
@@ -65,20 +71,20 @@ def of_keys(site: Site) -> Iterator[Finding]:
     if not folder.is_dir():
         yield warning(f"{folder}: is not there: no device is enrolled", "hall enroll --help")
         return
-    yield from _private(folder, site.gateway_account, "700")
+    yield from _private(folder, site.gateway_account, _KEYS, "700")
     try:
         files = sorted(folder.glob("[!.]*.json"))
     except OSError:
         return
     for path in files:
-        yield from _private(path, site.gateway_account, "600")
+        yield from _private(path, site.gateway_account, _KEYS)
 
 
 def _broker(site: Site) -> Iterator[Finding]:
     folder, account = site.broker_folder, site.broker_account
-    for name in ("psk", "passwd"):
+    for name, anew in (("psk", _KEYS), ("passwd", _PASSWORD)):
         if (folder / name).exists():
-            yield from _private(folder / name, account, "600")
+            yield from _private(folder / name, account, anew)
     for name in ("acl", "acl.gateway"):
         path = folder / name
         if account and path.exists() and not account.may(path, 4):
@@ -87,17 +93,21 @@ def _broker(site: Site) -> Iterator[Finding]:
 
 def _secrets(site: Site) -> Iterator[Finding]:
     if site.settings is not None:
-        sides = (site.settings.broker, site.settings.upstream)
-        files = {side.password_file for side in sides if side.password_file is not None}
-        for path in sorted(path for path in files if path.exists()):
-            yield from _private(path, site.gateway_account, "600")
+        own, upstream = (
+            side.password_file for side in (site.settings.broker, site.settings.upstream)
+        )
+        for path, anew in {upstream: _UPSTREAM, own: _PASSWORD}.items():
+            if path is not None and path.exists():
+                yield from _private(path, site.gateway_account, anew)
     wifi = site.folder / layout.WIFI
     if wifi.exists():
-        yield from _private(wifi, None, "600")
+        yield from _private(wifi, None, "change the Wi-Fi's password")
 
 
-def _private(path: Path, account: Account | None, mode: str) -> Iterator[Finding]:
-    """Only its owner may get at it, and `account` may."""
+def _private(
+    path: Path, account: Account | None, anew: str, mode: str = "600"
+) -> Iterator[Finding]:
+    """Only its owner may get at it, and `account` may; `anew`: what helps when others have."""
     try:
         found = path.stat()
     except OSError:
@@ -105,7 +115,7 @@ def _private(path: Path, account: Account | None, mode: str) -> Iterator[Finding
     if stat.S_IMODE(found.st_mode) & _OTHERS:
         yield fault(
             f"{path}: others than its owner may get at it (mode {stat.S_IMODE(found.st_mode):04o})",
-            f"run: sudo chmod {mode} {path}; if strangers use this machine, make its keys anew",
+            f"run: sudo chmod {mode} {path}; if others use this machine, {anew} too",
         )
     if account and not account.may(path, 4):
         yield _belongs(path, account)

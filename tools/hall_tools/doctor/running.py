@@ -112,7 +112,7 @@ def store(site: Site) -> Iterator[Finding]:
     if site.settings is None:
         return
     settings = site.settings.store
-    limit = settings.max_mb * _MIB
+    limit, folder = settings.max_mb * _MIB, settings.path.parent
     seen = site.store
     used = 0
     if isinstance(seen, LookError):
@@ -122,8 +122,10 @@ def store(site: Site) -> Iterator[Finding]:
     elif seen is not None and seen.problem is not None:
         yield fault(
             f"{settings.path}: damaged: {seen.problem}",
-            "stop the gateway, move the file away, start it again: devices send what they hold; "
-            "then check the disk, an SD card wears out",
+            f"run: sudo systemctl stop {layout.SERVICE}; sudo mkdir {folder}/damaged; "
+            f"sudo sh -c 'mv {settings.path}* {folder}/damaged'; "
+            f"sudo systemctl start {layout.SERVICE}: devices send what they hold; then check the "
+            "disk, an SD card wears out",
         )
     elif seen is not None:
         used = seen.bytes_used
@@ -132,9 +134,8 @@ def store(site: Site) -> Iterator[Finding]:
             why = f"too large to check all of it within {CHECK_S:.0f} s, as the gateway does at its"
             room = replace(room, text=f"{room.text}; {why} start")
         yield room
-    if settings.path.parent.is_dir():
-        free = site.machine.free_bytes(settings.path.parent)
-        yield _disk(free, max(0, limit - used), str(settings.path.parent))
+    if folder.is_dir():
+        yield _disk(site.machine.free_bytes(folder), max(0, limit - used), str(folder))
 
 
 def _room(share: float, text: str) -> Finding:
@@ -149,10 +150,14 @@ def _room(share: float, text: str) -> Finding:
 def _disk(free: int, wanted: int, folder: str) -> Finding:
     text = f"{folder}: {free // _MIB} MiB free on its disk"
     if free < FREE_MIB * _MIB / 4:
-        return fault(text, "make room: sudo journalctl --vacuum-size=50M; sudo apt-get clean")
+        return fault(
+            f"{text}: too little",
+            "make room: sudo journalctl --vacuum-size=50M; sudo apt-get clean",
+        )
     if free < wanted + FREE_MIB * _MIB:
         return warning(
-            f"{text}; the store alone may take {wanted // _MIB} more",
+            f"{text}: too little for {wanted // _MIB} more that the store may take, and {FREE_MIB} "
+            "for all else",
             "make room, or lower store.max_mb in hall.toml",
         )
     return good(text)
@@ -193,8 +198,9 @@ def clock(site: Site) -> Iterator[Finding]:
     if error is None:
         yield fault(
             "the clock is not set by a time server, so the times of events may be wrong",
-            "run: sudo apt-get install systemd-timesyncd && sudo timedatectl set-ntp true; without "
-            "internet name a server of the hall's network in /etc/systemd/timesyncd.conf",
+            "run: timedatectl, to see why; if there is no time service: sudo apt-get install "
+            "systemd-timesyncd && sudo timedatectl set-ntp true; without internet name a server of "
+            "the hall's network in /etc/systemd/timesyncd.conf",
         )
     else:
         yield good(f"the clock is set by a time server, to {error:.1f} s or better")
@@ -214,7 +220,7 @@ def seen(site: Site) -> Iterator[Finding]:
     if never:
         yield warning(
             f"never heard of: {', '.join(never)}",
-            "is it flashed, powered, in reach of the Wi-Fi? hall diag on its cable tells",
+            "is it flashed, powered, in reach of the Wi-Fi? hall diag on its cable tells why",
         )
     for name in sorted(set(names) - set(never)):
         told = known[name]
@@ -222,7 +228,7 @@ def seen(site: Site) -> Iterator[Finding]:
         ago = _ago(now - told.seen)
         if not told.online:
             text = f"{name}: offline, last heard of {ago}"
-            yield warning(text, "check its power and the Wi-Fi; hall diag on its cable tells")
+            yield warning(text, "check its power and the Wi-Fi; hall diag on its cable tells why")
         elif now - told.seen > SILENT_MS:
             text = f"{name}: connected, but last heard of {ago}"
             yield warning(text, "hall diag on its cable tells more")
