@@ -69,7 +69,15 @@ class Vl53l1x(Strict):
     i2c_hz: int = Field(ge=10_000, le=400_000, description="I2C clock, 10000 to 400000 Hz")
     roi_width: int = Field(ge=4, le=8, description="width of a zone, 4 to 8 receivers")
     roi_height: int = Field(ge=4, le=16, description="height of a zone, 4 to 16 receivers")
-    timing_ms: int = Field(ge=20, le=100, description="time of one ranging, 20 to 100 ms")
+    timing_ms: Literal[20, 33, 50, 100] = Field(
+        description="time of one ranging, 20, 33, 50 or 100 ms, for which ST publishes settings"
+    )
+
+
+class Ld2450(Strict):
+    """Hi-Link's 24 GHz radar, which follows up to three people; 256000 baud, 10 frames a second."""
+
+    name: Literal["ld2450"]
 
 
 class Probe(Strict):
@@ -193,13 +201,14 @@ class Max7219Matrix(Strict):
     )
 
 
-Driver = Keys | KeysMatrix | Beams | Vl53l1x | Probe | Panel | Max7219 | Max7219Matrix
+Driver = Keys | KeysMatrix | Beams | Vl53l1x | Ld2450 | Probe | Panel | Max7219 | Max7219Matrix
 
 DRIVERS: dict[str, type[Driver]] = {
     "keys": Keys,
     "keys_matrix": KeysMatrix,
     "beams": Beams,
     "vl53l1x": Vl53l1x,
+    "ld2450": Ld2450,
     "probe": Probe,
     "hub12": Hub12,
     "hub08": Hub08,
@@ -216,7 +225,8 @@ _PANEL = PinUse("out", low_bank=True)
 #: The pins of the drivers that have the same ones always.
 _FIXED_PINS: dict[str, dict[str, PinUse]] = {
     "beams": {"beam_a": _IN_PULLED, "beam_b": _IN_PULLED},
-    "vl53l1x": {"sda": _OUT, "scl": _OUT, "xshut": _OUT, "int": _IN},
+    "vl53l1x": {"sda": _OUT, "scl": _OUT, "xshut": _OUT, "int": _IN_PULLED},
+    "ld2450": {"tx": _OUT, "rx": _IN},
     "probe": {"drive_a": _OUT, "drive_b": _OUT, "sense": PinUse("adc")},
     "hub12": dict.fromkeys(("oe", "a", "b", "clk", "lat", "r"), _PANEL),
     "hub75": dict.fromkeys(

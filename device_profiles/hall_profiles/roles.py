@@ -101,7 +101,7 @@ ROLES: dict[str, Role] = {
         shows={"session": "integer", "stuck": "array"},
     ),
     "people_counter": Role(
-        drivers=("beams", "vl53l1x"),
+        drivers=("beams", "vl53l1x", "ld2450"),
         settings={"path_timeout_s": "s", "stuck_s": "s"},
         events={"passage": {"dir": "string"}},
         desired={},
