@@ -6,6 +6,7 @@ What a running broker and gateway make of it: tests/contract/test_enrolment.py.
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -152,14 +153,18 @@ def test_a_list_in_another_encoding(hall: Hall) -> None:
         ("gateway --profile wet-floor-mains --zone a", "is the gateway's own id"),
         ("x y x --profile wet-floor-mains --zone a", "x: is named twice"),
         ("x --profile call-display-p10-64x16-pi --spare", "is a part of the gateway, no spare"),
-        (
-            "x --profile wet-floor-battery --zone a",
-            "wet-floor-battery speaks CoAP; add a [coap] table",
-        ),
     ],
 )
 def test_what_cannot_be(hall: Hall, arguments: str, why: str) -> None:
     assert why in hall.refused("enroll", *arguments.split())
+
+
+def test_a_battery_device_needs_a_gateway_that_speaks_coap(hall: Hall) -> None:
+    arguments = ("enroll", "x", "--profile", "wet-floor-battery", "--zone", "a")
+    hall.config.write_text(re.sub(r"(?ms)^\[coap\]$.*?(?=^\[)", "", hall.before), "utf-8")
+    assert "wet-floor-battery speaks CoAP; add a [coap] table" in hall.refused(*arguments)
+    hall.config.write_text(hall.before, "utf-8")
+    assert hall.told(*arguments)["devices"][0]["profile"] == "wet-floor-battery"
 
 
 @pytest.mark.parametrize(
