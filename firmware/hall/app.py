@@ -33,6 +33,7 @@ FAILURES_ALLOWED = 5
 
 HEALTHY_MS = 60_000
 HOUSEKEEPING_MS = 250
+HEAP_MS = 10_000
 REBOOT_MS = 1000
 KEPT = "/kept.json"
 
@@ -84,6 +85,7 @@ class Device:
             self._command,
             self.supervisor.stop,
         )
+        self._watch_heap = shown.watch_heap
         self._console = Console(
             self._terminal,
             shown,
@@ -125,12 +127,14 @@ class Device:
 
     def stand_by(self, why):
         """The device cannot work: it stays up, says why, and waits for a technician."""
+        self.report(why)
 
         async def wait():
             while True:
                 self.log("stopped: " + why)
                 for _ in range(10):
                     self.supervisor.check_in("stand_by")
+                    self._reboot_when_asked()
                     await asyncio.sleep_ms(1000)
 
         self.supervisor.add("stand_by", wait, ROLE_PATIENCE_MS, FAILURES_ALLOWED)
@@ -264,12 +268,19 @@ class Device:
                 due = now  # a step that came late is not made up for
             await asyncio.sleep_ms(time.ticks_diff(due, now))
 
+    def _reboot_when_asked(self):
+        if self._reboot_at is not None and hal.uptime_ms() >= self._reboot_at:
+            self._reset("command")
+
     async def _keep_house(self):
+        heap_at = 0
         while True:
             self.supervisor.check_in("house")
             now = hal.uptime_ms()
-            if self._reboot_at is not None and now >= self._reboot_at:
-                self._reset("command")
+            self._reboot_when_asked()
+            if now >= heap_at:
+                self._watch_heap()  # walks through all of it: not each time
+                heap_at = now + HEAP_MS
             if not self._confirmed and (now > HEALTHY_MS or self.link_down_ms() == 0):
                 self._confirmed = True
                 self._confirm()

@@ -12,6 +12,9 @@ import sys
 from binascii import crc32
 
 EVENTS = 8  # of the journal, in one answer
+# Of health, in the order in which they are told.
+PARTS = ("start", "heap", "wifi", "link", "journal", "files", "role", "last")
+JOURNAL = (("boot", "depth", "oldest", "next", "acked"), ("epoch", "dropped", "lost", "torn"))
 
 
 class Diagnosis:
@@ -32,6 +35,7 @@ class Diagnosis:
         self._clock = clock
         self._command = command
         self._leave = leave
+        self._least = gc.mem_free()
 
     def who(self, session):
         """`session`: what the console says of itself."""
@@ -42,30 +46,58 @@ class Diagnosis:
         yield session
 
     def health(self, console):
-        """Everything that anybody with a cable may see: no secret is in it."""
-        hal = self._hal
-        now = hal.uptime_ms()
+        """Everything that anybody with a cable may see: no secret is in it. A part that cannot be
+        told says why in "failed"; the others are told all the same."""
+        self.watch_heap()
+        yield {"console": console}
+        for name in PARTS:
+            try:
+                yield from getattr(self, "_" + name)(self._part(name))
+            except Exception as error:
+                yield {"failed": {name: "%s: %s" % (type(error).__name__, error)}}
+
+    def watch_heap(self):
+        """To be called now and then: the least free heap that it sees is told."""
+        self._least = min(self._least, gc.mem_free())
+
+    def _start(self, _):
+        now = self._hal.uptime_ms()
         yield {"up_s": now // 1000, "unix_ms": self._clock.unix_ms()}
         cause, note = self._cause
         yield {"start": {"cause": cause, "note": note, "attempts": _attempts()}}
-        yield {"heap": {"free": gc.mem_free(), "taken": gc.mem_alloc(), "system": hal.idf_heap()}}
-        wifi, link = self._part("wifi"), self._part("link")
+
+    def _heap(self, _):
+        heap = {"free": gc.mem_free(), "least": self._least, "taken": gc.mem_alloc()}
+        heap["system"] = self._hal.idf_heap()
+        yield {"heap": heap}
+
+    def _wifi(self, wifi):
         if wifi:
             yield {"wifi": wifi.state()}
+
+    def _link(self, link):
         if link:
-            yield {"link": {"down_ms": link.down_ms(now), "rev": link.rev}}
+            yield {"link": {"down_ms": link.down_ms(self._hal.uptime_ms()), "rev": link.rev}}
             for name, count in sorted(link.stats.items()):
                 if count:
                     yield {"link": {name: count}}
-        journal, role = self._part("journal"), self._part("role")
+
+    def _journal(self, journal):
         if journal:
-            yield from _of_journal(journal)
+            for names in JOURNAL:
+                yield {"journal": {name: getattr(journal, name) for name in names}}
+
+    def _files(self, _):
         files = os.statvfs("/")
         yield {"files": {"free": files[0] * files[3], "of": files[0] * files[2]}}
-        yield {"config_crc": _crc("/config.json")}
+        with open("/config.json", "rb") as file:
+            yield {"config_crc": "%08x" % crc32(file.read())}
+
+    def _role(self, role):
         if role:
             yield {"shows": role.state()}
-        yield {"console": console}
+
+    def _last(self, _):
         for at_s, times, text in self._errors.last:
             yield {"errors": [{"at_s": at_s, "times": times, "text": text}]}
 
@@ -78,13 +110,12 @@ class Diagnosis:
         if command == "repl":
             self._leave()
             return ()
-        if command in ("selftest", "reboot"):
-            if self._part("role") is None and command == "selftest":
-                raise ValueError("this device has stopped, see errors in health")
-            return (self._command(command, {}),)
-        if command == "display":
-            return (self._command("identify", {}),)
-        raise ValueError("unknown command")
+        do = {"selftest": "selftest", "reboot": "reboot", "display": "identify"}.get(command)
+        if not do:
+            raise ValueError("unknown command")
+        if do != "reboot" and not self._part("role"):
+            raise ValueError("this device has stopped, see errors in health")
+        return (self._command(do, {}),)
 
     def sample(self):
         """One reading of the sensor, raw and as the role takes it. ValueError: there is none."""
@@ -121,38 +152,10 @@ class Diagnosis:
                 yield {name: value}
 
 
-def _of_journal(journal):
-    yield {
-        "journal": {
-            "boot": journal.boot,
-            "depth": journal.depth,
-            "oldest": journal.oldest,
-            "next": journal.next,
-            "acked": journal.acked,
-        }
-    }
-    yield {
-        "journal": {
-            "epoch": journal.epoch,
-            "dropped": journal.dropped,
-            "lost": journal.lost,
-            "torn": journal.torn,
-        }
-    }
-
-
 def _attempts():
     """Starts since the last healthy one, as main.py counts them."""
     try:
         with open("/slot.json") as file:
             return json.load(file)["attempts"]
     except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _crc(name):
-    try:
-        with open(name, "rb") as file:
-            return "%08x" % crc32(file.read())
-    except OSError:
         return None
