@@ -1,10 +1,13 @@
 """`hall diag` without a device: what it takes from a line, shows on a page, and tells nobody."""
 
 import base64
+import io
 import json
 import os
 import re
+import time
 import zlib
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -242,54 +245,138 @@ def test_a_password_with_a_quote_is_found_however_it_is_written():
 
 # The page
 
-WHO = {"device": "floor-1", "profile": "wet-floor-mains", "fw": "0.1.0", "guarded": True}
-HEALTH = {
-    "up_s": 93784,
-    "start": {"cause": "watchdog", "note": "role: no progress in 5001 ms", "attempts": 0},
-    "journal": {"boot": 7, "depth": 12, "dropped": 3},
-    "link": {"down_ms": 61000, "connects": 2},
-    "wifi": {"joined": True, "ssid": "hall", "rssi": -71, "ip": "192.168.1.7"},
-    "heap": {"free": 41234},
-    "errors": [{"at_s": 4, "times": 2, "text": "TCP connection failed"}],
+WHO = {
+    "device": "floor-1",
+    "profile": "wet-floor-mains",
+    "fw": "0.1.0",
+    "core": "1.29.0",
+    "slot": "/a",
+    "chip": "esp32",
 }
+HEALTH: dict[str, Any] = {
+    "up_s": 93784,
+    "unix_ms": 1_800_000_000_000,
+    "start": {"cause": "watchdog", "note": "role: no progress in 5001 ms", "attempts": 2},
+    "journal": {"boot": 7, "depth": 12, "dropped": 3, "lost": 0, "torn": 1, "next": 40},
+    "link": {"down_ms": 61000, "connects": 2, "failures": 9},
+    "wifi": {"joined": True, "ssid": "hall", "rssi": -71, "channel": 6, "ip": "192.168.1.7"},
+    "heap": {"free": 41234, "least": 30123, "taken": 99000, "system": [90000, 45000, 39000]},
+    "files": {"free": 1527808},
+    "config_crc": "0a0b0c0d",
+    "errors": [{"at_s": 4, "times": 2, "text": "TCP connection failed: ECONNREFUSED"}] * 5,
+    "failed": {"role": "OSError: 5"},
+    "shows": {"ohms": 36862, "wet": True, "fault": None},
+    "console": {"noise": 12, "broken": 0},
+}
+SAMPLE = {"raw": {"forward_uv": 1, "backward_uv": 2, "ohms": 3}, "filtered": {"ohms": 4}}
+# What the page is for: each with its unit.
+SAID = (
+    *("floor-1", "answers", "watchdog", "no progress", "boot count 7", "1 d 2 h", "/a, on trial"),
+    *("attempt 2", "firmware 0.1.0", "MicroPython 1.29.0", "silent for 1 min 1 s", "hall"),
+    *("-71 dBm", "192.168.1.7", "failures 9", "heap free 41,234 B", "least 30,123 B", "45,000 B"),
+    *("flash free 1,527,808 B", "depth 12 events", "dropped 3", "torn 1", "1 d 2 h ago, 2 times"),
+    *(
+        "ECONNREFUSED",
+        "role OSError: 5",
+        "raw ohms",
+        "forward_uv",
+        "µV",
+        "Ω",
+        "wet yes",
+        "0a0b0c0d",
+    ),
+    *("2027-01-15 08:00:00 UTC, not set for 1 min 1 s", "noise 12", "the log's last line"),
+)
 
 
-def drawn(page: Page, width: int = 100) -> str:
-    terminal = Terminal(width=width, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
-    terminal.print(page.render())
+def drawn(page: Page, width: int = 100, height: int = 30) -> str:
+    terminal = Terminal(width=width, height=height, record=True, file=io.StringIO())
+    terminal.print(page)
     return terminal.export_text()
 
 
-def test_the_page_says_what_a_technician_looks_for():
+def page_of(health: dict[str, Any]) -> Page:
     page = Page("/dev/ttyUSB0")
-    assert "no answer yet" in drawn(page)
-    page.answered(WHO, HEALTH)
+    page.logs = [f"log {n}" for n in range(50)] + ["the log's last line"]
+    page.answered(WHO, health)
+    page.sampled(SAMPLE)
+    return page
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 28), (100, 30), (120, 40), (200, 60)])
+def test_the_page_says_what_a_technician_looks_for(width: int, height: int):
+    assert "no answer yet" in drawn(Page("/dev/ttyUSB0"))
+    page = page_of(HEALTH)
+    text = drawn(page, width, height)
+    for said in SAID:
+        assert said in text, said
+    assert "does not fit" not in text
+    assert len(text.splitlines()) <= height
+    assert text.count("log ") >= (0 if height < 40 else 5)
+
+
+def test_an_ordinary_page_fits_the_smallest_terminal():
+    quiet: dict[str, Any] = {**HEALTH, "errors": HEALTH["errors"][:2], "failed": {}, "console": {}}
+    text = drawn(page_of(quiet), 80, 24)
+    gone = {"role OSError: 5", "noise 12"}
+    assert [said for said in SAID if said not in text and said not in gone] == []
+    assert len(text.splitlines()) <= 24
+
+
+def test_what_does_not_fit_is_the_least_important_and_is_said():
+    page = page_of(HEALTH)
+    page.sampled({"raw": {f"zone {n}": n for n in range(30)}})
+    lines = drawn(page, 80, 24).splitlines()
+    assert len(lines) == 24
+    assert lines[-1].strip() == "more does not fit: a taller window shows it"
+    text = "\n".join(lines)
+    for said in ("watchdog", "ECONNREFUSED", "-71 dBm", "depth 12", "dropped 3"):
+        assert said in text, said
+
+
+def test_a_sensor_that_falls_silent_shows_no_number_of_before(monkeypatch: pytest.MonkeyPatch):
+    page = page_of(HEALTH)
     for value in (0, 10, 5):
-        page.sampled({"up_ms": 1, "raw": {"ohms": value, "fault": None}, "filtered": {"wet": True}})
-    for width in (80, 100, 200):
-        text = drawn(page, width)
-        for said in (
-            *("floor-1", "answers", "watchdog", "1 d 2 h", "hall", "-71 dBm", "41,234"),
-            *("silent for 1 min 1 s", "raw ohms", "▁█▄", "12", "TCP connection"),
-        ):
-            assert said in text, said
+        page.sampled({"raw": {"ohms": value, "fault": None}, "filtered": {"wet": False}})
+    text = drawn(page)
+    assert re.search("raw ohms +▃▁█▄ +5 Ω +0 to 10", text), text
+    page.sampled({"raw": {"ohms": None, "fault": "probe_open"}, "filtered": {"wet": None}})
+    text = drawn(page)
+    assert re.search("raw ohms +▃▁█▄ +-  0 to 10", text), text
+    assert re.search("raw fault +probe_open", text), text
+    later = time.monotonic() + 5
+    monkeypatch.setattr("hall_tools.diag.page.time.monotonic", lambda: later)
+    assert "no sample for 5 s: all of these are old" in drawn(page)
+
+
+def test_traces_are_not_another_devices():
+    page = page_of(HEALTH)
+    page.answered({**WHO, "device": "floor-2"}, HEALTH)
+    assert "raw ohms" not in drawn(page)
+
+
+def test_no_text_of_a_device_moves_the_cursor():
+    page = page_of({**HEALTH, "wifi": {"joined": True, "ssid": "a\x1b[2J\x9b1mb"}})
+    page.sampled({"raw": {"x\x1b[A": "\x07"}})
+    page.logs = [*(each.text for each in taken("[1] \x9b2J caf\u00e9\n".encode()))]
+    text = drawn(page, 80, 40)
+    assert "Wi-Fi a\ufffd[2J\ufffd1mb" in text
+    assert "[1] \ufffd2J café" in text
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f]", text)
 
 
 def test_what_is_old_is_called_old(monkeypatch: pytest.MonkeyPatch):
-    page = Page("/dev/ttyUSB0")
-    page.answered(WHO, HEALTH)
-    import time
-
-    now = time.monotonic()
-    monkeypatch.setattr("hall_tools.diag.page.time.monotonic", lambda: now + 5)
+    page = page_of(HEALTH)
+    later = time.monotonic() + 5
+    monkeypatch.setattr("hall_tools.diag.page.time.monotonic", lambda: later)
     text = drawn(page)
     assert "no answer for 5 s: all of this is old" in text
     assert "answers" not in text
 
 
 def test_sparklines_and_durations():
-    assert sparkline([1.0]) == "▁"
-    assert sparkline([0, 1, 2, 3, 4, 5, 6, 7]) == "▁▂▃▄▅▆▇█"
+    assert sparkline(deque([1.0])) == "▁"
+    assert sparkline(deque([0, 1, 2, 3, None, 5, 6, 7])) == "▁▂▃▄ ▆▇█"
     assert [duration(s) for s in (0, 59, 60, 3600, 90000)] == [
         "0 s",
         "59 s",

@@ -20,13 +20,14 @@ from hall_tools.commands.options import HALL_TOML
 from hall_tools.diag import report as reports
 from hall_tools.diag.claims import Keys
 from hall_tools.diag.console import Console, RefusedError, SilentError, merged
-from hall_tools.diag.page import LOGS, Page
+from hall_tools.diag.page import OLD_S, Page
 from hall_tools.diag.port import Port, find
 from hall_tools.errors import UserError
 
 _EVERY_S = 1.0
 _FRAME_S = 0.2
 _STREAM_S = 10.0
+_SAMPLE_MS = 100
 _PROMPT_S = 5.0
 
 
@@ -89,30 +90,33 @@ def live(
 
 def _show(console: Console, page: Page, keys: Keys) -> None:
     asked = streamed = 0.0
-    with Live(page.render(), auto_refresh=False, screen=True) as screen:
+    wanted = True  # samples; not any more once they were refused: a wrong claim locks the console
+    with Live(page, auto_refresh=False, screen=True) as screen:
         while True:
-            if time.monotonic() - asked > _EVERY_S:
-                asked = time.monotonic()
+            now = time.monotonic()
+            if now - asked > _EVERY_S:
+                asked = now
                 try:
-                    who = console.who or console.identify(_EVERY_S)
+                    # Each time: within a second another device may be there, or other firmware.
+                    who = console.identify(_EVERY_S)
                     page.answered(who, merged(console.ask("health", patience_s=_EVERY_S)))
-                    if asked - streamed > _STREAM_S:
-                        streamed = asked
+                    if wanted and (now - streamed > _STREAM_S or page.sample_age > OLD_S):
+                        streamed = now
                         page.note = _stream(console, page, keys)
+                        wanted = not page.note
                 except SilentError:
-                    console.who = {}  # whoever answers next may be another
-                    streamed = 0.0
+                    wanted = True
                 except RefusedError as refusal:
                     page.note = str(refusal)
             console.pump(_FRAME_S)
-            page.logs = list(console.logs)[-LOGS:]
-            screen.update(page.render(), refresh=True)
+            page.logs = list(console.logs)
+            screen.refresh()
 
 
 def _stream(console: Console, page: Page, keys: Keys) -> str:
-    """Begins the sensor's samples, or says why there are none."""
+    """Begins the sensor's samples, or lets them go on; or says why there are none."""
     try:
-        console.watch(100, page.sampled)
+        console.watch(_SAMPLE_MS, page.sampled, _EVERY_S)
     except RefusedError as refusal:
         return f"{refusal} {keys.why}".strip()
     return ""
@@ -188,7 +192,7 @@ def sensor(
         end = time.monotonic() + (seconds or float("inf"))
         try:
             while time.monotonic() < end:
-                console.watch(100, told)
+                console.watch(_SAMPLE_MS, told)
                 again = min(end, time.monotonic() + _STREAM_S)
                 while time.monotonic() < again:
                     console.pump(min(_FRAME_S, max(0.0, again - time.monotonic())))

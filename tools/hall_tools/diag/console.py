@@ -92,13 +92,15 @@ class Console:
                 )
         raise RefusedError(f"{self.port.name}: {command}: the device starts again and again")
 
-    def watch(self, ms: int, on_sample: Callable[[Any], None]) -> None:
+    def watch(
+        self, ms: int, on_sample: Callable[[Any], None], patience_s: float = PATIENCE_S
+    ) -> None:
         """Begin a stream of sensor samples, or let it go on; they come while pump() is called.
 
         A device ends it by itself 30 s after it was last asked for.
         """
         self._on_sample = on_sample
-        self.ask("sensor", {"ms": ms})
+        self.ask("sensor", {"ms": ms}, patience_s)
 
     def unwatch(self) -> None:
         """End the stream."""

@@ -48,6 +48,11 @@ class Log(NamedTuple):
     text: str
 
 
+def printable(text: str) -> str:
+    """A device's text with nothing in it that a terminal would obey."""
+    return "".join(char if char.isprintable() else "\ufffd" for char in text)
+
+
 def new_id() -> str:
     """An id that no reply to an earlier request has, of this program or of another."""
     return secrets.token_hex(4)
@@ -117,7 +122,7 @@ class Lines:
         elif frame is None:
             before = line
         if before.strip():
-            yield Log(before.decode("utf-8", "replace"))
+            yield Log(printable(before.replace(b"\t", b" ").decode("utf-8", "replace")))
         if frame is not None:
             yield frame
 
@@ -141,7 +146,7 @@ def _frame(line: bytes) -> Piece | End | None:
         case [int(number), piece]:
             return Piece(ident, found[2].decode(), number, piece)
         case {"error": str(error)}:
-            return End(ident, 0, error)
+            return End(ident, 0, printable(error))
         case {"ok": int(pieces)}:
             return End(ident, pieces, None)
         case _:

@@ -1,123 +1,132 @@
 """A device on a terminal, live.
 
-Here: which field stands where, and what is old. Not here: getting it (console.py).
+Here: which field stands where, what is old, and what gives way on a small terminal. Not here:
+getting it (console.py).
 """
 
 import time
 from collections import deque
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any, cast
 
-from rich.console import Group, RenderableType
-from rich.panel import Panel
-from rich.table import Table
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
+from hall_tools.diag.frames import printable
+
 SAMPLES = 60
-LOGS = 6
+LOGS = 2
+"""Lines of the log that keep their place; more stand where room is left."""
 OLD_S = 1.5
 """An answer that is older is shown as that: a second between two, and half a second for one."""
 
 _BARS = "▁▂▃▄▅▆▇█"
+_MARGIN = 9
+_GAP = "   "
+_ONE_A_LINE = ("errors", "sensor")
+_JOURNAL = ("dropped", "lost", "torn", "oldest", "next", "acked")
 _NEVER_MS = 0x3FFFFFFF
-_JOURNAL = ("depth", "dropped", "lost", "torn", "oldest", "next", "acked")
+_COUNTS = ("connects", "failures", "resends", "malformed", "stale", "desired_refused")
+_UNITS = {"ohms": "Ω", "uv": "µV", "mv": "mV", "mm": "mm", "cm_s": "cm/s", "ms": "ms", "us": "µs"}
+
+Rows = dict[str, Any]
+"""Names and values; a value None is not shown."""
 
 
 class Page:
-    """What is known of the device at `port`; `note` says what is not shown, and why."""
+    """What is known of the device at `port`; `note` says what is not shown, and why.
+
+    A renderable: the most important first, cut to the terminal's height, and a cut is said.
+    """
 
     def __init__(self, port: str) -> None:
         self.port = port
         self.note = ""
-        self.who: dict[str, Any] = {}
-        self.health: dict[str, Any] = {}
+        self.who: Rows = {}
+        self.health: Rows = {}
         self.logs: list[str] = []
-        self.traces: dict[str, deque[float]] = {}
+        self.traces: dict[str, deque[Any]] = {}
         self._answered: float | None = None
+        self._sampled: float | None = None
 
-    def answered(self, who: dict[str, Any], health: dict[str, Any]) -> None:
+    def answered(self, who: Rows, health: Rows) -> None:
         """The device has just said that."""
+        if who.get("device") != self.who.get("device"):
+            self.traces.clear()
         self.who, self.health = who, health
         self._answered = time.monotonic()
 
-    def sampled(self, sample: dict[str, Any]) -> None:
+    def sampled(self, sample: Rows) -> None:
         """The sensor reads that."""
-        for name, value in _numbers("", sample):
-            if name != "up_ms":
-                self.traces.setdefault(name, deque(maxlen=SAMPLES)).append(value)
+        self._sampled = time.monotonic()
+        values = {name: value for name, value in _leaves("", sample) if name != "up_ms"}
+        # One that is not told any more must not stand there with its last value.
+        for name in [*self.traces, *(name for name in values if name not in self.traces)]:
+            self.traces.setdefault(name, deque(maxlen=SAMPLES)).append(values.get(name))
 
-    def render(self) -> RenderableType:
-        parts: list[RenderableType] = [self._head()]
-        if self.note:
-            parts.append(Text(self.note, style="yellow"))
+    @property
+    def sample_age(self) -> float:
+        """Seconds since the last sample."""
+        return float("inf") if self._sampled is None else time.monotonic() - self._sampled
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        width, height = options.size
+        lines = list(self._head().wrap(console, width))
+        lines += Text(printable(self.note), "yellow").wrap(console, width) if self.note else []
         if self.health:
-            left, right = self._stacks()
-            stacks = Table.grid(expand=True)
-            stacks.add_column(ratio=1)
-            stacks.add_column(ratio=1)
-            stacks.add_row(Group(*left), Group(*right))
-            parts.append(stacks)
-        if self.traces:
-            parts.append(Panel(self._traces(), title="sensor", title_align="left"))
-        if self.logs:
-            log = Text("\n".join(self.logs), style="dim", no_wrap=True, overflow="ellipsis")
-            parts.append(Panel(log, title="log", title_align="left"))
-        return Group(*parts)
+            for title, items in self._parts(width - _MARGIN):
+                lines += _flow(console, width, title, items)
+        room = max(LOGS, height - len(lines))
+        lines += _titled("log", [Text(printable(text), "dim") for text in self.logs[-room:]])
+        if len(lines) > height:
+            lines[height - 1 :] = [Text("more does not fit: a taller window shows it", "yellow")]
+        for line in lines:
+            line.truncate(width, overflow="ellipsis")
+        yield Text("\n").join(lines)
 
     def _head(self) -> Text:
-        who = self.who
         if self._answered is None:
-            return Text(f"{self.port}: no answer yet", style="bold yellow")
+            return Text(f"{self.port}: no answer yet", "bold yellow")
+        names = (_said(self.who.get(name)) for name in ("device", "profile"))
+        head = Text("  ".join([*names, self.port, ""]), "bold")
         age = time.monotonic() - self._answered
-        head = Text(f"{who.get('device')}  {who.get('profile')}  {self.port}  ", style="bold")
         if age > OLD_S:
             return head.append(f"no answer for {age:.0f} s: all of this is old", "bold red")
         return head.append("answers", "green")
 
-    def _stacks(self) -> tuple[list[Panel], list[Panel]]:
-        """What stands on the left and on the right."""
+    def _parts(self, width: int) -> Iterator[tuple[str, list[Text]]]:
+        """What stands under the head, the most important first."""
         who, health = self.who, self.health
         start, journal = _part(health, "start"), _part(health, "journal")
-        heap, files = _part(health, "heap"), _part(health, "files")
-        errors = cast("list[dict[str, Any]]", health.get("errors", []))
-        left = {
-            "start": {
-                "reset cause": start.get("cause"),
-                "note": start.get("note"),
-                "boot count": journal.get("boot"),
-                "up": duration(health.get("up_s", 0)),
-                "attempts": start.get("attempts"),
-                "clock": "not set" if health.get("unix_ms") is None else "set",
-            },
-            "link": self._link(),
-            "last errors": {f"{each['at_s']} s, x{each['times']}": each["text"] for each in errors},
+        up_s = health.get("up_s", 0)
+        about = {
+            "reset cause": start.get("cause"),
+            "note": start.get("note"),
+            "boot count": journal.get("boot"),
+            "up": duration(up_s),
+            "slot": _slot(who.get("slot"), start.get("attempts")),
         }
-        right = {
-            "versions": {
-                "firmware": who.get("fw"),
-                "MicroPython": who.get("core"),
-                "slot": who.get("slot"),
-                "chip": who.get("chip"),
-                "config": health.get("config_crc"),
-            },
-            "memory": {
-                "heap free": heap.get("free"),
-                "heap taken": heap.get("taken"),
-                "system heap": heap.get("system"),
-                "flash free": files.get("free"),
-            },
-            "journal": {name: journal.get(name) for name in _JOURNAL},
-            "shows": {
-                name: "-" if value is None else value
-                for name, value in sorted(_part(health, "shows").items())
-            },
-            "refused on this line": {
-                name: value for name, value in sorted(_part(health, "console").items()) if value
-            },
-        }
-        return _boxes(left), _boxes(right)
+        yield "start", _items(about)
+        errors = cast("list[Rows]", health.get("errors", []))
+        told = [_error(each, up_s) for each in reversed(errors)]
+        yield "errors", told or [Text("none since the start")]
+        yield "not told", _items(_part(health, "failed"))
+        yield "link", _items(self._link())
+        # `dropped`, `lost` and `torn` count events too; the rest are numbers of events.
+        depth = _unit(journal.get("depth"), "events wait")
+        yield "journal", _items({"depth": depth, **{name: journal.get(name) for name in _JOURNAL}})
+        yield "sensor", self._traces(width)
+        shows = _part(health, "shows")
+        yield "shows", _items({name: _said(value) for name, value in shows.items()})
+        yield "memory", _items(_memory(health))
+        versions = {"firmware": who.get("fw"), "MicroPython": who.get("core")}
+        more = {"chip": who.get("chip"), "config": health.get("config_crc"), "clock": self._clock()}
+        yield "versions", _items({**versions, **more})
+        refused = _part(health, "console")
+        yield "refused", _items({name: value for name, value in refused.items() if value})
 
-    def _link(self) -> dict[str, Any]:
+    def _link(self) -> Rows:
         link, wifi = _part(self.health, "link"), _part(self.health, "wifi")
         down = link.get("down_ms")
         if down == 0:
@@ -126,28 +135,43 @@ class Page:
             gateway = "has not answered since the start"
         else:
             gateway = f"silent for {duration(down // 1000)}"
-        counts = ("connects", "failures", "resends", "malformed", "stale", "desired_refused")
         return {
             "gateway": gateway,
             "Wi-Fi": wifi.get("ssid") if wifi.get("joined") else f"status {wifi.get('status')}",
-            "RSSI": f"{wifi['rssi']} dBm" if "rssi" in wifi else None,
+            "RSSI": _unit(wifi.get("rssi"), "dBm"),
             "channel": wifi.get("channel"),
             "IP": wifi.get("ip"),
-            **{name: link[name] for name in counts if name in link},
+            **{name: link.get(name) for name in _COUNTS},
         }
 
-    def _traces(self) -> Table:
-        table = Table.grid(padding=(0, 2))
-        for name, values in self.traces.items():
-            table.add_row(name, sparkline(values), f"{values[-1]:,.0f}")
-        return table
+    def _clock(self) -> str:
+        """The gateway sets it with each answer: without one it drifts."""
+        unix_ms = self.health.get("unix_ms")
+        if unix_ms is None:
+            return "not set"
+        told = datetime.fromtimestamp(unix_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        down_s = _part(self.health, "link").get("down_ms", 0) // 1000
+        return f"{told}, not set for {duration(down_s)}" if down_s else f"{told}, set"
+
+    def _traces(self, width: int) -> list[Text]:
+        lines = [_trace(name, values, width) for name, values in self.traces.items()]
+        if lines and self.sample_age > OLD_S:
+            old = Text(f"no sample for {self.sample_age:.0f} s: all of these are old", "bold red")
+            lines.insert(0, old)
+        return lines
 
 
-def sparkline(values: "deque[float]") -> str:
-    """One bar a value, from the lowest of them to the highest."""
-    low, high = min(values), max(values)
-    span = (high - low) or 1
-    return "".join(_BARS[int((value - low) / span * (len(_BARS) - 1))] for value in values)
+def sparkline(values: "deque[Any]") -> str:
+    """One bar a value, from the lowest of them to the highest; what is no number is a gap."""
+    numbers = [value for value in values if isinstance(value, int | float)]
+    low = min(numbers, default=0)
+    span = (max(numbers, default=0) - low) or 1
+    return "".join(
+        _BARS[int((value - low) / span * (len(_BARS) - 1))]
+        if isinstance(value, int | float)
+        else " "
+        for value in values
+    )
 
 
 def duration(seconds: int) -> str:
@@ -162,32 +186,95 @@ def duration(seconds: int) -> str:
     return f"{minutes} min {left} s" if minutes else f"{left} s"
 
 
-def _boxes(groups: dict[str, dict[str, Any]]) -> list[Panel]:
-    return [_box(title, rows) for title, rows in groups.items() if rows]
+def _memory(health: Rows) -> Rows:
+    heap, files = _part(health, "heap"), _part(health, "files")
+    system: list[int] = heap.get("system") or []
+    names = ("system heap free", "its largest piece", "its least")
+    return {
+        "heap free": _unit(heap.get("free"), "B"),
+        "least": _unit(heap.get("least"), "B"),
+        "taken": _unit(heap.get("taken"), "B"),
+        **{name: _unit(value, "B") for name, value in zip(names, system, strict=False)},
+        "flash free": _unit(files.get("free"), "B"),
+    }
 
 
-def _box(title: str, rows: dict[str, Any]) -> Panel:
-    table = Table.grid(padding=(0, 1))
-    for name, value in rows.items():
-        if value is not None:
-            table.add_row(Text(str(name), style="dim"), Text(_said(value)))
-    return Panel(table, title=title, title_align="left")
+def _slot(name: str | None, attempts: int | None) -> str | None:
+    if not name or attempts is None:
+        return name
+    return f"{name}, on trial, attempt {attempts}" if attempts else f"{name}, confirmed"
+
+
+def _error(error: Rows, up_s: int) -> Text:
+    times = f", {error['times']} times" if error["times"] > 1 else ""
+    ago = f"{duration(max(0, up_s - error['at_s']))} ago{times}: "
+    return Text.assemble((ago, "dim"), (printable(error["text"]), "red"))
+
+
+def _trace(name: str, values: "deque[Any]", width: int) -> Text:
+    unit = next((_UNITS[end] for end in _UNITS if name.endswith((f"_{end}", f" {end}"))), "")
+    numbers = [value for value in values if isinstance(value, int | float)]
+    last = f"{_said(values[-1])} {unit if values[-1] is not None else ''}".strip()
+    between = f"  {min(numbers):,} to {max(numbers):,}" if len(set(numbers)) > 1 else ""
+    room = max(10, width - 45)
+    bars = sparkline(deque(values, room))
+    return Text.assemble(
+        (f"{printable(name):<18} ", "dim"), f"{bars:<{min(room, SAMPLES)}} {last}", between
+    )
+
+
+def _items(rows: Rows) -> list[Text]:
+    return [
+        Text.assemble((f"{printable(name)} ", "dim"), _said(value))
+        for name, value in rows.items()
+        if value is not None
+    ]
+
+
+def _flow(console: Console, width: int, title: str, items: list[Text]) -> list[Text]:
+    """The items beside their title, as many to a line as it takes."""
+    lines: list[Text] = []
+    for item in items:
+        packed = title not in _ONE_A_LINE
+        if packed and lines and lines[-1].cell_len + len(_GAP) + item.cell_len <= width - _MARGIN:
+            lines[-1].append(_GAP).append_text(item)
+        else:
+            lines += item.wrap(console, width - _MARGIN)
+    return _titled(title, lines)
+
+
+def _titled(title: str, lines: list[Text]) -> list[Text]:
+    titles = [title, *[""] * len(lines)]
+    return [
+        Text.assemble((f"{name:<{_MARGIN}}", "bold"), line)
+        for name, line in zip(titles, lines, strict=False)
+    ]
+
+
+def _unit(value: Any, unit: str) -> str | None:
+    return None if value is None else f"{_said(value)} {unit}".strip()
 
 
 def _said(value: Any) -> str:
+    if value is None:
+        return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return f"{value:,}" if isinstance(value, int | float) else printable(str(value))
 
 
-def _part(health: dict[str, Any], name: str) -> dict[str, Any]:
+def _part(health: Rows, name: str) -> Rows:
     value: Any = health.get(name)
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+    return cast("Rows", value) if isinstance(value, dict) else {}
 
 
-def _numbers(path: str, sample: dict[str, Any]) -> Iterator[tuple[str, float]]:
-    for name, value in sorted(sample.items()):
-        if isinstance(value, dict):
-            yield from _numbers(f"{path}{name} ", cast("dict[str, Any]", value))
-        elif isinstance(value, int | float):
-            yield f"{path}{name}", value
+def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Each value in a sample, under the names that lead to it."""
+    if isinstance(value, dict):
+        for name, part in sorted(cast("Rows", value).items()):
+            yield from _leaves(f"{path} {name}".strip(), part)
+    elif isinstance(value, list):
+        for index, part in enumerate(cast("list[Any]", value), 1):
+            yield from _leaves(f"{path} {index}", part)
+    else:
+        yield path, value
