@@ -157,7 +157,8 @@ async def test_a_tick_alone_changes_no_figure(tmp_path: Path) -> None:
     async with running(settings(tmp_path)) as gateway:
         await gateway.core.event("c-1", EVENT)
         await until(lambda: gateway.health()["outbox"] == {"hall": 0})
-        await gateway.core.tick()  # the first one counts what it forgot
+        await gateway.core.tick()  # the first one counts what it forgot, and tells the occupancy
+        await until(lambda: gateway.health()["outbox"] == {"hall": 0})
         before = gateway.health()
         committed = gateway.core.health()["last_commit"]
         await until(lambda: gateway.core.health()["last_commit"] != committed)
