@@ -32,6 +32,7 @@ NAMES = [
     "keypad-3",
     "keypad-5",
     "people-counter-beams",
+    "people-counter-ld2450",
     "people-counter-vl53l1x",
     "wet-floor-battery",
     "wet-floor-mains",

@@ -194,7 +194,7 @@ def test_what_is_not_in_this_firmware_is_refused():
         broker_port=1883,
     )
     for change, words in (
-        ({}, "ValueError: driver vl53l1x is not in this firmware"),
+        ({"driver": {"name": "camera"}}, "ValueError: driver camera is not in this firmware"),
         ({"role": "coffee"}, "ValueError: role coffee is not in this firmware"),
         ({"role": "call_display"}, "ValueError: driver vl53l1x is not in this firmware"),
     ):

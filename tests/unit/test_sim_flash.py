@@ -1,6 +1,7 @@
 """The simulated flash chip is a file with the rules of NOR flash and the layout of DESIGN."""
 
 import hashlib
+import os
 import struct
 from pathlib import Path
 from typing import Any
@@ -152,17 +153,20 @@ def test_a_deployment_that_was_interrupted_is_done_again(tmp_path: Path):
     assert flash.read_bytes() == whole
 
 
-@pytest.mark.parametrize(
-    ("profile", "message"),
-    [
-        ("people-counter-vl53l1x", "driver vl53l1x is not in this firmware"),
-        ("wet-floor-battery", "this firmware does not speak coap, only mqtt"),
-    ],
-)
-def test_what_this_firmware_cannot_do_is_refused(tmp_path: Path, profile: str, message: str):
-    with pytest.raises(UserError, match=f"^{profile}: {message}$"):
-        deploy.deploy(tmp_path / "flash.bin", config(profile), IDENT)
+def test_what_cannot_be_simulated_leaves_no_file(tmp_path: Path):
+    with pytest.raises(UserError, match="the gateway drives this display itself"):
+        deploy.deploy(tmp_path / "flash.bin", config("call-display-p10-64x16-pi"), IDENT)
     assert not (tmp_path / "flash.bin").exists()
+
+
+def test_a_flash_is_its_owners_alone_from_the_start(tmp_path: Path):
+    """It has the device's keys on it."""
+    before = os.umask(0)
+    try:
+        deploy.deploy(tmp_path / "flash.bin", config(), IDENT)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "flash.bin").stat().st_mode & 0o777 == 0o600
 
 
 def test_an_identity_that_does_not_fit_is_refused():
@@ -175,6 +179,21 @@ def test_a_module_that_does_not_compile_is_named(tmp_path: Path):
     source.write_text("def f(:\n")
     with pytest.raises(UserError, match=r"broken\.py: does not compile: .*line 1"):
         mpy.compile_module(source, "broken.py")
+
+
+def test_a_module_that_was_damaged_in_the_cache_is_compiled_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    source = tmp_path / "good.py"
+    source.write_text("x = 1\n")
+    code = mpy.compile_module(source, "good.py")
+    (cached,) = (tmp_path / "hallkit" / "mpy").iterdir()
+    kept = cached.read_bytes()
+    for damaged in (b"", kept[:-1], kept[:-1] + b"?"):
+        cached.write_bytes(damaged)
+        assert mpy.compile_module(source, "good.py") == code
+        assert cached.read_bytes() == kept
 
 
 def test_a_chip_that_was_flashed_elsewhere_tells_its_config(tmp_path: Path):
