@@ -17,11 +17,7 @@ from littlefs import LittleFS
 from support.micropython_base import base
 
 IDENT = {"device": "dev-1", "psk": "5e" * 32, "wifi": [["hall", "correct-horse"]], "claim": "c1"}
-FLASHED = [
-    name
-    for name in builtin_names()
-    if load(name).transport == "mqtt" and load(name).driver.name != "vl53l1x"
-]
+FLASHED = [name for name in builtin_names() if load(name).transport == "mqtt"]
 SECTOR = 4096
 
 
@@ -227,7 +223,6 @@ def test_a_base_of_another_chip_is_refused(profile: str, chip: str):
 @pytest.mark.parametrize(
     ("profile", "message"),
     [
-        ("people-counter-vl53l1x", "driver vl53l1x is not in this firmware"),
         ("wet-floor-battery", "this firmware does not speak coap, only mqtt"),
         ("call-display-p10-64x16-pi", "the gateway drives this display itself"),
     ],
@@ -236,6 +231,14 @@ def test_what_this_firmware_cannot_do_is_refused(profile: str, message: str):
     of_chip = Base.parse(base("esp32c3"), "base.bin")
     with pytest.raises(UserError, match=message):
         build(of_chip, config(profile), IDENT)
+
+
+def test_a_driver_that_this_firmware_does_not_have_is_refused():
+    newer = config("people-counter-vl53l1x")
+    newer["driver"]["name"] = "camera"
+    of_chip = Base.parse(base("esp32c3"), "base.bin")
+    with pytest.raises(UserError, match="driver camera is not in this firmware"):
+        build(of_chip, newer, IDENT)
 
 
 def test_a_driver_that_is_not_in_this_firmware_is_named(monkeypatch: pytest.MonkeyPatch):
