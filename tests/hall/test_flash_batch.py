@@ -1,6 +1,8 @@
 """`hall flash` as it is typed: a hall's folder, mock boards, and one command."""
 
 import functools
+import itertools
+import json
 import os
 import random
 import signal
@@ -46,9 +48,12 @@ def device_on(mock: MockBoard) -> str | None:
 
 def test_one_command_from_an_empty_board(tmp_path: Path, boards: Bench) -> None:
     hall, mock = HallFolder(tmp_path, {"kp-1": "keypad-5"}), boards.plug()
-    done = hall.flash_json("kp-1", "--port", mock.port)
+    run = hall.flash("kp-1", "--port", mock.port, "--json")
+    done = json.loads(run.stdout)
     assert mock.content == image_of(hall, "kp-1").bytes
     assert (done["device"], done["mac"], done["flashed"]["journal"]) == ("kp-1", mock.mac, "new")
+    stages = ("comparing", "writing", "verifying")
+    assert run.stderr.splitlines() == [f"kp-1 on {mock.port}: {stage}" for stage in stages]
     assert hall.boards.stat().st_mode & 0o777 == 0o600
     again = hall.flash("kp-1", "--port", mock.port)
     assert "nothing differed, verified, journal kept" in again.stdout
@@ -147,7 +152,7 @@ def test_a_board_becomes_what_fits_it(tmp_path: Path, boards: Bench) -> None:
     done = hall.flash("--batch", *ports, code=os.EX_DATAERR)
     assert device_on(large) == "disp-1"
     assert device_on(small) == "kp-1"
-    assert "no device left for this board with an esp32c2 and 4 MB flash" in done.stdout
+    assert "wrong chip: this board has an esp32c2; right: esp32, esp32s3, esp32c3" in done.stdout
     assert "no device left for this board with an esp32 and 2 MB flash" in done.stdout
     assert other.programmed == tiny.programmed == 0
 
@@ -195,11 +200,12 @@ def test_what_is_not_enrolled_or_was_revoked(tmp_path: Path) -> None:
 
 
 def interrupted(hall: HallFolder, mock: MockBoard, *arguments: str, times: int) -> tuple[int, str]:
-    """Ctrl-C, `times` times, while the board is written. Exit code and stdout."""
+    """Ctrl-C, `times` times, while the board is written. Exit code and what it says."""
     command = hall.command(*arguments, "--port", mock.port)
     with subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
         # Ctrl-C ends it also where the tests run in the background, which ignores it.
         preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
@@ -209,7 +215,7 @@ def interrupted(hall: HallFolder, mock: MockBoard, *arguments: str, times: int) 
         process.send_signal(signal.SIGINT)
         told = ""
         if times > 1:
-            told = process.stdout.readline()
+            told = "".join(itertools.takewhile(lambda line: "no more" not in line, process.stdout))
             process.send_signal(signal.SIGINT)
         told += process.stdout.read()
         return process.wait(60), told
@@ -224,8 +230,9 @@ def until(true: Callable[[], bool], within_s: float = 30) -> None:
 
 def test_ctrl_c_is_completed_by_the_next_run(tmp_path: Path, boards: Bench) -> None:
     hall, mock = HallFolder(tmp_path, {"kp-1": "keypad-5"}), boards.plug(slow_s=0.1)
-    code, _ = interrupted(hall, mock, "kp-1", times=1)
+    code, told = interrupted(hall, mock, "kp-1", times=1)
     assert code == 130
+    assert told.endswith(f"hall: {mock.port}: stopped half way; the same command completes it\n")
     assert device_on(mock) is None
     mock.stop()
     hall.flash("kp-1", "--port", (back := boards.plug()).port)

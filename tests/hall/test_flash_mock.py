@@ -138,6 +138,12 @@ def test_wrong_chip(plug: Plug) -> None:
     assert mock.programmed == 0
 
 
+def test_a_chip_that_is_none_of_ours(plug: Plug) -> None:
+    mock = plug(chip="esp8266")
+    with pytest.raises(BoardError, match=r"has an esp8266; right: esp32, esp32s3, esp32c3$"):
+        put(mock, image())
+
+
 def test_a_chip_that_is_too_old(plug: Plug) -> None:
     mock = plug(chip="esp32c3")
     with pytest.raises(BoardError, match=r"has an esp32c3 v0\.0, and this MicroPython needs v0\.3"):
@@ -209,7 +215,7 @@ def test_flash_that_does_not_hold_is_told(plug: Plug) -> None:
 
 def test_a_board_that_stops_answering(plug: Plug) -> None:
     mock = plug(mute_after=100_000)
-    with pytest.raises(BoardError, match=r"writing failed: .*; try another cable"):
+    with pytest.raises(BoardError, match=r"writing failed: No more data [^.]*; try another cable"):
         put(mock, image())
 
 

@@ -35,9 +35,18 @@ def test_no_permission(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert told.value.exit_code == os.EX_NOPERM
 
 
-@pytest.mark.parametrize("name", ["nothing://x", "socket://127.0.0.1:1", "/dev/null"])
-def test_what_is_no_port(name: str) -> None:
-    with pytest.raises(advice.BoardError, match=f"{name}: "):
+@pytest.mark.parametrize(
+    ("name", "meaning"),
+    [
+        ("nothing://x", "no port: invalid URL"),
+        ("socket://127.0.0.1:1", "cannot be opened: "),
+        ("/dev/null", "this is no serial port; right: one as /dev/ttyUSB0"),
+        ("/etc/passwd", "this is no serial port"),
+        ("/tmp", "this is no serial port"),
+    ],
+)
+def test_what_is_no_port(name: str, meaning: str) -> None:
+    with pytest.raises(advice.BoardError, match=f"^{name}: {meaning}"):
         Board(Port(name))
 
 

@@ -157,6 +157,7 @@ def test_what_moves_and_what_has_no_glyph_is_told():
     ("options", "words", "exit_code"),
     [
         ((), "--profile is missing; right: one of call-display-", os.EX_USAGE),
+        ((), "call-display-hub75-64x32-pi, ", os.EX_USAGE),
         (("--profile", "call-display-f375"), "call-display-f375-64x32", os.EX_DATAERR),
         (("--profile", "keypad-5", *CALL), "keypad-5 is no call display; ", os.EX_DATAERR),
         (("--profile", F375), "nothing to show; right: --ticket and --window, ", os.EX_USAGE),

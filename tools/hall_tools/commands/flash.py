@@ -14,7 +14,7 @@ from hall_tools.commands.options import HALL_TOML, BaseOption, InputsOption, Jso
 from hall_tools.errors import UserError
 from hall_tools.flash import ports
 from hall_tools.flash.assignment import Assignment
-from hall_tools.flash.batch import Batch
+from hall_tools.flash.batch import STOPPED, Batch
 from hall_tools.flash.board import Board
 from hall_tools.flash.bring import Plan, Result, bring
 from hall_tools.flash.image_file import read_image
@@ -22,6 +22,9 @@ from hall_tools.flash.ledger import Ledger
 from hall_tools.flash.plans import Plans
 from hall_tools.flash.ports import Port
 from hall_tools.flash.show import Terminal
+
+_CTRL_C = 130
+"""128 + SIGINT, as of a program that the signal ends."""
 
 
 def flash(
@@ -59,7 +62,7 @@ def flash(
     fits its chip, and a board that is one of them stays it; without ids all
     enrolled devices have their turn, in the order of hall.toml, spares last.
     Each line says which label goes on which board. A board that fails is told, and its
-    id goes to the next one. It ends when all devices have a board, or with
+    id goes to the next one. It ends when every device was flashed, or with
     Ctrl-C.
     """
     named, at = devices or [], [Port(name) for name in port or []]
@@ -89,8 +92,11 @@ def _one(plan: Plan, ledger: Ledger | None, at: list[Port]) -> Result:
     port = at[0] if at else ports.only_board()
     with Terminal() as terminal, terminal.line(port) as line:
         line.name(plan.image.device)
-        with Board(port) as board:
-            return bring(board, plan, ledger, line.told)
+        try:
+            with Board(port) as board:
+                return bring(board, plan, ledger, line.told)
+        except KeyboardInterrupt:
+            raise UserError(f"{port.name}: {STOPPED}", _CTRL_C) from None
 
 
 def _batch(plans: Plans, named: list[str], at: list[Port], as_json: bool) -> None:

@@ -16,7 +16,14 @@ import typer
 from hall_panel.digits_png import Digits
 from hall_panel.picture import Picture
 from hall_panel.preview import Preview, as_png, preview
-from hall_profiles import PayloadError, Profile, ProfileError, load, validate_desired
+from hall_profiles import (
+    PayloadError,
+    Profile,
+    ProfileError,
+    builtin_names,
+    load,
+    validate_desired,
+)
 from hall_profiles.model import View as FieldsOfView
 from rich.console import Console
 from rich.text import Text
@@ -98,7 +105,8 @@ def show(
 
 
 def _display(name: str | None) -> Profile:
-    names = ", ".join(profile.name for profile in gallery.displays())
+    known = [each for each in builtin_names() if load(each).role == "call_display"]
+    names = ", ".join(known)
     if name is None:
         raise UserError(f"--profile is missing; right: one of {names}", os.EX_USAGE)
     try:

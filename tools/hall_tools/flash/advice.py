@@ -51,6 +51,9 @@ def not_opened(port: str, error: OSError) -> BoardError:
             f"ModemManager); close it: `fuser -v {port}` names it"
         )
         return BoardError(f"{port}: {text}", os.EX_TEMPFAIL)
+    if number in (errno.ENOTTY, errno.EISDIR) or "Could not configure" in str(error):
+        text = "this is no serial port; right: one as /dev/ttyUSB0; without --port it is found"
+        return BoardError(f"{port}: {text}", os.EX_USAGE)
     reason = os.strerror(number) if number else str(error)
     return BoardError(f"{port}: cannot be opened: {reason}; unplug the board and plug it in again")
 
@@ -97,4 +100,6 @@ def _permission(port: str) -> str:
 
 
 def _first_line(reason: str) -> str:
-    return (reason.strip().splitlines() or ["no reason given"])[0].rstrip(".")
+    """Without what esptool adds for those who call it: where its documentation is."""
+    line = (reason.strip().splitlines() or ["no reason given"])[0]
+    return line.partition(". ")[0].rstrip(".")

@@ -20,6 +20,8 @@ from hall_tools.flash.ledger import Ledger
 from hall_tools.flash.occupant import occupant
 from hall_tools.flash.ports import Port
 
+STOPPED = "stopped half way; the same command completes it"
+
 _POLL_S = 0.5
 """pyserial only lists ports; a person plugs in no faster."""
 
@@ -114,7 +116,8 @@ class Batch:
 
     def _finish(self) -> None:
         try:
-            self._screen.say("no more boards; waiting for those begun; Ctrl-C gives up on them")
+            if self._running:
+                self._screen.say("no more boards; waiting for those begun; Ctrl-C gives up on them")
             self._wait()
         except KeyboardInterrupt:
             self._stop.set()
@@ -150,8 +153,7 @@ class Batch:
         except UserError as error:
             self._fail(port, device, error)
         except _StoppedError:
-            again = "stopped half way; the same command completes it"
-            self._fail(port, device, UserError(f"{port.name}: {again}", os.EX_TEMPFAIL))
+            self._fail(port, device, UserError(f"{port.name}: {STOPPED}", os.EX_TEMPFAIL))
         except Exception as error:
             text = f"{port.name}: an error of hall itself: {error!r}; please report it"
             self._fail(port, device, UserError(text, os.EX_SOFTWARE))

@@ -14,6 +14,7 @@ import serial
 
 from hall_tools.flash import advice, esp
 from hall_tools.flash.ports import Port
+from hall_tools.image.base import BOOT_ADDRESS
 
 _FAST_BAUD = 460800
 _ATTEMPTS = 7
@@ -109,6 +110,7 @@ class Board:
         with self._told("reading what it is"):
             loader = self._loader
             self.chip = esp.chip_of(loader)
+            self._refuse_foreign()
             self.mac = ":".join(f"{byte:02x}" for byte in loader.read_mac())
             self._refuse_locked()
             self.revision = loader.get_chip_revision()
@@ -140,6 +142,14 @@ class Board:
             )
         loader.flash_set_parameters(size)
         self.flash_mb = size / _MB
+
+    def _refuse_foreign(self) -> None:
+        """Before anything else is asked, which not every chip answers."""
+        if self.chip not in BOOT_ADDRESS:
+            raise advice.BoardError(
+                f"{self.port.name}: wrong chip: this board has an {self.chip}; "
+                f"right: {', '.join(BOOT_ADDRESS)}"
+            )
 
     def _refuse_locked(self) -> None:
         loader = self._loader

@@ -74,9 +74,10 @@ def bring(board: Board, plan: Plan, ledger: Ledger | None, told: Told) -> Result
     if ledger and plan.generation is not None:
         ledger.check(image.device, plan.generation, board.mac)
     flashed = flash(board, image, told, wipe=plan.wipe, before_identity=note)
-    reset = board.can_reset()
-    told("starting", 0, 0)
-    said = started(board.restart(), board.port.name) if reset else None
+    said = None
+    if reset := board.can_reset():
+        told("starting", 0, 0)
+        said = started(board.restart(), board.port.name)
     seconds = time.monotonic() - begun
     port = board.port.words()
     return Result(image.device, port, board.mac, board.chip, flashed, reset, said, seconds)

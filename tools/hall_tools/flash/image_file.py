@@ -3,6 +3,7 @@
 Here: its regions, and whether it is whole. Not here: making one (hall_tools.image).
 """
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ def read_image(file: Path) -> Image:
     try:
         content = file.read_bytes()
     except OSError as error:
-        raise UserError(f"{file}: {error.strerror}") from None
+        raise UserError(f"{file}: {error.strerror}", os.EX_NOINPUT) from None
     flash_mb, rest = divmod(len(content), _MB)
     if rest or flash_mb not in FLASH_MB:
         raise UserError(

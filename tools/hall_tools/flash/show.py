@@ -1,6 +1,7 @@
 """Boards being flashed, on the terminal: a bar each while they are, a line each when they are done.
 
-Here: rich. Without a terminal there are the lines only. Not here: what the lines say.
+Here: rich. Without a terminal there is a line on stderr where a bar would begin something else. Not
+here: what the lines say.
 """
 
 import sys
@@ -16,14 +17,20 @@ from hall_tools.flash.ports import Port
 
 
 class _Line:
-    def __init__(self, bars: Progress, task: TaskID) -> None:
+    def __init__(self, port: Port, bars: Progress, task: TaskID) -> None:
+        self._who = port.name
         self._bars = bars
         self._task = task
+        self._stages: set[Stage] = set()
 
     def name(self, device: str) -> None:
+        self._who = f"{device} on {self._who}"
         self._bars.update(self._task, description=device)
 
     def told(self, stage: Stage, done: int, total: int) -> None:
+        if self._bars.disable and stage not in self._stages:
+            self._stages.add(stage)
+            print(f"{self._who}: {stage}", file=sys.stderr, flush=True)
         self._bars.update(self._task, stage=stage, completed=done, total=max(total, 1))
 
 
@@ -58,7 +65,7 @@ class Terminal:
         """A bar for a board, until the block is left."""
         task = self._bars.add_task("", port=port.name, stage="connecting", total=None)
         try:
-            yield _Line(self._bars, task)
+            yield _Line(port, self._bars, task)
         finally:
             self._bars.remove_task(task)
 

@@ -10,6 +10,7 @@ MicroPython with v1.29 (extmod/modtls_mbedtls.c).
 """
 
 import hashlib
+import os
 import re
 import struct
 from pathlib import Path
@@ -65,7 +66,7 @@ class Base(NamedTuple):
         try:
             return cls.parse(file.read_bytes(), str(file))
         except OSError as error:
-            raise UserError(f"{file}: {error.strerror}") from None
+            raise UserError(f"{file}: {error.strerror}", os.EX_NOINPUT) from None
 
     @classmethod
     def parse(cls, data: bytes, where: str) -> "Base":
