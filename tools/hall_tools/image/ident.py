@@ -34,8 +34,9 @@ def ident_image(ident: dict[str, Any], generation: int = 1) -> bytes:
 def device_in(partition: bytes) -> str | None:
     """The device id in an ident partition that was read from a chip; None when it has none."""
     copies = [_copy(partition[start : start + SECTOR]) for start in (0, SECTOR)]
-    valid = sorted((copy for copy in copies if copy is not None), key=lambda copy: copy[0])
-    return valid[-1][1] if valid else None
+    valid = [copy for copy in copies if copy is not None]
+    # Of two with one generation the first counts, as to the device.
+    return max(valid, key=lambda copy: copy[0])[1] if valid else None
 
 
 def _copy(copy: bytes) -> tuple[int, str] | None:

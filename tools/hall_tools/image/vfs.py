@@ -97,6 +97,6 @@ def check_possible(config: dict[str, Any]) -> None:
             " to simulate; right: name it in hall.toml, and hall gateway run"
         )
     if f"hall/{transport}.mpy" not in available:
-        raise UserError(f"{profile}: this firmware does not speak {transport}, only mqtt")
+        raise UserError(f"{profile}: this firmware does not speak {transport}")
     if f"hall/drivers/{_DRIVER_MODULES.get(driver, driver)}.mpy" not in available:
         raise UserError(f"{profile}: driver {driver} is not in this firmware")
