@@ -17,6 +17,7 @@ import asyncio
 import json
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -42,6 +43,8 @@ MAX_REQUEST = 1152
 4.6), so there is no block-wise transfer."""
 MAX_RESPONSE = 1024
 """Bytes of a response's payload, as RFC 7252 advises; commands beyond it wait for the next."""
+MAX_AT_WORK = 4
+"""Requests of one device; it has one at a time, and perhaps some of before a restart of its own."""
 MISSED = 2.5
 """Heartbeats. After two that did not come, and half of one for a clock that wakes it late: the RC
 oscillator that counts an ESP32's sleep is off by some percent."""
@@ -81,7 +84,7 @@ class DevicesCoap:
         self._heard: dict[str, float] = {}  # monotonic, also the start for one never heard
         self._silent: set[str] = set()
         self._waiting: dict[str, _Order] = {}
-        self._at_work: set[str] = set()
+        self._at_work: Counter[str] = Counter()
         self._rested = asyncio.Event()
         self._rested.set()
         self._ends = False
@@ -101,7 +104,7 @@ class DevicesCoap:
     async def run(self) -> None:
         """Look for silence until cancelled."""
         while True:
-            for device in self._fallen_silent():
+            for device in self.fallen_silent():
                 try:
                     await self._core.online(device, False)
                 except StoreError:  # the core says so in the log, and the next look makes up
@@ -114,20 +117,29 @@ class DevicesCoap:
         self._ends = True
         await self._rested.wait()
 
+    async def heard(self, device: str) -> None:
+        """A device is there, whatever it says. Raises StoreError."""
+        await self._core.heard(device)
+        self._heard[device] = self._monotonic()
+        self._silent.discard(device)
+
+    def heartbeat(self, device: str) -> float:
+        """s between two wakes in which a device speaks, whatever happens."""
+        return self._heartbeats[device]
+
     async def post(self, device: str, request: Any) -> Any:
         """See oscore_site.Resource: a request that is genuine, of `device`."""
         if device not in self._heartbeats:
             raise RefusedError("wrong_device", codes.UNAUTHORIZED, "no device of this hall")
-        if self._ends or device in self._at_work:
-            text = "try again" if self._ends else "one at a time"
-            raise RefusedError("busy", codes.SERVICE_UNAVAILABLE, text, max_age=1)
-        self._at_work.add(device)
+        if self._ends or self._at_work[device] >= MAX_AT_WORK:
+            raise RefusedError("busy", codes.SERVICE_UNAVAILABLE, "try again", max_age=1)
+        self._at_work[device] += 1
         self._rested.clear()
         try:
             return await self._post(device, request)
         finally:
-            self._at_work.discard(device)
-            if not self._at_work:
+            self._at_work[device] -= 1
+            if not self._at_work.total():
                 self._rested.set()
 
     async def _post(self, device: str, request: Any) -> Any:
@@ -140,6 +152,7 @@ class DevicesCoap:
         try:
             wake = _Wake(device, payload)
         except CborError as error:
+            await self.heard(device)
             await self._core.unreadable(device, payload, str(error))
             raise RefusedError("unreadable", codes.BAD_REQUEST, str(error)) from None
         if wake.speaks_for != device:
@@ -155,7 +168,7 @@ class DevicesCoap:
         """Everything of a request, in one transaction when nothing fails. The core gets all of it
         before it commits; what has to be sent again is told from what is new by its identity."""
         core = self._core
-        heard: list[Coroutine[Any, Any, object]] = [core.heard(device)]
+        heard: list[Coroutine[Any, Any, object]] = [self.heard(device)]
         if wake.state is not None:
             heard.append(core.state(device, wake.state))
         heard += [core.event(device, event) for event in wake.events]
@@ -169,8 +182,6 @@ class DevicesCoap:
                 ack = outcome
             elif isinstance(outcome, str):
                 self._waiting.pop(outcome, None)
-        self._heard[device] = self._monotonic()
-        self._silent.discard(device)
         return ack
 
     def _response(self, device: str, wake: "_Wake", ack: Ack | None) -> dict[str, object]:
@@ -182,14 +193,15 @@ class DevicesCoap:
         if desired is not None and (wake.rev is None or desired["rev"] > wake.rev):
             response["desired"] = desired
         commands: list[dict[str, object]] = []
-        for pending in self._due(device):
+        for pending in self.due(device):
             longer = {**response, "cmd": [*commands, pending.command]}
             if len(cbor2.dumps(longer)) <= MAX_RESPONSE:
                 commands.append(pending.command)
                 pending.sent = True
         return {**response, "cmd": commands} if commands else response
 
-    def _due(self, device: str) -> list[_Order]:
+    def due(self, device: str) -> list[_Order]:
+        """The commands that the device has to be sent now."""
         now = self._monotonic()
         self._waiting = {i: order for i, order in self._waiting.items() if order.expires > now}
         return [
@@ -206,7 +218,8 @@ class DevicesCoap:
         repeatable = fields["do"] in _REPEATABLE
         self._waiting[order.id] = _Order(order, command, expires, repeatable)
 
-    def _fallen_silent(self) -> list[str]:
+    def fallen_silent(self) -> list[str]:
+        """The devices that are newly gone."""
         now = self._monotonic()
         return [
             device

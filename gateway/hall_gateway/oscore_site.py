@@ -40,7 +40,7 @@ REASONS = (
     "no_such_resource",
     "too_large",
     "unreadable",  # of a device, but nothing can be told from it
-    "busy",  # a second request while one of the same device is in work
+    "busy",  # a device that has several requests in work, or the gateway ends
     "store",  # the store took nothing
     "defect",  # of ours
 )
