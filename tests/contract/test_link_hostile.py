@@ -318,9 +318,14 @@ async def test_sends_one_byte_at_a_time(tmp_path: Path) -> None:
     async def dribbles(session: Session) -> None:
         await slowly(session, 0.001, behave)
 
-    async with HostileBroker([dribbles]) as broker, LinkDevice(broker.port, tmp_path) as device:
+    # How long a packet may take is test_sends_a_packet_too_slowly's: here no machine is too slow.
+    patient = dict.fromkeys(("connect", "drain", "suback", "puback", "ping", "packet"), 60_000)
+    async with (
+        HostileBroker([dribbles]) as broker,
+        LinkDevice(broker.port, tmp_path, timings=patient) as device,
+    ):
         last = await device.append(12)
-        await broker.wait_committed(last)
+        await broker.wait_committed(last, 60)
         assert (await device.report())["stats"]["connects"] == 1
 
 
