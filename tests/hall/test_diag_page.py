@@ -76,7 +76,7 @@ async def test_the_page_lives_and_says_when_it_is_old(tmp_path: Path):
             await shows("dev-1", "all of this is old")
             await device.device.power_on()
             # The samples go on too: the stream was begun anew.
-            await shows("dev-1", "answers", "boot count  2", "raw forward_uv")
+            await shows("dev-1", "answers", "boot count 2", "raw forward_uv")
         finally:
             code = await asyncio.to_thread(screen.close)
     assert code == 0
