@@ -22,10 +22,10 @@ LONG_HEX = re.compile(r"[0-9a-f]{16,}", re.IGNORECASE)
 class Hall:
     """A folder with the example's hall.toml, at a port where no broker is."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, port: int | None = None) -> None:
         self.folder = folder
         self.config = folder / "hall.toml"
-        text = EXAMPLE.replace("port = 1883", f"port = {free_port()}", 1)
+        text = EXAMPLE.replace("port = 1883", f"port = {port or free_port()}", 1)
         self.config.write_text(
             text.replace("[broker]", f'[broker]\npid_file = "{folder}/mosquitto.pid"'),
             encoding="utf-8",

@@ -18,6 +18,7 @@ from hall_gateway.config import BrokerConfig
 from hall_tools import cli
 from hall_tools.device_broker import Told, cut, tell
 from hall_tools.errors import UserError
+from hall_tools.gateway_setup.broker_files import differences
 from hall_tools.ports import free_port
 from support.enrolling import Hall
 from typer.testing import CliRunner
@@ -126,6 +127,55 @@ def test_a_spare_of_another_model_is_not_overwritten(hall: Hall) -> None:
     assert error.startswith("s-1: is enrolled as a keypad-5, not as a keypad-3")
     hall.run("revoke", "s-1")
     hall.run("enroll", "s-1", "--profile", "keypad-3", "--spare")
+
+
+class Cut(BaseException):
+    """The power goes."""
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("enroll", "kp-1"),
+        ("enroll", "w-1", "w-2", "--profile", "wet-floor-mains", "--zone", "door"),
+        ("revoke", "kp-1", "floor-1"),
+        ("replace", "kp-1", "--with", "kp-9"),
+    ],
+)
+def test_what_a_power_cut_left_is_made_good_by_the_same_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    """Cut before and after each file takes its place."""
+    ends: set[str] = set()
+    cuts = 0
+    for allowed in range(100):
+        folder = tmp_path / str(allowed)
+        folder.mkdir()
+        hall = Hall(folder, port=1)
+        hall.run("enroll", "kp-1", "floor-1")
+        hall.run("enroll", "kp-9", "--profile", "keypad-5", "--spare")
+        left = iter(range(allowed))
+
+        def fsync(_descriptor: int, left: Iterator[int] = left) -> None:
+            if next(left, None) is None:
+                raise Cut
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", fsync)
+            try:
+                hall.run(*command)
+            except Cut:
+                cuts += 1
+            finished = next(left, None) is not None
+        hall.run(*command)
+        devices = hall.keys.devices()
+        assert differences(devices, folder / "mosquitto") == []
+        acl = (folder / "mosquitto" / "acl").read_text()
+        ends.add(f"{hall.psk()} {acl} {hall.config.read_text('utf-8').replace(str(folder), '')}")
+        if finished:
+            break
+    assert cuts >= 6
+    assert len(ends) == 1
 
 
 @pytest.fixture
