@@ -163,3 +163,40 @@ def test_another_chip_at_the_address_is_told(tmp_path: Path) -> None:
     seen = run(tmp_path, (0, "model", 0xAA), until_ms=2000)
     assert [fault for _, fault in seen.faults] == ["tof_model"]
     assert seen.samples == []
+
+
+# The model itself: it must catch what a wrong driver does.
+
+MISUSES: dict[str, tuple[list[str], Any]] = {
+    "good_single": ([], [False, True, 9, True]),
+    "good_timed": ([], [1, 2, 3, 4, 5]),
+    "never_cleared": (["a sample was lost: interrupt not cleared"], True),
+    "started_uncleared": (["started with the interrupt not cleared"], True),
+    "read_too_soon": (["result read while no sample was ready"], None),
+    "region_while_ranging": (["region written during a ranging"], None),
+    "region_off_the_edge": (["region beyond the receivers, or smaller than 4 x 4"], 13),
+    "region_too_small": (["region beyond the receivers, or smaller than 4 x 4"], 13),
+    "budget_too_short": (["timing budget 15660 us, and this mode needs 20000"], None),
+    "budget_lopsided": (["timeouts A and B are for different budgets"], None),
+    "period_too_short": (["inter-measurement period shorter than the ranging"], True),
+    "not_configured": (["no ranging step, or no interrupt for a new sample"], 0),
+    "half_a_mode": (["neither ST's long nor its short distance mode"], None),
+    "unknown_mode": (["mode 0x33"], None),
+    "asked_while_it_boots": ([], [19, 3, [0xEA, 0xCC]]),
+    "asked_while_shut": ([], 19),
+    "another_address": ([], 19),
+}
+
+
+def test_the_model_tells_each_rule_that_a_host_breaks() -> None:
+    done = micropython.run(
+        Path(__file__).with_name("mp_vl53l1x_misuse.py"), path=[micropython.simulation()]
+    )
+    told = {
+        case: (rules, found) for case, rules, found in map(json.loads, done.output.split("\n")[:-1])
+    }
+    expected = {
+        case: ([f"vl53l1x: {rule}" for rule in rules], found)
+        for case, (rules, found) in MISUSES.items()
+    }
+    assert told == expected

@@ -6,7 +6,8 @@ communication protocol V1.03, section 2.3):
 
     AA FF 03 00, then for each target x, y, speed, gate (u16, low byte first), then 55 CC
 
-A number's highest bit is its sign: set is plus, clear is minus. No target is eight zeros.
+A number's highest bit is its sign: set is plus, clear is minus. No target is eight zeros. There is
+no checksum: a target beyond the radar's reach is the only other sign of a spoilt frame.
 """
 
 from time import ticks_diff, ticks_ms
@@ -15,6 +16,7 @@ BAUD = 256_000
 _HEAD = b"\xaa\xff\x03\x00"
 _TAIL = b"\x55\xcc"
 _FRAME = 30
+_REACH_MM = 8_000  # six metres, and room for error
 _SILENT_MS = 3_000  # it takes two seconds from power-on to its first frame
 
 
@@ -28,13 +30,13 @@ class Ld2450:
         self._came = bytearray(4 * _FRAME)
         self._buffer = b""
         self._heard_at = ticks_ms()
-        self.bad = 0  # frames that began as one and did not end as one
+        self.bad = 0  # frames that did not end as one, or told of somebody beyond its reach
 
     def poll(self):
         """A tuple of 0 to 3 targets (x_mm, y_mm, speed_cm_s), or None: no new frame.
 
-        -32767 to 32767 each, the speed along the line to the radar. The oldest frame first, one a
-        call; never waits.
+        x -8000 to 8000, y 0 to 8000, the speed along the line to the radar. The oldest frame first,
+        one a call; never waits.
         """
         if self._uart.any():
             count = self._uart.readinto(self._came)
@@ -44,8 +46,13 @@ class Ld2450:
         if frame is None:
             return None
         self._heard_at = ticks_ms()
-        targets = (frame[at : at + 8] for at in range(4, 28, 8))
-        return tuple([_target(each) for each in targets if any(each)])
+        there = [frame[at : at + 8] for at in range(4, 28, 8)]
+        targets = tuple([_target(each) for each in there if any(each)])
+        for x, y, _ in targets:
+            if not (-_REACH_MM <= x <= _REACH_MM and 0 <= y <= _REACH_MM):
+                self.bad += 1
+                return None
+        return targets
 
     def fault(self):
         """None, or "radar_silent": no frame for 3 s."""
