@@ -14,13 +14,12 @@ from typing import Any
 import pytest
 from hall_gateway.keys import KeyStore
 from hall_profiles import compile_config, load
-from hall_tools.diag import claims, frames, port
+from hall_tools.diag import claims, frames
 from hall_tools.diag.claims import Keys, without
 from hall_tools.diag.console import Console, RefusedError, SilentError, merged
 from hall_tools.diag.frames import End, Lines, Log, Piece
 from hall_tools.diag.page import Page, duration, sparkline
 from hall_tools.errors import UserError
-from hall_tools.flash.ports import Port
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console as Terminal
@@ -384,24 +383,6 @@ def test_sparklines_and_durations():
         "1 h 0 min",
         "1 d 1 h",
     ]
-
-
-# Ports
-
-
-def test_the_port_is_the_one_board_or_has_to_be_named(monkeypatch: pytest.MonkeyPatch):
-    found = [Port("/dev/ttyUSB0", "1-1"), Port("/dev/ttyUSB1", "1-2")]
-    monkeypatch.setattr(port, "boards", lambda: found[:1])
-    assert port.find(None) == "/dev/ttyUSB0"
-    assert port.find("/dev/x") == "/dev/x"
-    for count, exit_code, said in (
-        (0, os.EX_NOINPUT, "plug the cable in"),
-        (2, os.EX_USAGE, r"2 serial ports found: /dev/ttyUSB0 \(USB socket 1-1\), /dev/ttyUSB1"),
-    ):
-        monkeypatch.setattr(port, "boards", lambda count=count: found[:count])
-        with pytest.raises(UserError, match=said) as caught:
-            port.find(None)
-        assert caught.value.exit_code == exit_code
 
 
 def test_a_public_place_has_no_bench():

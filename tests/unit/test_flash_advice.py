@@ -100,13 +100,15 @@ def test_ports_that_are_boards(monkeypatch: pytest.MonkeyPatch) -> None:
         Port("/dev/ttyUSB2"),
         Port("/dev/ttyUSB10", "1-1.2"),
     ]
-    with pytest.raises(UserError, match=r"3 boards found: .*ttyUSB10 \(USB socket 1-1\.2\)"):
-        ports.only_board()
+    with pytest.raises(
+        UserError, match=r"3 boards found: .*ttyUSB10 \(USB socket 1-1\.2\).*--port /dev/ttyACM1"
+    ):
+        ports.only_board("hall flash --port {}")
     monkeypatch.setattr(ports.list_ports, "comports", lambda: listed[:1])
-    assert ports.only_board().name == "/dev/ttyUSB10"
+    assert ports.only_board("hall flash --port {}").name == "/dev/ttyUSB10"
     monkeypatch.setattr(ports.list_ports, "comports", lambda: listed[2:4])
     with pytest.raises(UserError, match=r"no board found: .* a cable that carries data"):
-        ports.only_board()
+        ports.only_board("hall flash --port {}")
 
 
 class Wire:

@@ -21,8 +21,9 @@ from hall_tools.diag import report as reports
 from hall_tools.diag.claims import Keys
 from hall_tools.diag.console import Console, RefusedError, SilentError, merged
 from hall_tools.diag.page import OLD_S, Page
-from hall_tools.diag.port import Port, find
+from hall_tools.diag.port import Port
 from hall_tools.errors import UserError
+from hall_tools.flash.ports import only_board
 
 _EVERY_S = 1.0
 _FRAME_S = 0.2
@@ -61,7 +62,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 @contextmanager
 def _console(port: str | None, keys: Keys) -> Generator[Console]:
-    opened = Port(find(port))
+    opened = Port(port or only_board("hall diag {}").name)
     try:
         yield Console(opened, keys.claim)
     finally:

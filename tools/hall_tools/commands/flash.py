@@ -25,6 +25,7 @@ from hall_tools.flash.show import Terminal
 
 _CTRL_C = 130
 """128 + SIGINT, as of a program that the signal ends."""
+_ONE_OR_ALL = "hall flash --port {}; all of them: hall flash --batch"
 
 
 def flash(
@@ -89,7 +90,7 @@ def flash(
 
 
 def _one(plan: Plan, ledger: Ledger | None, at: list[Port]) -> Result:
-    port = at[0] if at else ports.only_board()
+    port = at[0] if at else ports.only_board(_ONE_OR_ALL)
     with Terminal() as terminal, terminal.line(port) as line:
         line.name(plan.image.device)
         try:

@@ -1,6 +1,6 @@
-"""The serial port that a device hangs on: found, opened, and opened again when it was unplugged.
+"""The serial port that a device hangs on: opened, and opened again when it was unplugged.
 
-Here: bytes of one port. Not here: what they mean (frames.py).
+Here: bytes of one port. Not here: what they mean (frames.py), which port (hall_tools.flash.ports).
 """
 
 import os
@@ -9,34 +9,10 @@ import time
 import serial
 
 from hall_tools.errors import UserError
-from hall_tools.flash.ports import boards
 
 BAUD = 115200
 _READ_S = 0.02
 _AGAIN_S = 0.2
-
-
-def find(name: str | None) -> str:
-    """The port of that name, or of the one board that is plugged in.
-
-    Raises UserError (EX_NOINPUT: there is none; EX_USAGE: there are several).
-    """
-    if name is not None:
-        return name
-    found = boards()
-    if not found:
-        raise UserError(
-            "no serial port found: plug the cable in (one that carries data, many only charge), or "
-            "name the port: hall diag /dev/ttyUSB0",
-            os.EX_NOINPUT,
-        )
-    if len(found) > 1:
-        listed = ", ".join(port.words() for port in found)
-        raise UserError(
-            f"{len(found)} serial ports found: {listed}; name one: hall diag {found[0].name}",
-            os.EX_USAGE,
-        )
-    return found[0].name
 
 
 class Port:

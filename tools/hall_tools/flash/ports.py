@@ -41,20 +41,23 @@ def boards() -> list[Port]:
     return sorted(found, key=_natural)
 
 
-def only_board() -> Port:
-    """The one board that is plugged in. Raises UserError when there is none, or several."""
+def only_board(named: str) -> Port:
+    """The one board that is plugged in; `named`: how a user names a port, with {} in its place.
+
+    Raises UserError (EX_NOINPUT: there is none; EX_USAGE: there are several).
+    """
     found = boards()
     if not found:
         raise UserError(
             "no board found: no USB serial port; plug the board in, with a cable that carries data "
-            "(many only charge); or name its port with --port",
+            f"(many only charge); or name its port: {named.format('/dev/ttyUSB0')}",
             os.EX_NOINPUT,
         )
     if len(found) > 1:
         listed = ", ".join(port.words() for port in found)
         raise UserError(
-            f"{len(found)} boards found: {listed}; unplug the others, or name one with --port; "
-            "hall flash --batch flashes them all",
+            f"{len(found)} boards found: {listed}; unplug the others, or name one: "
+            f"{named.format(found[0].name)}",
             os.EX_USAGE,
         )
     return found[0]
