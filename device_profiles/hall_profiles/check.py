@@ -9,7 +9,7 @@ from hall_profiles.check_pins import check_pins
 from hall_profiles.drivers import DRIVERS, Driver, Keys, KeysMatrix, Panel, Probe
 from hall_profiles.errors import ProfileError
 from hall_profiles.model import Board, Header, Profile, RaspberryPi, Setting
-from hall_profiles.roles import DRIVER_SETTINGS, ROLES, Role, order_faults
+from hall_profiles.roles import DRIVER_SETTINGS, REASONS, ROLES, Role, order_faults
 from hall_profiles.shape import checked, compare_names, mapping, show, suggest
 from hall_profiles.source import Source, Value
 
@@ -51,6 +51,9 @@ def _check_sections(source: Source, data: dict[str, Value], stem: str) -> None:
     pins = data.get("pins")
     if role and isinstance(pins, dict):
         role = role.wired(pins)
+    spec = data.get("driver")
+    if role and isinstance(spec, dict) and spec.get("reasons") is not None:
+        role = role.having(REASONS)
     name, driver = None, None
     if "driver" in data:
         name, driver = _check_driver(source, data["driver"], role)

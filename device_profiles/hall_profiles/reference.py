@@ -6,7 +6,7 @@ Here: what the page shows and how. Not here: where it is written (`hall profile 
 from collections.abc import Iterable, Sequence
 
 from hall_profiles.common import COMMON_DESIRED, COMMON_EVENTS, MARKS, PAYLOAD_BYTES
-from hall_profiles.drivers import Keys
+from hall_profiles.drivers import Keys, KeysMatrix
 from hall_profiles.fields import ArrayField, DataField, IntegerField, ObjectField, StringField
 from hall_profiles.model import Event, Profile
 
@@ -86,9 +86,10 @@ def driver_rows(profile: Profile) -> list[tuple[str, str]]:
     """(driver setting, value) for each setting that is fixed by what is soldered."""
     values = profile.driver.model_dump(exclude_none=True)
     rows = [(name, str(value)) for name, value in values.items() if name != "name"]
-    if isinstance(profile.driver, Keys):
-        words = [f"{mark} {MARKS[mark].zh}" for mark in profile.driver.marks]
-        rows = [(name, ", ".join(words) if name == "marks" else value) for name, value in rows]
+    if isinstance(profile.driver, Keys | KeysMatrix):
+        words = {"marks": [f"{mark} {MARKS[mark].zh}" for mark in profile.driver.marks]}
+        words["reasons"] = [f"{each.zh} {each.en}" for each in profile.driver.reasons or ()]
+        rows = [(name, ", ".join(words[name]) if name in words else v) for name, v in rows]
     return rows
 
 

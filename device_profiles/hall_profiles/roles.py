@@ -49,12 +49,16 @@ class Role(NamedTuple):
         role = self
         for option in self.options:
             if any(pin in pins for pin in option.pins):
-                role = role._replace(
-                    settings={**role.settings, **option.settings},
-                    events={**role.events, **option.events},
-                    shows={**role.shows, **option.shows},
-                )
+                role = role.having(option)
         return role
+
+    def having(self, option: Option) -> "Role":
+        """This role with what an option brings as its own."""
+        return self._replace(
+            settings={**self.settings, **option.settings},
+            events={**self.events, **option.events},
+            shows={**self.shows, **option.shows},
+        )
 
 
 ROLES: dict[str, Role] = {
@@ -88,17 +92,21 @@ ROLES: dict[str, Role] = {
         },
     ),
     "keypad": Role(
-        drivers=("keys",),
+        drivers=("keys", "keys_matrix"),
         settings={"debounce_ms": "ms", "lock_s": "s", "feedback_ms": "ms", "stuck_s": "s"},
         events={
-            "press": {"key": "integer", "session": "integer"},
+            "press": {"key": "integer", "session": "integer", "n": "integer"},
             "close": {"session": "integer", "why": "string"},
         },
         desired={
             "session": {"ticket": "string", "until": "integer", "window_s": "integer"},
             "window": "string",
+            "free": "boolean",
         },
         shows={"session": "integer", "stuck": "array"},
+        # A stuck key's press was no choice, and a rating waits until that is known.
+        limits={"stuck_s": (2, 10), "lock_s": (1, 3)},
+        options=(Option({"voice": PinUse("out")}),),
     ),
     "people_counter": Role(
         drivers=("beams", "vl53l1x", "ld2450"),
@@ -142,6 +150,11 @@ ROLES: dict[str, Role] = {
 
 #: Settings that a role has only with this driver.
 DRIVER_SETTINGS: dict[str, dict[str, Unit]] = {"vl53l1x": {"floor_mm": "mm", "head_percent": "%"}}
+
+#: What a keypad does besides, where its driver has reasons for a bad mark.
+REASONS = Option(
+    {}, settings={"reason_s": "s"}, events={"reason": {"key": "integer", "session": "integer"}}
+)
 
 #: Any role may journal a fault: a short code and a number that helps to find the cause.
 FAULT: Fields = {"code": "string", "value": "integer"}

@@ -7,6 +7,7 @@ config needs are imported, so that the others take no heap.
 What is used of `hal`; every `active` is "low" or "high":
 - `hal.input(pin, active)`: an object whose `.value()` is 1 while the input is active;
 - `hal.output(pin, active)`: an object with `.on()` and `.off()`, made in the off state;
+- `hal.open_drain(pin)`: the same, active low, which lets the line go when it is off;
 - `hal.adc(pin)`: an object whose `.read_uv()` is the pin's voltage in microvolts;
 - `hal.spi(clk, din, hz)`: an object with `.write(bytes)`, most significant bit first, mode 0;
 - `hal.GPIO`: where the chip's GPIO registers begin;
@@ -29,8 +30,11 @@ def make_role(config, hal, ctx, glyph_path):
         from .roles.call_display import CallDisplay
 
         return CallDisplay(settings, _face(driver, pins, settings, hal, glyph_path), ctx)
-    if role == "keypad" and name == "keys":
-        from .drivers.keys import Keys
+    if role == "keypad" and name in ("keys", "keys_matrix"):
+        if name == "keys":
+            from .drivers.keys import Keys
+        else:
+            from .drivers.keys_matrix import KeysMatrix as Keys
         from .roles.keypad import Keypad
 
         return Keypad(settings, Keys(driver, pins, hal), ctx)

@@ -68,6 +68,10 @@ class Hal:
         """`.on()` gives the active level, `.off()` the other, which it has from the start."""
         return _Output(pin, active)
 
+    def open_drain(self, pin):
+        """As output(pin, "low"), but off it drives nothing: others may pull the line."""
+        return _Drain(pin)
+
     def adc(self, pin):
         """`.read_uv()`: microvolts, 0 to about 3.1 V."""
         return machine.ADC(machine.Pin(pin), atten=machine.ADC.ATTN_11DB)
@@ -117,6 +121,12 @@ class _Output:
 
     def off(self):
         self._pin.value(1 - self._active)
+
+
+class _Drain(_Output):
+    def __init__(self, pin):
+        self._active = 0
+        self._pin = machine.Pin(pin, machine.Pin.OPEN_DRAIN, value=1)
 
 
 def partition(label):

@@ -50,6 +50,10 @@ class Board:
         self.pads.chip = config["chip"]
         if driver["name"] in _CONTACTS:
             self._wire_contacts(driver, pins)
+        elif driver["name"] == "keys_matrix":
+            from matrix import Matrix
+
+            Matrix(self, driver, pins)
         elif driver["name"] in _PANELS:
             from tap import Tap
 

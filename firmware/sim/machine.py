@@ -23,6 +23,7 @@ _ETIMEDOUT = 116  # what the ESP32 port says of a dead bus
 class Pin:
     IN = 1
     OUT = 3
+    OPEN_DRAIN = 7
     PULL_DOWN = 1
     PULL_UP = 2
 

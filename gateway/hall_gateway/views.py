@@ -38,7 +38,8 @@ class Views:
                 desired = self._state.desired.get(device.id)
                 # Without a session it was a display's: the id went to another kind of device.
                 view = desired.view if desired and "session" in desired.view else {}
-                if view.get("window") != device.window:
+                free = device.window in self._plan.free
+                if (view.get("window"), view.get("free", False)) != (device.window, free):
                     self.prompt(device, None, outcome, now)
 
     def window(self, window: Window, outcome: Outcome, now: int, announce: bool = False) -> None:
@@ -79,7 +80,10 @@ class Views:
 
     def ask(self, keypad: PlannedDevice, session: Json | None, outcome: Outcome, now: int) -> int:
         """The keypad has this session, which may have begun on another; returns its rev."""
-        return self._want(keypad, {"session": session, "window": keypad.window}, outcome, now)
+        view: Json = {"session": session, "window": keypad.window}
+        if keypad.window in self._plan.free:
+            view["free"] = True
+        return self._want(keypad, view, outcome, now)
 
     def inherit(self, display: PlannedDevice, old: Desired, outcome: Outcome, now: int) -> None:
         """The display should be what another, whose place it has, should have been."""

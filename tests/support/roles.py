@@ -58,6 +58,8 @@ class FakeKeys:
 
     context: Context
     count: int = 5
+    bad: int = 0b11000
+    reasons: int = 0
     contacts: dict[int, list[tuple[float, float]]] = field(default_factory=dict)
     lit: set[int] = field(default_factory=set)
     buzzing: bool = False
@@ -81,6 +83,9 @@ class FakeKeys:
     def buzzer(self, on: bool) -> None:
         self.buzzing = bool(on)
         self.log.append((self.context.now, "buzzer", bool(on)))
+
+    def voice(self, on: bool) -> None:
+        self.log.append((self.context.now, "voice", bool(on)))
 
     def first_on(self, name: str, since: int) -> int:
         """When an output was switched on for the first time from `since` on."""

@@ -30,7 +30,9 @@ NAMES = [
     "call-display-p10-64x16",
     "call-display-p10-64x16-pi",
     "keypad-3",
+    "keypad-4",
     "keypad-5",
+    "keypad-6",
     "people-counter-beams",
     "people-counter-ld2450",
     "people-counter-vl53l1x",
@@ -114,7 +116,7 @@ def test_a_part_of_the_gateway_needs_no_broker() -> None:
         ),
         (
             {"settings": {"stuck_s": True}},
-            "setting stuck_s is true; right: an integer from 2 to 60 s",
+            "setting stuck_s is true; right: an integer from 2 to 10 s",
         ),
         (
             {"settings": {"debounce": 20}},
@@ -229,7 +231,7 @@ def test_an_event_that_the_profile_promises_is_accepted(
         (
             "press",
             [1],
-            "keypad-5 event press: data is not an object; right: an object with key, session",
+            "keypad-5 event press: data is not an object; right: an object with key, session, n",
         ),
         (
             "gap",
@@ -323,7 +325,8 @@ def test_a_desired_state_of_the_contract_is_accepted(name: str, desired: dict[st
         (
             "keypad-5",
             7,
-            "keypad-5 desired: data is not an object; right: an object with rev, session, window",
+            "keypad-5 desired: data is not an object; right: "
+            "an object with rev, session, window, free",
         ),
         (
             "wet-floor-mains",

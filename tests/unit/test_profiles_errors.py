@@ -133,7 +133,7 @@ SLIPS |= {
     ),
     "another role's driver": Slip(
         "keypad-5", "name: keys", "name: probe",
-        'driver.name: is "probe", no driver for this role; one of keys',
+        'driver.name: is "probe", no driver for this role; one of keys, keys_matrix',
     ),
     "no driver name": Slip(
         DISPLAY, "  name: hub12\n", "",

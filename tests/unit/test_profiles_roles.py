@@ -36,16 +36,20 @@ def test_a_keypad_keeps_to_its_profile(name: str) -> None:
     profile = load(name)
     context = Context()
     count = getattr(profile.driver, "keys", 0)
-    keys = FakeKeys(context, count)
+    reasons = getattr(profile.driver, "reasons", None) or ()
+    keys = FakeKeys(context, count, bad=1 << count - 1, reasons=(1 << len(reasons)) - 1)
     role = keypad.Keypad(settings(profile), keys, context)
     until = (context.unix_ms() or 0) + 30_000
     session = {"ticket": "A015", "until": until, "window_s": 30}
     role.desire({"rev": 1_790_000_000, "session": session, "window": "1"}, 0)
     for key in range(1, count + 1):
         keys.press(key, 200 * key, 200 * key + 100)
-    keys.press(count, 10_000, 17_000)
-    context.run(role, 16_000)
+    keys.press(count, 8000, 8100)  # when the mashing is over; it is locked at 11 s
+    keys.press(1, 12_000, 12_100)
+    keys.press(count, 16_000, 30_000)
+    context.run(role, 22_000)
     agrees(profile, context, role.state(), "press", "close", "fault")
+    assert ("reason" in context.kinds()) == ("reason" in profile.events) == bool(reasons)
 
 
 @pytest.mark.parametrize("name", DISPLAYS)

@@ -12,10 +12,11 @@ SETTINGS = {"debounce_ms": 20, "lock_s": 3, "feedback_ms": 150, "stuck_s": 5}
 UNIX = 1_700_000_000_000
 
 
-def keypad(unix_offset: int | None = UNIX) -> tuple[Keypad, FakeKeys, Context]:
+def keypad(unix_offset: int | None = UNIX, reasons: int = 0) -> tuple[Keypad, FakeKeys, Context]:
     context = Context(unix_offset=unix_offset)
-    keys = FakeKeys(context)
-    return Keypad(SETTINGS, keys, context), keys, context
+    keys = FakeKeys(context, reasons=reasons)
+    settings = SETTINGS | ({"reason_s": 10} if reasons else {})
+    return Keypad(settings, keys, context), keys, context
 
 
 def session(rev: int, until: int, window_s: int = 30) -> dict[str, object]:
@@ -104,7 +105,10 @@ def test_two_keys_at_once_are_two_presses():
     keys.press(1, 0, 100)
     keys.press(5, 0, 100)
     context.run(role, 300)
-    assert [data["key"] for data in context.of("press")] == [1, 5]
+    assert context.of("press") == [
+        {"key": 1, "session": None, "n": 2},
+        {"key": 5, "session": None, "n": 2},
+    ]
 
 
 def test_the_prompt_blinks_until_the_window_is_over():
@@ -270,7 +274,8 @@ press_times = st.lists(st.integers(0, 1500), max_size=12, unique=True).map(sorte
 @given(press_times, st.integers(0, 600), st.integers(1, 900))
 def test_every_press_belongs_to_the_session_that_a_rule_of_one_line_says(times, opened, window):
     """An independent statement of the rule: in [opened, end), or until 3 s after the first press
-    in that time; times are in units of 10 ms, presses 40 ms long and 50 ms or more apart."""
+    in that time that is no mashing; times are in units of 10 ms, presses 40 ms long and 50 ms or
+    more apart."""
     role, keys, context = keypad()
     starts = [10 * time for i, time in enumerate(times) if i == 0 or time - times[i - 1] >= 5]
     for index, start in enumerate(starts):
@@ -280,18 +285,172 @@ def test_every_press_belongs_to_the_session_that_a_rule_of_one_line_says(times, 
     context.run(role, 30_000)
 
     counted = [start + 20 for start in starts]
-    end = 10 * opened + 10 * window
-    inside = [time for time in counted if 10 * opened <= time < end]
-    if inside:
-        end = inside[0] + 3000
-    expected = [7 if 10 * opened <= time < end else None for time in counted]
+    end, why, calm = 10 * opened + 10 * window, "end", 0
+    expected: list[int | None] = []
+    for index, time in enumerate(counted):
+        inside = 10 * opened <= time < end
+        expected.append(7 if inside else None)
+        if time < calm or (index > 1 and time - counted[index - 2] < 2000):
+            calm = time + 3000
+            if inside:
+                end, why = 10 * opened + 10 * window, "end"
+                if time >= end:
+                    break  # the session is over with the mashing, at the next step
+        elif inside and why == "end":
+            end, why = time + 3000, "lock"
+    expected += [None] * (len(counted) - len(expected))
     assert [data["session"] for data in context.of("press")] == expected
-    assert context.of("close") == [{"session": 7, "why": "lock" if inside else "end"}]
+    assert context.of("close") == [{"session": 7, "why": why}]
+
+
+def test_mashing_gets_no_beep_and_the_prompt_waits_until_it_is_over():
+    role, keys, context = keypad()
+    role.desire(session(7, 30_000), 0)
+    for start in (1000, 1400, 1800, 2200):
+        keys.press(1, start, start + 100)
+    context.run(role, 2400)
+    assert [now for now, name, on in keys.log if name == "buzzer" and on] == [1020, 1420]
+    context.run(role, 5200)
+    assert keys.lit == set(), "less than 3 s of calm"
+    keys.press(4, 6000, 6100)
+    context.run(role, 6050)
+    assert keys.lit == {4}
+    context.run(role, 10_000)
+    assert context.of("close") == [{"session": 7, "why": "lock"}]
+    assert [data.get("n") for data in context.of("press")] == [None] * 5
+
+
+def test_a_press_says_how_many_keys_are_down():
+    role, keys, context = keypad()
+    keys.press(1, 0, 500)
+    keys.press(3, 100, 400)
+    keys.press(4, 200, 300)
+    context.run(role, 1000)
+    assert [(d["key"], d.get("n")) for d in context.of("press")] == [(1, None), (3, 2), (4, 3)]
+
+
+def test_a_stuck_key_is_not_one_of_several_at_once():
+    role, keys, context = keypad()
+    keys.press(1, 0, 60_000)
+    keys.press(2, 10_000, 10_100)
+    context.run(role, 11_000)
+    assert context.of("press") == [{"key": 1, "session": None}, {"key": 2, "session": None}]
+
+
+def test_a_stuck_key_is_no_choice_and_the_customer_is_asked_again():
+    role, keys, context = keypad()
+    role.desire(session(7, 30_000), 0)
+    keys.press(2, 1000, 60_000)
+    keys.press(4, 9000, 9100)
+    context.run(role, 8000)
+    assert context.kinds() == ["press", "fault"], "no lock before it is known"
+    context.run(role, 8200)
+    assert keys.lit in (set(), {1, 2, 3, 4, 5}), "the prompt"
+    context.run(role, 13_000)
+    assert context.kinds() == ["press", "fault", "press", "close"]
+    assert context.of("close") == [{"session": 7, "why": "lock"}]
+
+
+def test_a_key_that_is_held_past_the_lock_delays_it_until_it_is_released():
+    role, keys, context = keypad()
+    role.desire(session(7, 30_000), 0)
+    keys.press(2, 1000, 5000)
+    context.run(role, 7000)
+    [(closed, _, data)] = [event for event in context.events if event[1] == "close"]
+    assert (closed, data["why"]) == (5025, "lock")
+
+
+def test_the_close_of_a_replaced_session_waits_for_its_held_key_too():
+    role, keys, context = keypad()
+    role.desire(session(7, 30_000), 0)
+    keys.press(2, 1000, 60_000)
+    context.run(role, 2000)
+    role.desire(session(8, 40_000), 2000)
+    context.run(role, 6000)
+    assert context.kinds() == ["press"]
+    assert role.state()["session"] == 8
+    context.run(role, 6500)
+    assert context.kinds() == ["press", "fault", "close"]
+    assert context.of("close") == [{"session": 7, "why": "next"}]
+
+
+def test_where_nobody_asks_a_press_is_answered_like_a_rating_and_locked():
+    role, keys, context = keypad()
+    role.desire({"rev": 7, "session": None, "free": True}, 0)
+    keys.press(4, 1000, 1100)
+    keys.press(2, 3000, 3100)
+    context.run(role, 2000)
+    assert keys.lit == {4}
+    context.run(role, 6000)
+    assert [(kind, data) for _, kind, data in context.events] == [
+        ("press", {"key": 4, "session": None}),
+        ("press", {"key": 2, "session": None}),
+        ("close", {"session": None, "why": "lock"}),
+    ]
+    assert [now for now, name, on in keys.log if name == "buzzer" and on] == [1020, 3020]
+    assert role.state()["session"] is None
+
+
+def test_where_nobody_asks_mashing_ends_the_rating_at_once():
+    role, keys, context = keypad()
+    role.desire({"rev": 7, "session": None, "free": True}, 0)
+    for start in (1000, 1400, 1800, 2200):
+        keys.press(1, start, start + 100)
+    context.run(role, 6000)
+    assert context.kinds() == ["press"] * 3 + ["close", "press"]
+
+
+def test_a_bad_mark_is_asked_for_its_reason():
+    role, keys, context = keypad(reasons=0b1111)
+    role.desire(session(7, 30_000), 0)
+    keys.press(4, 1000, 1100)
+    context.run(role, 4100)
+    assert keys.lit in (set(), {1, 2, 3, 4})
+    keys.press(2, 6000, 6100)
+    keys.press(3, 8000, 8100)
+    context.run(role, 20_000)
+    assert [(kind, data) for _, kind, data in context.events][1:] == [
+        ("close", {"session": 7, "why": "lock"}),
+        ("reason", {"key": 2, "session": 7}),
+        ("press", {"key": 3, "session": None}),
+    ]
+
+
+def test_silence_after_a_bad_mark_is_no_reason():
+    role, keys, context = keypad(reasons=0b1111)
+    role.desire(session(7, 30_000), 0)
+    keys.press(5, 1000, 1100)
+    context.run(role, 14_100)
+    assert keys.lit == set()
+    keys.press(1, 15_000, 15_100)
+    context.run(role, 16_000)
+    assert context.kinds() == ["press", "close", "press"]
+
+
+def test_a_good_mark_is_not_asked_for_a_reason():
+    role, keys, context = keypad(reasons=0b1111)
+    role.desire(session(7, 30_000), 0)
+    keys.press(3, 1000, 1100)
+    keys.press(1, 6000, 6100)
+    context.run(role, 7000)
+    assert context.kinds() == ["press", "close", "press"]
+
+
+def test_the_voice_line_is_pulsed_at_the_prompt():
+    role, keys, context = keypad()
+    context.run(role, 100)
+    role.desire(session(7, 30_000), 100)
+    context.run(role, 1000)
+    assert [(now, on) for now, name, on in keys.log if name == "voice"] == [
+        (100, True),
+        (300, False),
+    ]
 
 
 def test_every_event_fits_a_journal_slot():
     events = [
-        ("press", {"key": 5, "session": 9_999_999_999}),
+        ("press", {"key": 5, "session": 9_999_999_999, "n": 6}),
+        ("reason", {"key": 6, "session": 9_999_999_999}),
         ("close", {"session": 9_999_999_999, "why": "lock"}),
         ("fault", {"code": "key_stuck", "value": 5}),
     ]

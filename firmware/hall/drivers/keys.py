@@ -1,21 +1,50 @@
-"""The keys, lamps and buzzer of an evaluation keypad.
+"""The keys, lamps, buzzer and voice line of an evaluation keypad.
 
-Here: which pin is which key. Not here: debouncing and everything else that needs time.
+Here: which pin is which key. Not here: debouncing and everything else that needs time, and keys in
+a matrix (keys_matrix.py).
 """
 
 
-class Keys:
-    """`driver["keys"]` keys on the pins key_1.., their lamps on lamp_1.., and a buzzer.
+class Lamps:
+    """What a keypad answers with: the lamps of its keys on lamp_1.., a buzzer, and perhaps a voice
+    module, which begins to speak when its line is pulsed. All are lit by a high pin.
 
-    `driver["active"]` is the level of a key that is down; lamps and buzzer are lit by a high pin.
+    `bad` are the keys with a mark that asks for a reason, `reasons` those that then stand for one;
+    both are masks, bit 0 is key 1.
     """
 
     def __init__(self, driver, pins, hal):
-        numbers = range(1, driver["keys"] + 1)
         self.count = driver["keys"]
-        self._keys = [hal.input(pins["key_%d" % n], driver["active"]) for n in numbers]
+        self.bad = 0
+        for index, mark in enumerate(driver["marks"]):
+            self.bad |= (mark < 3) << index
+        self.reasons = (1 << len(driver.get("reasons") or ())) - 1
+        numbers = range(1, self.count + 1)
         self._lamps = [hal.output(pins["lamp_%d" % n], "high") for n in numbers]
         self._buzzer = hal.output(pins["buzzer"], "high")
+        self._voice = hal.output(pins["voice"], "high") if "voice" in pins else None
+
+    def lamp(self, key, on):
+        """Lights key 1..count, or every key when `key` is None."""
+        for lamp in self._lamps if key is None else (self._lamps[key - 1],):
+            _switch(lamp, on)
+
+    def buzzer(self, on):
+        _switch(self._buzzer, on)
+
+    def voice(self, on):
+        if self._voice:
+            _switch(self._voice, on)
+
+
+class Keys(Lamps):
+    """`driver["keys"]` keys on the pins key_1..; `driver["active"]` is the level of a key that is
+    down."""
+
+    def __init__(self, driver, pins, hal):
+        super().__init__(driver, pins, hal)
+        numbers = range(1, self.count + 1)
+        self._keys = [hal.input(pins["key_%d" % n], driver["active"]) for n in numbers]
 
     def read(self):
         """The keys that are down now, bounces and all: bit 0 is key 1."""
@@ -27,17 +56,9 @@ class Keys:
             bit <<= 1
         return down
 
-    def lamp(self, key, on):
-        """Lights key 1..count, or every key when `key` is None."""
-        lamps = self._lamps if key is None else (self._lamps[key - 1],)
-        for lamp in lamps:
-            if on:
-                lamp.on()
-            else:
-                lamp.off()
 
-    def buzzer(self, on):
-        if on:
-            self._buzzer.on()
-        else:
-            self._buzzer.off()
+def _switch(output, on):
+    if on:
+        output.on()
+    else:
+        output.off()

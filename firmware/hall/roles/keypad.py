@@ -1,84 +1,117 @@
 """The evaluation keypad: debounced presses, the feedback a customer feels, and rating sessions.
 
 Here: what happens in time at one keypad; the device is the authority on that. Every press is
-journalled as it happened. Not here: what a press is worth; the gateway judges it from its store.
+journalled as it happened. Not here: what a press is worth; the gateway judges it from its store, by
+the same rules (docs/decisions, "what becomes of a mashed session").
 """
 
 from ..debounce import Debounce
 
 BLINK_MS = 500  # half a period: 1 Hz, slow enough to be calm, fast enough to be a prompt
-OUTSIDE_MS = 50  # the flash that answers a press when nobody asked: the lamp alone, and short
+ASK_MS = 150  # half a period of the lamps that stand for reasons: another question
+OUTSIDE_MS = 50  # the flash that answers a press that cannot count: the lamp alone, and short
 IDENTIFY_MS = 10_000
+VOICE_MS = 200  # a voice module takes a line that is active for this long as pushed
+# Three presses within MASH_MS, or two keys at once, are mashing until CALM_MS without a press.
+MASH_MS = 2000
+CALM_MS = 3000
+FREE = 0  # the session of a rating that nobody asked for; a real one is a rev, and above 0
+_LONG_AGO = -1_000_000
 
 
 class Keypad:
-    """Desired state: {"rev", "session": null or {"ticket", "until": unix ms, "window_s"}}.
+    """Desired state: {"rev", "session": null or {"ticket", "until": unix ms, "window_s"}, "free"}.
 
     A session is known by its rev. It opens as soon as the clock is set, and closes with `close`
     and a reason: "lock" `lock_s` after its first press (the customer may correct until then, also
     past the end of the window), "end" when its window is over, "next" when another desired state
-    replaces it, "late" when it was never prompted because it came after its time.
+    replaces it, "late" when it was never prompted because it came after its time. A key that is
+    still held then may be stuck: the close waits until that is known. With "free" a press where
+    nobody asks is a rating too, whose `close` has the session null.
     """
 
     PERIOD_MS = 5
 
     def __init__(self, settings, keys, ctx):
+        self.reader = None  # a card reader's part, stepped with this one (login.py)
         self._keys = keys
         self._ctx = ctx
         self._lock_ms = int(settings["lock_s"] * 1000)
         self._feedback_ms = settings["feedback_ms"]
         self._stuck_ms = int(settings["stuck_s"] * 1000)
+        self._reason_ms = int(settings.get("reason_s", 0) * 1000)
         self._all = (1 << keys.count) - 1
         self._debounce = Debounce(keys.count, settings["debounce_ms"])
         self._down_at = [0] * keys.count
         self._stuck = 0
-        self._session = None  # rev of the open session
+        self._free = False
+        self._session = None  # rev of the open session, or FREE
         self._opened_at = 0
-        self._closes_at = 0
+        self._ends_at = 0
+        self._locks_at = 0
         self._chosen = 0  # mask of the key last pressed in the open session
         self._pending = None  # (rev, until, window_ms): wanted, but the clock is not set yet
+        self._closing = None  # (session, why, mask): closed, as soon as that key is known
+        self._asking = None  # session whose bad mark may get a reason
+        self._asks_until = 0
+        self._before = self._last = _LONG_AGO  # the last two presses
+        self._calm_at = _LONG_AGO  # when a mashing is over
         self._flash = 0  # mask of the keys whose feedback is being given
         self._flash_until = 0
-        self._buzz_until = 0
+        self._beeps = (0, 0, 0)  # begins of a beep and of a second one, and their length
+        self._voice_until = 0
         self._identify_until = 0
         self._lamps_on = 0
-        self._buzzer_on = False
+        self._buzzer_on = self._voice_on = False
         keys.lamp(None, False)
         keys.buzzer(False)
 
     def step(self, now):
         if self._pending:
             self._open(self._pending, now)
-        if self._session is not None and now >= self._closes_at:
-            self._close("lock" if self._chosen else "end")
+        if self._session is not None:
+            self._pass_time(now)
         changed = self._debounce.step(self._keys.read(), now)
         if changed:
             self._edges(changed, now)
-        if self._debounce.stable & ~self._stuck:
+        held = self._debounce.stable & ~self._stuck
+        if held:
             self._watch_stuck(now)
+        if self._closing and not self._closing[2] & self._debounce.stable & ~self._stuck:
+            self._end_closing()
+        if self._asking is not None and now >= self._asks_until:
+            self._asking = None
+        if self.reader:
+            self.reader.step(now)
         self._show(now)
 
     def desire(self, desired, now):
         wanted = _session_of(desired)
         if self._session is not None:
-            self._close("next")
+            self._close("next", now)
         elif self._pending:
             self._emit_close(self._pending[0], "late")
+        self._asking = None
+        self._free = desired.get("free") is True
         self._pending = wanted
         if wanted:
             self._open(wanted, now)
 
     def quiet(self):
         """Whether nobody would notice if the chip stood still for a moment."""
-        asked = self._session is not None or self._pending
+        asked = self._session is not None or self._pending or self._asking is not None
         return not asked and not self._debounce.stable & ~self._stuck
 
     def state(self):
         stuck = [n + 1 for n in range(self._keys.count) if self._stuck >> n & 1]
-        return {"session": self._session, "stuck": stuck}
+        return {"session": self._session or None, "stuck": stuck}
 
     def identify(self, now):
         self._identify_until = now + IDENTIFY_MS
+
+    def beep(self, now, pause, length):
+        """Two beeps of `length` ms, the second `pause` ms after the first; 0: only one."""
+        self._beeps = (now, now + length + pause if pause else now, length)
 
     def selftest(self):
         return {"keys_released": self._debounce.stable == 0}
@@ -102,16 +135,38 @@ class Keypad:
         self._chosen = 0
         self._opened_at = now
         # The shorter of the two: a clock that is wrong must not hold a prompt open for hours.
-        self._closes_at = now + min(left, window_ms)
+        self._ends_at = now + min(left, window_ms)
+        self._voice_until = now + VOICE_MS
 
-    def _close(self, why):
-        session = self._session
+    def _pass_time(self, now):
+        if not self._chosen:
+            if now >= self._ends_at:
+                self._close("end", now)
+        elif now >= self._locks_at and not self._chosen & self._debounce.stable & ~self._stuck:
+            self._close("lock", now)
+
+    def _close(self, why, now):
+        session, chosen = self._session, self._chosen
         self._session = None
         self._chosen = 0
+        held = chosen & self._debounce.stable & ~self._stuck
+        if held:
+            if self._closing:
+                self._end_closing()
+            self._closing = (session, why, held)
+            return
+        self._emit_close(session, why)
+        if why == "lock" and chosen & self._keys.bad and self._reason_ms:
+            self._asking = session
+            self._asks_until = now + self._reason_ms
+
+    def _end_closing(self):
+        session, why, _ = self._closing
+        self._closing = None
         self._emit_close(session, why)
 
     def _emit_close(self, session, why):
-        self._ctx.emit("close", {"session": session, "why": why})
+        self._ctx.emit("close", {"session": session or None, "why": why})
 
     def _edges(self, changed, now):
         down = self._debounce.stable
@@ -119,22 +174,50 @@ class Keypad:
         pressed = changed & down
         if not pressed:
             return
-        self._feedback(pressed, now)
+        together = _bits(down & ~self._stuck)
+        mashing = self._mashing(pressed, now, together)
+        asking, self._asking = self._asking, None
+        reason = asking is not None and not mashing and pressed & self._keys.reasons
+        self._feedback(pressed, now, mashing, reason)
         for index in range(self._keys.count):
             if pressed >> index & 1:
                 self._down_at[index] = now
-                self._ctx.emit("press", {"key": index + 1, "session": self._session})
+                if reason:
+                    self._ctx.emit("reason", {"key": index + 1, "session": asking or None})
+                    continue
+                data = {"key": index + 1, "session": self._session or None}
+                if together > 1:
+                    data["n"] = together
+                self._ctx.emit("press", data)
+        if mashing and self._session == FREE:
+            self._close("lock", now)
 
-    def _feedback(self, pressed, now):
+    def _mashing(self, pressed, now, together):
+        """Whether these presses belong to a mashing, which a choice does not outlive."""
+        mashing = together > 1 or now < self._calm_at
+        for index in range(self._keys.count):
+            if pressed >> index & 1:
+                mashing = mashing or now - self._before < MASH_MS
+                self._before, self._last = self._last, now
+        if mashing:
+            self._calm_at = now + CALM_MS
+            self._chosen = 0
+        return mashing
+
+    def _feedback(self, pressed, now, mashing, reason):
         """Before the journal: the customer comes first, and flash memory can take milliseconds."""
         self._flash = pressed
-        if self._session is None:
+        if self._session is None and self._free and not mashing and not reason:
+            self._session = FREE
+        if mashing or (self._session is None and not reason):
             self._flash_until = now + OUTSIDE_MS
         else:
             if not self._chosen:
-                self._closes_at = now + self._lock_ms
-            self._chosen = pressed
-            self._flash_until = self._buzz_until = now + self._feedback_ms
+                self._locks_at = now + self._lock_ms
+            if not reason:
+                self._chosen = pressed
+            self._flash_until = now + self._feedback_ms
+            self.beep(now, 0, self._feedback_ms)
         self._show(now)
 
     def _watch_stuck(self, now):
@@ -144,16 +227,21 @@ class Keypad:
             if held and now - self._down_at[index] >= self._stuck_ms:
                 self._stuck |= bit
                 self._ctx.emit("fault", {"code": "key_stuck", "value": index + 1})
+                self._chosen &= ~bit
+                if self._session == FREE and not self._chosen:
+                    self._close("lock", now)
 
     def _lamps(self, now):
         if now < self._flash_until:
             return self._flash
         if now < self._identify_until:
             return self._all if (self._identify_until - now) // 250 & 1 else 0
-        if self._session is None:
-            return 0
+        if self._asking is not None:
+            return self._keys.reasons if (self._asks_until - now) // ASK_MS & 1 else 0
         if self._chosen:
             return self._chosen
+        if not self._session or now < self._calm_at:
+            return 0
         return 0 if (now - self._opened_at) // BLINK_MS & 1 else self._all
 
     def _show(self, now):
@@ -164,12 +252,25 @@ class Keypad:
             for index in range(self._keys.count):
                 if changed >> index & 1:
                     self._keys.lamp(index + 1, lamps >> index & 1)
-        buzzer = now < self._buzz_until or (
-            now < self._identify_until and (self._identify_until - now) // 250 & 3 == 1
-        )
+        first, second, length = self._beeps
+        buzzer = first <= now < first + length or second <= now < second + length
+        if now < self._identify_until:
+            buzzer = (self._identify_until - now) // 250 & 3 == 1
         if buzzer != self._buzzer_on:
             self._buzzer_on = buzzer
             self._keys.buzzer(buzzer)
+        voice = now < self._voice_until
+        if voice != self._voice_on:
+            self._voice_on = voice
+            self._keys.voice(voice)
+
+
+def _bits(mask):
+    count = 0
+    while mask:
+        mask &= mask - 1
+        count += 1
+    return count
 
 
 def _session_of(desired):
