@@ -17,7 +17,7 @@ from hall_tools import cli
 from hall_tools.errors import UserError
 from hall_tools.label.content import Label
 from hall_tools.label.picture import DPI, QUIET_MODULES, draw
-from hall_tools.label.sheet import A4_MM, SHEETS, pages, picture
+from hall_tools.label.sheet import A4_MM, SHEETS, Sheet, pages, picture
 from hall_tools.registry import Place
 from PIL import Image
 from typer.testing import CliRunner
@@ -140,6 +140,18 @@ def test_every_word_is_on_the_picture() -> None:
         assert box is not None
         assert box[2] <= words.width - sheet.padding / 25.4 * DPI + 1
     assert len(right) == len(made)
+
+
+@pytest.mark.parametrize("sheet", SHEETS.values(), ids=SHEETS)
+def test_a_long_place_is_as_large_as_fits(sheet: Sheet) -> None:
+    """At the least it has to be read on the smallest label."""
+    image = draw(label(place=Place(zone="self-service-area-second-floor-2")), *sheet.size, 1)
+    words = image.crop((image.height, 0, image.width, image.height))
+    line = words.crop((0, int(words.height * 0.34), words.width, int(words.height * 0.52)))
+    box = line.convert("L").point(lambda value: 255 - value).getbbox()
+    assert box is not None
+    assert box[2] >= words.width * 0.9
+    assert (box[3] - box[1]) / DPI * 25.4 > 0.8
 
 
 @pytest.mark.parametrize("name", SHEETS)

@@ -101,13 +101,13 @@ def _glyphs(text: str, width: int, height: int) -> Image.Image:
         bits = Image.frombytes("1", (wide, _GLYPH), bytes(byte ^ 0xFF for byte in bitmap))
         small.paste(bits, (x, 0))
         x += wide
-    scale = max(1, min(height // _GLYPH, width // across))
-    return _enlarged(small, scale)
+    return _enlarged(small, min(height / _GLYPH, width / across))
 
 
-def _enlarged(image: Image.Image, scale: int) -> Image.Image:
-    """Every pixel as a square of `scale` pixels."""
-    size = (image.width * scale, image.height * scale)
+def _enlarged(image: Image.Image, scale: float) -> Image.Image:
+    """Every pixel as a square of `scale` pixels, or of one less or more where that is no integer:
+    on paper a twentieth of a millimetre."""
+    size = (int(image.width * scale), int(image.height * scale))
     return image.resize(size, Image.Resampling.NEAREST)  # pyright: ignore[reportUnknownMemberType]
 
 
