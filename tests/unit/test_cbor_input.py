@@ -28,8 +28,7 @@ def test_what_json_can_say(value: object) -> None:
 def test_noise_is_refused_or_read_as_others_do(data: bytes) -> None:
     try:
         found = decode(data)
-    except CborError as error:
-        assert "\n" not in str(error)
+    except CborError:
         return
     assert repr(found) == repr(cbor2.loads(data))
 

@@ -10,7 +10,7 @@ import pytest
 from aiocoap.numbers import codes
 from hall_gateway.keys import DeviceKeys
 from support.battery import Battery, DeviceSide, ask, client, datagram, protected, said
-from support.coap_hall import CoapHall, coap_hall, enrolled
+from support.battery_hall import CoapHall, coap_hall, enrolled
 
 
 def keys_of(folder: Path, device: str) -> DeviceKeys:

@@ -15,7 +15,7 @@ from hall_gateway.plan import plan_of
 from hall_gateway.values import DeviceOrder, StoreFullError
 from hall_profiles import load
 from support.battery import Battery, ask, client, protected, said
-from support.coap_hall import PROFILE, CoapHall, battery_toml, coap_hall, enrolled
+from support.battery_hall import PROFILE, CoapHall, battery_toml, coap_hall, enrolled
 from support.core_hall import Clock
 
 

@@ -5,7 +5,7 @@ Here: the list, and running it. Not here: a check.
 
 from collections.abc import Iterator, Mapping
 
-from hall_tools.doctor import broker, rights, running, settings
+from hall_tools.doctor import broker, coap, rights, running, settings
 from hall_tools.doctor.findings import Check, Finding, Site, fault
 
 CHECKS: Mapping[str, Check] = {
@@ -15,6 +15,7 @@ CHECKS: Mapping[str, Check] = {
     "keys": broker.key_files,
     "broker": broker.gateway_login,
     "listener": broker.device_logins,
+    "coap": coap.endpoint,
     "gateway": running.gateway,
     "upstream": running.upstream,
     "clock": running.clock,

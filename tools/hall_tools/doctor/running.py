@@ -98,6 +98,12 @@ def _figures(health: dict[str, Any]) -> Iterator[Finding]:
             f"{strangers} messages came from devices that are not in hall.toml, and were refused",
             "sudo journalctl -u hallkit-gateway | grep 'not in the gateway' names them",
         )
+    coap = health.get("coap", {})
+    if wrong := coap.get("unknown_key", 0) + coap.get("not_genuine", 0):
+        yield warning(
+            f"{wrong} requests to the CoAP port were under keys that are none, and were refused",
+            "a battery device that was enrolled again is flashed again too: hall flash",
+        )
     for name, words in (
         ("quarantined", "events did not make sense, and are kept apart"),
         ("lost", "events were lost by devices whose memory ran over"),
