@@ -10,6 +10,8 @@ What is used of `hal`; every `active` is "low" or "high":
 - `hal.open_drain(pin)`: the same, active low, which lets the line go when it is off;
 - `hal.adc(pin)`: an object whose `.read_uv()` is the pin's voltage in microvolts;
 - `hal.spi(clk, din, hz)`: an object with `.write(bytes)`, most significant bit first, mode 0;
+- `hal.i2c(sda, scl, hz)`: an object with machine.I2C's `.readfrom_mem_into()`, `.writeto_mem()`;
+- `hal.uart(tx, rx, baud)`: an object with `.any()` and `.readinto(buffer)`, 8N1;
 - `hal.GPIO`: where the chip's GPIO registers begin;
 - `hal.player()`: what plays the frames of a scanned panel (drivers/panel.py).
 """
@@ -43,6 +45,12 @@ def make_role(config, hal, ctx, glyph_path):
         from .roles.people_counter import PeopleCounter
 
         return PeopleCounter(settings, Beams(driver, pins, hal), ctx)
+    if role == "people_counter" and name == "vl53l1x":
+        from .drivers.vl53l1x import Vl53l1x
+        from .drivers.zones import Zones
+        from .roles.people_counter import PeopleCounter
+
+        return PeopleCounter(settings, Zones(settings, Vl53l1x(driver, pins, hal)), ctx)
     if role == "wet_floor" and name == "probe":
         from .drivers.probe import Probe
         from .roles.wet_floor import WetFloor
