@@ -63,7 +63,7 @@ async def test_a_reset_in_the_middle_of_a_reply_is_over_in_a_second(tmp_path: Pa
                 await device.device.kill()
                 assert not asking.done()
                 await device.device.power_on()
-                await device.until_log("start: version", after=before)
+                await device.until_log("heap: ", after=before)  # from here on it can answer
                 up = time.monotonic()
                 assert merged(await asking) == device.device.config
                 assert time.monotonic() - up < 1

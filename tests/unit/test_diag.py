@@ -192,6 +192,11 @@ def test_silence_is_an_error_with_advice():
     assert caught.value.exit_code == os.EX_UNAVAILABLE
 
 
+def test_a_device_at_its_prompt_is_no_mystery():
+    with pytest.raises(SilentError, match="at its MicroPython prompt"):
+        console(lambda *_: b">>> @1 health {}\r\nSyntaxError\n").ask("health", patience_s=0.1)
+
+
 # Claims and secrets
 
 
@@ -324,7 +329,8 @@ def test_an_ordinary_page_fits_the_smallest_terminal():
 
 def test_what_does_not_fit_is_the_least_important_and_is_said():
     page = page_of(HEALTH)
-    page.sampled({"raw": {f"zone {n}": n for n in range(30)}})
+    for value in range(2):
+        page.sampled({"raw": {f"zone {n}": n + value for n in range(30)}})
     lines = drawn(page, 80, 24).splitlines()
     assert len(lines) == 24
     assert lines[-1].strip() == "more does not fit: a taller window shows it"
@@ -341,8 +347,9 @@ def test_a_sensor_that_falls_silent_shows_no_number_of_before(monkeypatch: pytes
     assert re.search("raw ohms +▃▁█▄ +5 Ω +0 to 10", text), text
     page.sampled({"raw": {"ohms": None, "fault": "probe_open"}, "filtered": {"wet": None}})
     text = drawn(page)
-    assert re.search("raw ohms +▃▁█▄ +-  0 to 10", text), text
-    assert re.search("raw fault +probe_open", text), text
+    assert re.search("raw ohms +▃▁█▄ +-   0 to 10", text), text
+    assert "raw fault probe_open" in text
+    assert "filtered wet -" in text
     later = time.monotonic() + 5
     monkeypatch.setattr("hall_tools.diag.page.time.monotonic", lambda: later)
     assert "no sample for 5 s: all of these are old" in drawn(page)

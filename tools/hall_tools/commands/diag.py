@@ -269,14 +269,23 @@ def repl(
     It starts again by itself 10 minutes later, or with machine.reset().
     """
     with _console(port, Keys(config, claim_file)) as console:
-        console.ask("repl")
+        try:
+            console.ask("repl")
+        except SilentError:
+            # When its answer was lost: who is at the prompt answers no more.
+            if not _prompted(console):
+                raise
         end = time.monotonic() + _PROMPT_S
-        while not any("prompt: " in text for text in console.logs):
+        while not _prompted(console):
             if time.monotonic() > end:
                 raise UserError("it agreed, but no prompt came; ask again", os.EX_TEMPFAIL)
             console.pump(_FRAME_S)
         name = console.port.name
     print(f"the prompt is at {name}; now: mpremote connect {name} resume")
+
+
+def _prompted(console: Console) -> bool:
+    return any("prompt: " in text for text in console.logs)
 
 
 def _once(port: str | None, config: Path, claim_file: Path | None, command: str) -> dict[str, Any]:

@@ -170,6 +170,12 @@ class Console:
                 return self._result(command, self._end)
             if command == "sensor" and self._stream in self._asked:
                 return []
+        if any(text.startswith(">>>") for text in list(self.logs)[-3:]):
+            raise SilentError(
+                f"{self.port.name}: it is at its MicroPython prompt; machine.reset() there starts "
+                f"it again: mpremote connect {self.port.name} resume reset",
+                os.EX_UNAVAILABLE,
+            )
         raise SilentError(
             f"{self.port.name}: no answer in {patience_s:g} s; is it the right port, does the "
             "device have power, and does it run this firmware? What it logged last: "

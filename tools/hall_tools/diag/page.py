@@ -24,6 +24,7 @@ OLD_S = 1.5
 _BARS = "▁▂▃▄▅▆▇█"
 _MARGIN = 9
 _GAP = "   "
+_BARS_MIN = 32
 _ONE_A_LINE = ("errors", "sensor")
 _JOURNAL = ("dropped", "lost", "torn", "oldest", "next", "acked")
 _NEVER_MS = 0x3FFFFFFF
@@ -116,13 +117,16 @@ class Page:
         # `dropped`, `lost` and `torn` count events too; the rest are numbers of events.
         depth = _unit(journal.get("depth"), "events wait")
         yield "journal", _items({"depth": depth, **{name: journal.get(name) for name in _JOURNAL}})
-        yield "sensor", self._traces(width)
-        shows = _part(health, "shows")
-        yield "shows", _items({name: _said(value) for name, value in shows.items()})
         yield "memory", _items(_memory(health))
         versions = {"firmware": who.get("fw"), "MicroPython": who.get("core")}
         more = {"chip": who.get("chip"), "config": health.get("config_crc"), "clock": self._clock()}
         yield "versions", _items({**versions, **more})
+        moving = {name for name, values in self.traces.items() if len(set(_numbers(values))) > 1}
+        yield "sensor", self._traces(moving, width)
+        still = {name: values for name, values in self.traces.items() if name not in moving}
+        yield "steady", _items({name: _last(name, values) for name, values in still.items()})
+        shows = _part(health, "shows")
+        yield "shows", _items({name: _said(value) for name, value in shows.items()})
         refused = _part(health, "console")
         yield "refused", _items({name: value for name, value in refused.items() if value})
 
@@ -153,17 +157,19 @@ class Page:
         down_s = _part(self.health, "link").get("down_ms", 0) // 1000
         return f"{told}, not set for {duration(down_s)}" if down_s else f"{told}, set"
 
-    def _traces(self, width: int) -> list[Text]:
-        lines = [_trace(name, values, width) for name, values in self.traces.items()]
-        if lines and self.sample_age > OLD_S:
-            old = Text(f"no sample for {self.sample_age:.0f} s: all of these are old", "bold red")
-            lines.insert(0, old)
-        return lines
+    def _traces(self, moving: set[str], width: int) -> list[Text]:
+        """Those that are `moving`; first of all that nothing comes any more."""
+        old: list[Text] = []
+        if self.traces and self.sample_age > OLD_S:
+            told = f"no sample for {self.sample_age:.0f} s: all of these are old"
+            old.append(Text(told, "bold red"))
+        shown = ((name, values) for name, values in self.traces.items() if name in moving)
+        return old + [_trace(name, values, width) for name, values in shown]
 
 
 def sparkline(values: "deque[Any]") -> str:
     """One bar a value, from the lowest of them to the highest; what is no number is a gap."""
-    numbers = [value for value in values if isinstance(value, int | float)]
+    numbers = _numbers(values)
     low = min(numbers, default=0)
     span = (max(numbers, default=0) - low) or 1
     return "".join(
@@ -212,15 +218,25 @@ def _error(error: Rows, up_s: int) -> Text:
 
 
 def _trace(name: str, values: "deque[Any]", width: int) -> Text:
-    unit = next((_UNITS[end] for end in _UNITS if name.endswith((f"_{end}", f" {end}"))), "")
-    numbers = [value for value in values if isinstance(value, int | float)]
-    last = f"{_said(values[-1])} {unit if values[-1] is not None else ''}".strip()
-    between = f"  {min(numbers):,} to {max(numbers):,}" if len(set(numbers)) > 1 else ""
-    room = max(10, width - 45)
+    numbers = _numbers(values)
+    room = min(SAMPLES, max(_BARS_MIN, width - 58))
     bars = sparkline(deque(values, room))
-    return Text.assemble(
-        (f"{printable(name):<18} ", "dim"), f"{bars:<{min(room, SAMPLES)}} {last}", between
+    line = Text.assemble(
+        (f"{printable(name):<18} ", "dim"), f"{bars:<{room}} {_last(name, values)}"
     )
+    between = f"   {min(numbers):,} to {max(numbers):,}"
+    if line.cell_len + len(between) <= width:
+        line.append(between, "dim")
+    return line
+
+
+def _last(name: str, values: "deque[Any]") -> str:
+    unit = next((_UNITS[end] for end in _UNITS if name.endswith((f"_{end}", f" {end}"))), "")
+    return f"{_said(values[-1])} {unit if values[-1] is not None else ''}".strip()
+
+
+def _numbers(values: "deque[Any]") -> list[float]:
+    return [value for value in values if isinstance(value, int | float)]
 
 
 def _items(rows: Rows) -> list[Text]:
