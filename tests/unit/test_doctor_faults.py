@@ -128,8 +128,8 @@ FAULTS: dict[str, tuple[Callable[[Place], None], str, str]] = {
     "the clock": (unset_clock, "the clock is not set by a time server", "timedatectl set-ntp true"),
     "the disk": (fill_disk, "40 MiB free on its disk", "journalctl --vacuum-size"),
     "a slip in the settings": (
-        edit('profile = "keypad-5"', 'profile = "keypad-6"'),
-        "keypad-6",
+        edit('profile = "keypad-5"', 'profile = "keypad-x"'),
+        "keypad-x",
         "hall gateway check --config",
     ),
     "no settings": (

@@ -44,6 +44,13 @@ def test_the_example_is_good() -> None:
     assert [device.subject for device in config.devices][-2:] == ["zone/entrance"] * 2
 
 
+def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
+    """Windows' own editor begins files with one."""
+    path = tmp_path / "hall.toml"
+    path.write_text(GOOD, encoding="utf-8-sig")
+    assert load_config(path).hall == "demo"
+
+
 def test_what_is_left_out_has_a_default(tmp_path: Path) -> None:
     path = tmp_path / "hall.toml"
     path.write_text(GOOD)
@@ -140,7 +147,7 @@ def test_what_is_left_out_has_a_default(tmp_path: Path) -> None:
             'id = "kp_1"',
             ':10: device[1].id: "kp_1" will not do; right would be: 1 to 32',
         ),
-        ('profile = "keypad-5"', 'profile = "keypad-6"', ":11: device[1].profile: "),
+        ('profile = "keypad-5"', 'profile = "keypad-x"', ":11: device[1].profile: "),
         (
             'profile = "wet-floor-mains"',
             'profile = "wet-floor-battery"',
