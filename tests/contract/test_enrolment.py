@@ -28,6 +28,7 @@ from support.mosquitto import Mosquitto
 from support.plain_device import PlainDevice
 from support.plain_hall import PlainHall
 
+LOCAL = '[[device]]\nid = "own"\nprofile = "call-display-p10-64x16-pi"\nwindow = "9"\n'
 STUBBORN = Path(__file__).with_name("mp_stubborn.py")
 WAIT_S = 15.0
 AT_ONCE_MS = 1000
@@ -320,3 +321,21 @@ def test_a_mistake_in_the_settings_leaves_the_gateway_as_it_was(
     with PlainDevice(broker.port, "count-2") as device:
         device.emit("passage", {"dir": "in"})
         device.deliver()
+
+
+def test_what_waits_for_a_restart_keeps_nobody_waiting(broker: Mosquitto, gateway: Gateway) -> None:
+    with PlainHall(broker.port) as system:
+        text = gateway.config.read_text().replace('"count-1"', '"count-2"')
+        gateway.config.write_text(text + '[[window]]\nid = "9"\n' + LOCAL)
+        gateway.await_log("waits until the gateway is started again: the display on this machine's")
+        with PlainDevice(broker.port, "count-2") as device:
+            device.emit("passage", {"dir": "in"})
+            device.deliver()
+        state = "hall/v1/demo/state/gateway"
+
+        def told() -> bool:
+            states = [m for m in list(system.client.received) if m.topic == state]
+            settings = json.loads(states[-1].payload)["settings"] if states else {}
+            return settings.get("pending") == ["the display on this machine's own header"]
+
+        assert system.client.until(told)
