@@ -11,6 +11,7 @@ from hall_tools.flash.flasher import Flashed, flash
 from hall_tools.flash.occupant import occupant
 from hall_tools.flash.ports import Port
 from hall_tools.image import Image
+from hall_tools.image.ident import device_in
 from hall_tools.image.layout import SECTOR, partition
 from support.images import image
 from support.mock_board import MockBoard
@@ -90,6 +91,11 @@ def journal_of(mock: MockBoard) -> bytes:
     return mock.content[journal.offset : journal.offset + journal.size]
 
 
+def ident_of(mock: MockBoard) -> bytes:
+    ident = partition("ident")
+    return mock.content[ident.offset : ident.offset + ident.size]
+
+
 def test_an_update_keeps_the_events(plug: Plug) -> None:
     mock = plug()
     put(mock, image())
@@ -160,7 +166,7 @@ def test_too_little_flash(plug: Plug) -> None:
 
 @pytest.mark.parametrize(
     ("cut_at", "transport"),
-    [(0, "pty"), (5_000, "pty"), (200_000, "pty"), (200_000, "socket"), (540_000, "pty")],
+    [(0, "pty"), (5_000, "pty"), (200_000, "socket"), (500_000, "pty"), (540_000, "pty")],
 )
 def test_a_cut_off_run_is_completed_by_the_next(plug: Plug, cut_at: int, transport: str) -> None:
     wanted = image()
@@ -169,6 +175,8 @@ def test_a_cut_off_run_is_completed_by_the_next(plug: Plug, cut_at: int, transpo
         put(mock, wanted)
     done = mock.programmed
     assert done == cut_at
+    # It is nobody's until all the rest is there.
+    assert device_in(ident_of(mock)) == (None if cut_at < 536_576 else "kp-1")
     back = plug(transport=transport)
     put(back, wanted)
     assert back.content == wanted.bytes
@@ -205,6 +213,18 @@ def test_the_identity_has_a_valid_copy_at_every_moment(plug: Plug) -> None:
             assert occupant(board).device == "kp-1"
         put(mock, image())
         mock.stop()
+
+
+def test_a_copy_of_the_identity_that_does_not_hold_costs_the_other_nothing(plug: Plug) -> None:
+    mock = plug()
+    put(mock, image())
+    before = ident_of(mock)
+    mock.stop()
+    mock = plug(bad_at=partition("ident").offset + 20)
+    with pytest.raises(BoardError, match="verify failed at 0x200000"):
+        put(mock, image(psk="aa" * 32))
+    assert ident_of(mock)[SECTOR:] == before[SECTOR:]
+    assert device_in(ident_of(mock)) == "kp-1"
 
 
 def test_flash_that_does_not_hold_is_told(plug: Plug) -> None:
