@@ -2,6 +2,7 @@
 
 /slot.json holds {"slot", "attempts"}: starts since an application last confirmed that it works.
 After every ATTEMPTS of them the other slot is tried, when there is one; boot.py slows them down.
+A wake from deep sleep is no attempt: it would wear out the flash, and what sleeps has worked.
 """
 
 import json
@@ -47,6 +48,8 @@ def confirm():
 def choose():
     """The next attempt's state: the slot that has its turn, and one attempt more."""
     state = load()
+    if machine.reset_cause() == machine.DEEPSLEEP_RESET and state["slot"] in os.listdir("/"):
+        return state
     slots = [name for name in ("a", "b") if name in os.listdir("/")]
     if state["slot"] not in slots or (state["attempts"] and state["attempts"] % ATTEMPTS == 0):
         others = [name for name in slots if name != state["slot"]]

@@ -86,6 +86,8 @@ class _Socket:
             return "which is input only, and the driver drives it"
         if pin in self._chip.input_only and use.pull:
             return "which has no pull resistor, and the driver needs it"
+        if use.wakes and pin not in self._chip.wakes:
+            return "which cannot end a deep sleep of this chip"
         if use.low_bank and pin >= 32:
             return "and a panel is written through the registers of GPIO 0 to 31"
         return None

@@ -18,7 +18,8 @@ Psram = Literal["none", "quad", "octal"]
 
 
 class Chip(NamedTuple):
-    """One chip's pins by number. `reserved` maps a pin to the reason it is refused for."""
+    """One chip's pins by number. `reserved` maps a pin to the reason it is refused for; `wakes` can
+    end a deep sleep, as the firmware asks for it (esp32.wake_on_gpio)."""
 
     pins: frozenset[int]
     reserved: dict[int, str]
@@ -26,6 +27,7 @@ class Chip(NamedTuple):
     input_only: frozenset[int]
     adc1: frozenset[int]
     adc2: frozenset[int]
+    wakes: frozenset[int] = frozenset()
 
 
 def _reserved(*reasons: tuple[tuple[int, ...], str]) -> dict[int, str]:
@@ -82,6 +84,7 @@ CHIPS: dict[ChipName, Chip] = {
         input_only=frozenset(),
         adc1=frozenset(range(5)),
         adc2=frozenset({5}),
+        wakes=frozenset(range(6)),
     ),
     "raspberrypi": Chip(
         pins=frozenset(range(28)),

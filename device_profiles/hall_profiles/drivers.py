@@ -17,12 +17,13 @@ class PinUse(NamedTuple):
     """What a driver does with a pin.
 
     `pull`: needs the chip's own pull resistor. `low_bank`: must be below GPIO 32, because a panel
-    is scanned through the registers of GPIO 0 to 31 alone.
+    is scanned through the registers of GPIO 0 to 31 alone. `wakes`: ends a deep sleep.
     """
 
     direction: Literal["in", "out", "adc"]
     pull: bool = False
     low_bank: bool = False
+    wakes: bool = False
 
 
 class _Keypad(Strict):

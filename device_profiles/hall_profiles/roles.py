@@ -114,6 +114,7 @@ ROLES: dict[str, Role] = {
         events={"passage": {"dir": "string"}},
         desired={},
         shows={"in": "integer", "out": "integer", "stuck": "integer"},
+        may_show={"fault": "string", "floor_mm": "array"},
     ),
     "wet_floor": Role(
         drivers=("probe",),
@@ -139,6 +140,11 @@ ROLES: dict[str, Role] = {
         rising=("wet_samples", "of_samples"),
         options=(
             Option({"button": PinUse("in", pull=True)}, events={"attended": {}}),
+            # It sleeps, and water wakes it.
+            Option(
+                {"wake": PinUse("in", wakes=True)},
+                settings={"wake_dry_s": "s", "wake_wet_s": "s", "heartbeat_s": "s"},
+            ),
             Option(
                 {"rain": PinUse("in", pull=True)},
                 events={"rain": {"on": "boolean"}},
@@ -149,7 +155,10 @@ ROLES: dict[str, Role] = {
 }
 
 #: Settings that a role has only with this driver.
-DRIVER_SETTINGS: dict[str, dict[str, Unit]] = {"vl53l1x": {"floor_mm": "mm", "head_percent": "%"}}
+DRIVER_SETTINGS: dict[str, dict[str, Unit]] = {
+    "vl53l1x": {"floor_mm": "mm", "head_percent": "%"},
+    "ld2450": {"gate_mm": "mm", "lane_mm": "mm"},
+}
 
 #: What a keypad does besides, where its driver has reasons for a bad mark.
 REASONS = Option(

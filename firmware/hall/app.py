@@ -27,6 +27,7 @@ ROLE_PATIENCE_MS = 5_000
 LINK_PATIENCE_MS = 120_000
 WIFI_PATIENCE_MS = 30_000
 CONSOLE_PATIENCE_MS = 5_000
+NAPPER_PATIENCE_MS = 30_000
 # A prompt that nobody feeds the watchdog from ends so long after it began.
 PROMPT_MS = 600_000
 FAILURES_ALLOWED = 5
@@ -107,13 +108,20 @@ class Device:
         if who["device"] != self._config["device"]:
             both = (who["device"], self._config["device"])
             raise ValueError("ident is of %s, config of %s" % both)
-        parts["journal"] = self._journal = self._mount_journal()
+        state, woken = self._wake_up()
+        parts["journal"] = self._journal = self._mount_journal(state["boot"] if woken else None)
         self._before_reset = self._journal.flush_ack
         self.kept = self._load_kept()
-        self.emit("boot", {"cause": self._cause})
+        self._confirmed = woken  # main.py counts no wake
+        if not woken:
+            self.emit("boot", {"cause": self._cause})
         parts["role"] = self._role = self._make_role()
+        if self._config["transport"] == "coap":
+            self._compose_napper(who, state, woken)
+            return
         parts["link"] = self._link = self._make_link(who)
         self._kick = self._link.kick
+        self._link.quiet = self._role.quiet
         add = self.supervisor.add
         add("role", self._run_role, ROLE_PATIENCE_MS, FAILURES_ALLOWED)
         add("link", self._link.run, LINK_PATIENCE_MS, FAILURES_ALLOWED)
@@ -124,6 +132,49 @@ class Device:
             add("wifi", wifi.run, WIFI_PATIENCE_MS, FAILURES_ALLOWED)
         else:
             self.report("ident: no Wi-Fi network, enrol this device again")
+
+    def _wake_up(self):
+        """(what was kept over a sleep or None, whether this start ends one), of a device that
+        sleeps."""
+        if self._config["transport"] != "coap":
+            return None, False
+        from . import battery
+
+        state = battery.remembered(hal)
+        woken = state is not None and self._cause == "deep_sleep"
+        if woken:
+            battery.go_on(state, hal, self._clock)
+        return state, woken
+
+    def _compose_napper(self, who, state, woken):
+        """The one task that samples, talks and sleeps, in the place of role, link and Wi-Fi."""
+        from .battery import make_napper
+
+        check_in = lambda: self.supervisor.check_in("napper")  # noqa: E731
+        self._parts["wifi"] = wifi = hal.Wifi(who["wifi"], self.log, check_in)
+        self._parts["link"] = self._link = napper = make_napper(
+            hal,
+            self._config,
+            who,
+            state,
+            woken,
+            self._journal,
+            self._clock,
+            self._role,
+            wifi,
+            self._errors,
+            self.log,
+            {"fw": VERSION, "profile": self._config["profile"], "cause": self._cause},
+            desire=lambda desired: self._role.desire(desired, hal.uptime_ms()),
+            command=self._command,
+            randint=random.randint,
+            busy=lambda: self._reboot_at is not None,
+            confirm=self._confirm_start,
+            check_in=check_in,
+        )
+        self._console.heard = napper.stay_awake
+        self.supervisor.add("napper", napper.run, NAPPER_PATIENCE_MS, FAILURES_ALLOWED)
+        self.supervisor.add("house", self._keep_house, ROLE_PATIENCE_MS, FAILURES_ALLOWED)
 
     def stand_by(self, why):
         """The device cannot work: it stays up, says why, and waits for a technician."""
@@ -181,10 +232,10 @@ class Device:
             self.log("error: " + str(error))
         hal.reset(why)
 
-    def _mount_journal(self):
+    def _mount_journal(self, boot):
         block = hal.partition("jrnl")
         try:
-            return journal.Journal(block, hal.uptime_ms, self.unix_ms)
+            return journal.Journal(block, hal.uptime_ms, self.unix_ms, boot)
         except journal.UnformattedError:
             self.log("journal: formatting")
         journal.Journal.format(block, random_u32())
@@ -281,19 +332,24 @@ class Device:
             if now >= heap_at:
                 self._watch_heap()  # walks through all of it: not each time
                 heap_at = now + HEAP_MS
-            if not self._confirmed and (now > HEALTHY_MS or self.link_down_ms() == 0):
-                self._confirmed = True
-                self._confirm()
-                self.log("confirmed: this start counts as healthy")
+            if now > HEALTHY_MS or self.link_down_ms() == 0:
+                self._confirm_start()
             if self._role.quiet():
                 self._journal.prepare()  # may stop the chip for longer than a press lasts
             await asyncio.sleep_ms(HOUSEKEEPING_MS)
+
+    def _confirm_start(self):
+        if not self._confirmed:
+            self._confirmed = True
+            self._confirm()
+            self.log("confirmed: this start counts as healthy")
 
 
 class NoRole:
     """In the place of a role that this firmware cannot give: refuses, and says why."""
 
     PERIOD_MS = 1000
+    URGENT = ()
 
     def __init__(self, why):
         self._why = why
@@ -315,6 +371,20 @@ class NoRole:
 
     def selftest(self):
         return {"role": False}
+
+    # As of a role that sleeps
+
+    def undecided(self):
+        return False
+
+    def arm(self):
+        return None
+
+    def freeze(self):
+        return None
+
+    def thaw(self, kept):
+        pass
 
 
 def random_u32():

@@ -18,6 +18,8 @@ TOKEN_MAX = 8
 DATAGRAM_MAX = 1280
 _POLL_MS = 10
 
+COUNTED = "sent sent_bytes received received_bytes retransmitted malformed"
+
 
 class CoapError(ValueError):
     """These bytes are no CoAP message."""
@@ -114,11 +116,10 @@ class Client:
     """One UDP socket to `address` (numeric IP, port); what others send is dropped by the network.
 
     uptime() -> ms. randint(a, b) -> a..b. check_in() is called while waiting. `stats` counts
-    datagrams "sent", "received", "retransmitted" and "malformed", and bytes "sent_bytes" and
-    "received_bytes". To be closed.
+    datagrams and their bytes, as COUNTED names them. To be closed.
     """
 
-    def __init__(self, address, uptime, randint, check_in, stats, timings=Timings):
+    def __init__(self, address, uptime, randint, check_in, stats, timings):
         self._uptime = uptime
         self._randint = randint
         self._check_in = check_in

@@ -14,7 +14,6 @@ _FIELDS = {
     "chip": str,
     "role": str,
     "transport": str,
-    "broker": dict,
     "driver": dict,
     "pins": dict,
     "settings": dict,
@@ -37,10 +36,12 @@ def load(path):
         raise ValueError("%s: v is %s, this firmware reads %d" % have)
     for name, kind in _FIELDS.items():
         _check(path, config, name, kind)
-    broker = config["broker"]
-    _check(path, broker, "host", str)
-    _check(path, broker, "port", int)
-    if broker.get("tls") not in ("none", "psk"):
+    # Who it speaks to: a broker over MQTT, or the gateway itself over CoAP.
+    peer = "gateway" if config["transport"] == "coap" else "broker"
+    _check(path, config, peer, dict)
+    _check(path, config[peer], "host", str)
+    _check(path, config[peer], "port", int)
+    if peer == "broker" and config[peer].get("tls") not in ("none", "psk"):
         raise ValueError("%s: tls is neither none nor psk" % path)
     _check(path, config["driver"], "name", str)
     for name in config["pins"]:

@@ -42,7 +42,8 @@ _AT, _SPACE = 64, 32
 
 class Console:
     """`terminal`: hal.Terminal. `shown`: diagnosis.Diagnosis. uptime() -> ms since boot.
-    check_in() is called whenever the console's task made progress.
+    check_in() is called whenever the console's task made progress, and `heard()`, for who sets it,
+    at each whole frame.
 
     It counts: `noise` bytes outside of frames, `broken` frames, `long` ones, `refused` requests and
     `wrong` macs.
@@ -63,6 +64,7 @@ class Console:
         self._locked_until = 0
         self._stream = None  # [id, frames sent, ms between samples, when the next, until when]
         self._bench = True
+        self.heard = lambda: None
 
     def enrol(self, claim):
         """From now on who knows the claim (bytes, or None) may ask for everything."""

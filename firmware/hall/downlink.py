@@ -6,7 +6,7 @@ state leads to is the link's; what a command does is the application's.
 
 import json
 
-from .packets import reason
+from .errors import reason
 
 PAYLOAD_MAX = 1024  # contract: JSON, at most 1 KiB
 U32 = 0xFFFFFFFF
@@ -19,7 +19,11 @@ REMEMBERED = 16  # commands whose reply is kept, to answer a repeated one withou
 
 def read_ack(payload):
     """down/ack -> (epoch, seq, now): events up to seq are committed; now in unix ms."""
-    ack = _object(payload)
+    return check_ack(_object(payload))
+
+
+def check_ack(ack):
+    """The same of a dict."""
     return (
         _integer(ack, "epoch", 0, U32),
         _integer(ack, "seq", 0, U32),
@@ -29,7 +33,11 @@ def read_ack(payload):
 
 def read_desired(payload):
     """down/desired -> the object, with a checked rev; the rest is the role's to check."""
-    desired = _object(payload)
+    return check_desired(_object(payload))
+
+
+def check_desired(desired):
+    """The same of a dict."""
     _integer(desired, "rev", 1, REV_MAX)
     return desired
 
@@ -48,7 +56,10 @@ class Commands:
 
     def take(self, payload):
         """Do one command, or find its reply if it came before. ValueError: it has no usable id."""
-        command = _object(payload)
+        self.obey(_object(payload))
+
+    def obey(self, command):
+        """The same of a dict."""
         ident = command.get("id")
         if type(ident) is not str or not 0 < len(ident) <= ID_MAX or not _printable(ident):
             raise ValueError("id must be 1 to %d printable ASCII characters" % ID_MAX)
@@ -69,6 +80,10 @@ class Commands:
                 entry[2] = False
                 return entry
         return None
+
+    def waiting(self):
+        """Whether a reply waits to be sent."""
+        return any(entry[2] for entry in self._done)
 
     def not_sent(self, entry):
         """The entry of next_reply() could not be sent: it waits again."""

@@ -1,5 +1,7 @@
 """The last errors of the device, whoever met them: for the serial log and the reported state."""
 
+import errno
+
 KEPT = 5
 TEXT_MAX = 80  # characters of one
 
@@ -21,3 +23,11 @@ class Errors:
         self.last.append(entry)
         if len(self.last) > KEPT:
             self.last.pop(0)
+
+
+def reason(error):
+    """One line that names an exception; an OSError by its errno's or mbedTLS's own name."""
+    if isinstance(error, OSError) and error.args:
+        return errno.errorcode.get(error.errno) or str(error.args[-1])
+    text = str(error)
+    return type(error).__name__ + (": " + text if text else "")

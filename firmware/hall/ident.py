@@ -15,10 +15,15 @@ _MAGIC = b"HKID"
 _VERSION = 1
 _SECTOR = 4096
 _CLAIM_BYTES = 16
+# The last bytes of a sector: zeros once the keys have been used.
+_MARK_BYTES = 16
+_MARK_AT = _SECTOR - _MARK_BYTES
+_UNUSED = b"\xff" * _MARK_BYTES
 
 
 def read(block):
-    """{"device", "psk": hex or None, "claim": hex or missing, "wifi": [[ssid, password], ...]}.
+    """{"device", "psk": hex or None, "claim": hex or missing, "wifi": [[ssid, password], ...],
+    "oscore": {"secret", "salt", "id", "gateway_id": hex} or missing}.
 
     `block` is an esp32.Partition.
 
@@ -42,7 +47,38 @@ def read(block):
     claim = ident.get("claim")
     if claim is not None and (not isinstance(claim, str) or len(claim) != 2 * _CLAIM_BYTES):
         raise ValueError("ident: claim is not %d bytes in hex" % _CLAIM_BYTES)
+    if "oscore" in ident:
+        _check_oscore(ident["oscore"])
     return ident
+
+
+def used(block):
+    """Whether mark_used() was called since the identity was written."""
+    mark = bytearray(_MARK_BYTES)
+    for sector in range(2):
+        block.readblocks(sector, mark, _MARK_AT)
+        if mark != _UNUSED:
+            return True
+    return False
+
+
+def mark_used(block):
+    """From now on these keys have been used, whatever is cut when. OSError: it is not to be noted.
+
+    Behind a copy's content, on flash that programs single bits without an erase.
+    """
+    for sector in range(2):
+        block.writeblocks(sector, bytes(_MARK_BYTES), _MARK_AT)
+    if not used(block):
+        raise OSError("ident: the flash does not take the mark")
+
+
+def _check_oscore(keys):
+    for name in ("secret", "salt", "id", "gateway_id"):
+        try:
+            bytes.fromhex(keys[name])
+        except (TypeError, KeyError, ValueError):
+            raise ValueError("ident: oscore %s is not in hex, enrol this device again" % name)
 
 
 def _copy(block, sector):
@@ -51,7 +87,7 @@ def _copy(block, sector):
     block.readblocks(sector, raw, 0)
     magic, version, length, generation = struct.unpack(_HEADER, raw)
     end = _HEADER_BYTES + length
-    if magic != _MAGIC or version != _VERSION or end + 4 > _SECTOR:
+    if magic != _MAGIC or version != _VERSION or end + 4 > _MARK_AT:
         return None
     view = memoryview(raw)
     if struct.unpack("<I", view[end : end + 4])[0] != crc32(view[:end]):

@@ -8,7 +8,7 @@ sent (link.py), and what a kind of event means.
 import json
 
 from . import slots
-from .slots import ACK, EVENT, FREE, TEXT_MAX, Header, Slots
+from .slots import ACK, EVENT, FREE, RESERVE, TEXT_MAX, Header, Slots
 
 _U32 = 0xFFFFFFFF
 _ACK_EVERY = 32  # acknowledged events between two records of it
@@ -22,16 +22,18 @@ class Journal:
     """One mounted ring. Nothing else may write to its partition meanwhile.
 
     `uptime()` gives ms since boot; `unix_ms()` gives unix ms, or None while the clock is not set.
+    `boot`: that of an earlier mount which this one goes on with, after a sleep; None begins one.
     Raises UnformattedError; OSError for another version's journal; ValueError for a partition that
     cannot hold a ring.
 
     `epoch` names the journal and `boot` this mount of it; `next` is the seq of the next event and
-    `acked` the last acknowledged one. `dropped` counts the events overwritten unacked since the
-    format; `torn` the slots that took no record since the mount; `lost` the events that append()
-    could not take since the mount.
+    `acked` the last acknowledged one; `reserved` is the first number that reserve() has not given
+    out, None when it has never been asked. `dropped` counts the events overwritten unacked since
+    the format; `torn` the slots that took no record since the mount; `lost` the events that
+    append() could not take since the mount.
     """
 
-    def __init__(self, block, uptime, unix_ms=lambda: None):
+    def __init__(self, block, uptime, unix_ms=lambda: None, boot=None):
         self._uptime = uptime
         self._unix_ms = unix_ms
         self._flash = flash = Slots(block)
@@ -48,6 +50,7 @@ class Journal:
         self.acked = header.acked
         self.next = header.next
         self.dropped = header.dropped
+        self.reserved = header.reserved
         self.torn = self.lost = 0
         self._active = header.sector
         self._generation = header.generation
@@ -55,7 +58,7 @@ class Journal:
         self._spare = None  # the sector after the active one: True erased, False worn out
         self._first = self._find_ring(headers)
         self._replay(headers)
-        self.boot = (self.boot + 1) & 0xFFFF
+        self.boot = (self.boot + 1) & 0xFFFF if boot is None else boot
         self._durable = self.acked  # what a mount would find
 
     @staticmethod
@@ -152,7 +155,7 @@ class Journal:
                 continue
             self._drop((sector + 1) % flash.sectors)
             generation = (self._generation + step) & _U32
-            counts = (self.acked, self.next, self.dropped)
+            counts = (self.acked, self.next, self.dropped, self.reserved)
             if flash.begin(Header(sector, self.boot, self.epoch, generation, *counts)):
                 self._active = sector
                 self._generation = generation
@@ -202,6 +205,23 @@ class Journal:
         self._flash.seal(self._record, ACK, self.boot, self.acked)
         if self._write():
             self._durable = self.acked
+
+    # Numbers that are used once
+
+    def reserve(self, count):
+        """The first of `count` numbers that this journal never gives out again, whatever is cut
+        when; a format begins anew.
+
+        OSError: no sector can be written any more, or the numbers are used up.
+        """
+        first = self.reserved or 0
+        end = first + count
+        if end >= _U32:
+            raise OSError("journal: no numbers are left to reserve")
+        self._flash.seal(self._record, RESERVE, self.boot, end)
+        self._put()
+        self.reserved = end
+        return first
 
     # Reading
 
@@ -287,7 +307,7 @@ class Journal:
         good = 0  # the last slot that checks
         for slot in range(1, flash.slots):
             what = self._learn(self._active, slot)
-            if what in (EVENT, ACK):
+            if what in (EVENT, ACK, RESERVE):
                 good = slot
             if what != FREE:
                 self._slot = slot + 1
@@ -305,7 +325,9 @@ class Journal:
 
     def _learn(self, sector, slot):
         what = self._flash.record(sector, slot)
-        if what in (EVENT, ACK):
+        if what == RESERVE:
+            self.reserved = max(self.reserved or 0, self._flash.boot_and_seq()[1])
+        elif what in (EVENT, ACK):
             boot, seq = self._flash.boot_and_seq()
             if seq >= self.next:
                 self.next = seq + 1

@@ -15,9 +15,15 @@ import gc
 from . import mqtt
 from .backoff import Backoff
 from .downlink import Commands, read_ack, read_desired
-from .packets import Buffers, MqttError, psk_context, reason
+from .errors import reason
+from .packets import Buffers, MqttError, psk_context
 from .reported import Reported
 from .window import Window
+
+# A handshake's arithmetic stops the one thread for longer than a press may wait for its lamp. So it
+# waits until nobody is there, but not for ever: what is journalled has to go.
+QUIET_MS = 30_000
+QUIET_LOOK_MS = 100
 
 # What down_ms() is before the gateway's first ack: more than any desired state is good for.
 NEVER_MS = 0x3FFFFFFF
@@ -81,6 +87,7 @@ class Link:
         for name in COUNTED.split():
             stats[name] = 0
         self.rev = None  # of the desired state applied in this boot
+        self.quiet = lambda: True  # whether nobody would notice if the device stood still
         self._id = device.encode()
         self._root = "device/v1/%s/" % device
         self._address = address
@@ -134,7 +141,14 @@ class Link:
                 self._reconnect.reset()
             self._check_in()
             await asyncio.sleep_ms(self._reconnect.wait_ms())
+            await self._until_quiet()
+
+    async def _until_quiet(self):
+        for _ in range(QUIET_MS // QUIET_LOOK_MS):
             self._check_in()
+            if self.quiet():
+                return
+            await asyncio.sleep_ms(QUIET_LOOK_MS)
 
     def _connection(self):
         return mqtt.Connection(

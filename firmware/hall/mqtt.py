@@ -11,7 +11,8 @@ those of the OASIS standard "MQTT 3.1.1".
 import asyncio
 from time import ticks_diff, ticks_ms
 
-from .packets import MqttError, PacketStream, get_int, reason
+from .errors import reason
+from .packets import MqttError, PacketStream, get_int
 
 UNACKED_MAX = 16  # PUBLISH packets without PUBACK; the next one waits
 

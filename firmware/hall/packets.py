@@ -9,6 +9,8 @@ import errno
 import socket
 from time import ticks_ms
 
+from .errors import reason
+
 RX_MAX = 2048  # the longest packet taken in, without its fixed header; contract payloads are 1 KiB
 TX_MAX = 1024 + 160  # a contract payload with its topic and header
 
@@ -49,14 +51,6 @@ def psk_context(identity, key):
     context.psk_identity = identity  # pyright: ignore[reportAttributeAccessIssue]
     context.psk_key = key  # pyright: ignore[reportAttributeAccessIssue]
     return context
-
-
-def reason(error):
-    """One line that names an exception; an OSError by its errno's or mbedTLS's own name."""
-    if isinstance(error, OSError) and error.args:
-        return errno.errorcode.get(error.errno) or str(error.args[-1])
-    text = str(error)
-    return type(error).__name__ + (": " + text if text else "")
 
 
 def get_int(data, at):

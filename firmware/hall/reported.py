@@ -46,7 +46,8 @@ class Reported:
         self._at = now
         return self._payload(rev, shows, now)
 
-    def _payload(self, rev, shows, now):
+    def content(self, rev, shows, now):
+        """The state as it is now, however long."""
         journal = self._journal
         stats = self._stats
         health = {
@@ -59,7 +60,7 @@ class Reported:
             "refused": stats["malformed"] + stats["desired_refused"] + stats["acks_refused"],
             "errors": ["%d s, x%d: %s" % tuple(error) for error in self._errors.last[-ERRORS:]],
         }
-        state = {
+        return {
             "rev": rev,
             "shows": shows,
             "journal": {
@@ -74,9 +75,12 @@ class Reported:
             "fw": self._about["fw"],
             "profile": self._about["profile"],
         }
+
+    def _payload(self, rev, shows, now):
+        state = self.content(rev, shows, now)
         payload = _dump(state)
         if len(payload) > PAYLOAD_MAX:
-            health["errors"] = []
+            state["health"]["errors"] = []
             payload = _dump(state)
         if len(payload) > PAYLOAD_MAX:
             state["shows"] = {"error": "too long to report"}

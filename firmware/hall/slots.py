@@ -18,6 +18,7 @@ VERSION = 1
 FREE = 0xFF
 EVENT = 0x45
 ACK = 0x41
+RESERVE = 0x52
 VOID = 0x00  # given up for good: no program can make anything else of it
 TORN = 0x01  # never written: the answer for a slot that does not check
 
@@ -25,7 +26,8 @@ ALL_VOID = bytes(SIZE)
 _ALL_FREE = b"\xff" * SIZE
 
 _MAGIC = b"HALJ"
-_HEADER = "<4sHHIIIII"
+_HEADER = "<4sHHIIIIII"
+_NONE = 0xFFFFFFFF  # reserved: a header from before there was such a thing has ones there too
 _RECORD = "<BBHIIBIH"
 _TEXT_AT = 19
 _CRC_AT = 60
@@ -34,7 +36,18 @@ _CRC_AT = 60
 class Header:
     """Slot 0 of a sector in use: how the journal stood when the sector was begun."""
 
-    def __init__(self, sector, boot, epoch, generation, acked, next_seq, dropped, version=VERSION):
+    def __init__(
+        self,
+        sector,
+        boot,
+        epoch,
+        generation,
+        acked,
+        next_seq,
+        dropped,
+        reserved=None,
+        version=VERSION,
+    ):
         self.sector = sector
         self.boot = boot
         self.epoch = epoch
@@ -42,6 +55,7 @@ class Header:
         self.acked = acked
         self.next = next_seq
         self.dropped = dropped
+        self.reserved = reserved
         self.version = version
 
 
@@ -88,7 +102,8 @@ class Slots:
         """Write the header of an erased sector."""
         slot = bytearray(_ALL_FREE)
         identity = (_MAGIC, header.version, header.boot, header.epoch, header.generation)
-        counts = (header.acked, header.next, header.dropped)
+        reserved = _NONE if header.reserved is None else header.reserved
+        counts = (header.acked, header.next, header.dropped, reserved)
         struct.pack_into(_HEADER, slot, 0, *(identity + counts))
         _seal(slot, 0)
         return self.program(header.sector, 0, slot)
@@ -102,18 +117,18 @@ class Slots:
         if self.buffer[:4] != _MAGIC or not self._checks(0):
             return None
         _, version, boot, epoch, generation, *counts = struct.unpack_from(_HEADER, self.buffer)
-        acked, next_seq, dropped = counts
-        return Header(sector, boot, epoch, generation, acked, next_seq, dropped, version)
+        acked, next_seq, dropped, reserved = counts
+        reserved = None if reserved == _NONE else reserved
+        return Header(sector, boot, epoch, generation, acked, next_seq, dropped, reserved, version)
 
     def record(self, sector, slot):
-        """Read a slot into the buffer: EVENT, ACK, FREE, VOID or TORN."""
+        """Read a slot into the buffer: EVENT, ACK, RESERVE, FREE, VOID or TORN."""
         self.read(sector, slot)
         what = self.buffer[0]
         if what == VOID or (what == FREE and self.buffer == _ALL_FREE):
             return what
-        if what in (EVENT, ACK) and self.buffer[1] <= TEXT_MAX and self._checks(self.epoch):
-            return what
-        return TORN
+        known = what in (EVENT, ACK, RESERVE) and self.buffer[1] <= TEXT_MAX
+        return what if known and self._checks(self.epoch) else TORN
 
     def seal(self, slot, what, boot, seq, text=b"", up=0, t=0):
         """Make `slot` the record of these; `up` and `t` are taken modulo 2**40 and 2**48 ms."""

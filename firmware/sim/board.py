@@ -39,6 +39,33 @@ class Board:
         self.i2c = None
         self.radar = None
         self.wifi_in_range = True
+        self.wake_pin = None  # [pin, level] that ends a deep sleep
+
+    def sleep(self, length):
+        """Deep sleep for `length` ms; this process ends. What the world is like stays."""
+        if self.wake_pin and self.pads.chip == "esp32c3" and self.wake_pin[0] > 5:
+            raise ValueError("wake-up pin not supported")
+        pads = self.pads
+        sleep = {
+            "until": self.power.clock_ms() + length,
+            "wake": self.wake_pin,
+            "held": [[pin, pads.out >> pin & 1] for pin in pads.held],
+        }
+        sleep.update(self.weather())
+        self.power.fall_asleep(sleep, {"sleep": length, "wake": self.wake_pin})
+
+    def weather(self):
+        """What of the world a sleep does not change."""
+        return {"ohms": self.floor and self.floor.ohms, "wifi": self.wifi_in_range}
+
+    def restore(self, sleep):
+        """The world and the held pins as a sleep has left them, after wire()."""
+        for pin, level in sleep["held"]:
+            self.pads.drive(pin, level)
+            self.pads.hold(pin, True)
+        self.wifi_in_range = sleep["wifi"]
+        if self.floor:
+            self.floor.ohms = sleep["ohms"]
 
     def wire(self, config):
         """Solders what `config` (the device's config.json) names; KeyError: it lacks something.
@@ -78,11 +105,14 @@ class Board:
             from ld2450 import Ld2450
 
             self.lane = Lane(stretch=4)
-            self.sensor = self.radar = Ld2450(self.lane)
+            gate = config["settings"]["gate_mm"]
+            self.sensor = self.radar = Ld2450(self.lane, gate)
         elif driver["name"] == "probe":
             from floor import Floor
 
             self.floor = Floor(driver, self.pads, pins["drive_a"], pins["drive_b"])
+            if "wake" in pins:
+                self.pads.wire_line(pins["wake"], self.floor.comparator)
             for name in ("button", "rain"):
                 if name in pins:
                     self._wire_contact(name, pins[name], "low")

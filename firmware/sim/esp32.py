@@ -6,6 +6,13 @@ _BLOCK = 4096
 
 
 HEAP_DATA = 4
+WAKEUP_ALL_LOW, WAKEUP_ANY_HIGH = False, True
+
+
+def wake_on_gpio(pins, level):
+    """One pin at most here; whether it can wake the chip is said by the sleep."""
+    (pin,) = pins
+    board.current.wake_pin = [pin.id, 1 if level else 0]
 
 
 def idf_heap_info(capabilities):

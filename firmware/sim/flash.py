@@ -5,6 +5,7 @@ partition table at its fixed place on the chip. Not here: the API of a partition
 """
 
 import struct
+import time
 
 # The heap is the device's: no sector is ever held in it as a whole.
 _PIECE = 256
@@ -21,6 +22,7 @@ class Flash:
     def __init__(self, path):
         self._file = open(path, "r+b")  # noqa: SIM115 (open as long as there is power)
         self._blank = b"\xff" * _PIECE
+        self.erase_ms = 0  # the chip stands still so long for each sector
 
     def read(self, address, buffer):
         self._file.seek(address)
@@ -38,6 +40,8 @@ class Flash:
         self._file.seek(address)
         for _ in range(length // _PIECE):
             self._file.write(self._blank)
+        if self.erase_ms:
+            time.sleep_ms(self.erase_ms)
 
     def _program(self, address, data):
         stored = bytearray(len(data))

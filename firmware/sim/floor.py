@@ -5,13 +5,17 @@
                                    |
                                  sense (ADC)
 
-Here: the voltage at `sense`. Not here: what the voltage means, and the converter (`machine`).
+Here: the voltage at `sense`, the comparator of a board that has one, and what flows through water.
+Not here: what the voltage means, and the converter (`machine`).
 """
 
 SUPPLY_UV = 3_300_000
 _DRY_OHMS = 10_000_000  # a dry floor conducts next to nothing
 # The sense pin's own leakage to ground, 3.3 V at 50 nA (ESP32 data sheet, table 15).
 _LEAKAGE_OHMS = 66_000_000
+# Where the comparator of a battery board switches: 0.65 of the supply, which is 88 kohm behind
+# 47 kohm in series.
+_COMPARATOR_UV = 2_150_000
 
 
 class Floor:
@@ -36,6 +40,18 @@ class Floor:
     def bridge(self):
         """A coin on the electrodes."""
         self.ohms = 0
+
+    def comparator(self):
+        """The level of its output: low while the line conducts as water does."""
+        return 1 if self.sense_uv() > _COMPARATOR_UV else 0
+
+    def water_ua(self):
+        """The current through the water, not the end resistor, now, in microamperes: at rest it is
+        direct current, which eats the electrodes."""
+        if not self.ohms:
+            return 0
+        b = SUPPLY_UV if self._pads.out >> self._drive_b & 1 else 0
+        return (self.sense_uv() - b) // self.ohms
 
     def sense_uv(self):
         """The voltage at the sense pin at this moment, in microvolts (Millman's theorem)."""

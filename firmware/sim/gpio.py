@@ -11,7 +11,8 @@ from report import emit
 
 
 class Pads:
-    """The GPIOs of one chip; `chip` decides which there are. `out`: the level of each output."""
+    """The GPIOs of one chip; `chip` decides which there are. `out`: the level of each output.
+    `held`: pins whose output keeps its level, in deep sleep too, until they are let go."""
 
     def __init__(self):
         self.chip = "esp32"
@@ -21,6 +22,7 @@ class Pads:
         self._selects = {}
         self._parts = {}
         self._lines = {}
+        self.held = []
 
     def exists(self, pin):
         """Whether the chip has this GPIO (data sheets)."""
@@ -57,8 +59,17 @@ class Pads:
             return active if contact.closed(time.ticks_us()) else 1 - active
         return self.out >> pin & 1
 
+    def hold(self, pin, on):
+        """Keeps the level of an output, or lets it go."""
+        if pin in self.held:
+            self.held.remove(pin)
+        if on:
+            self.held.append(pin)
+
     def drive(self, pin, level):
-        """An output takes a level."""
+        """An output takes a level, unless it is held."""
+        if pin in self.held:
+            return
         before = self.out
         self.out = before | 1 << pin if level else before & ~(1 << pin)
         if before == self.out:

@@ -5,8 +5,7 @@ contacts of their own, `contact`).
 """
 
 # A standing adult, in mm: the head is narrower than the shoulders (DIN 33402-2, medians, rounded).
-_HEAD_MM, _HEAD_HALF = 1700, 90
-_SHOULDER_MM, _SHOULDER_HALF = 1400, 140
+_TIERS = ((1700, 90), (1400, 140))  # height, half of the depth
 # The way counts from where a zone-sensing sensor 2.4 m up first sees a shoulder to where it last
 # does; somebody who turns back gets this share of it beyond the middle.
 HALF_WAY_MM = 310
@@ -37,7 +36,7 @@ class Lane:
         """mm above the floor of what is highest between x `low` and `high` (mm): 0 is the floor."""
         highest = 0
         for x in self.places(now):
-            for height, half in ((_HEAD_MM, _HEAD_HALF), (_SHOULDER_MM, _SHOULDER_HALF)):
+            for height, half in _TIERS:
                 if height > highest and x - half < high and x + half > low:
                     highest = height
         return highest

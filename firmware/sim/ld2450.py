@@ -10,16 +10,16 @@ from struct import pack
 
 _FRAME_US = 100_000
 _BAUD = 256_000
-_DOORWAY_MM = 2000  # from the radar to the doorway
 _GATE_MM = 320
 _LONGEST = 512  # bytes in the port's buffer; what comes then is lost
 
 
 class Ld2450:
-    """It hangs opposite the doorway and looks at it: y is how far away somebody is, x aside."""
+    """It hangs opposite the doorway, `gate` mm away: y is how far away somebody is, x aside."""
 
-    def __init__(self, lane, now_us=time.ticks_us):
+    def __init__(self, lane, gate, now_us=time.ticks_us):
         self._lane = lane
+        self._gate = gate
         self._now = now_us
         self._next = now_us()
         self._line = b""
@@ -44,7 +44,7 @@ class Ld2450:
         targets = b""
         for along in self._lane.places(now)[:3]:
             x = random.randint(-40, 40)
-            y = _DOORWAY_MM - along + random.randint(-40, 40)
+            y = self._gate - along + random.randint(-40, 40)
             targets += pack("<HHHH", _signed(x), _signed(y), _signed(0), _GATE_MM)
         return b"\xaa\xff\x03\x00" + targets + bytes(24 - len(targets)) + b"\x55\xcc"
 

@@ -14,6 +14,7 @@ from power import (  # noqa: F401 (part of the module's API)
     HARD_RESET,
     PWRON_RESET,
     SOFT_RESET,
+    TIMER_WAKE,
     WDT_RESET,
 )
 
@@ -27,15 +28,19 @@ class Pin:
     PULL_DOWN = 1
     PULL_UP = 2
 
-    def __init__(self, id, mode=-1, pull=-1, *, value=None):
+    def __init__(self, id, mode=-1, pull=-1, *, value=None, hold=None):
         pads = board.current.pads
         if not pads.exists(id):
             raise ValueError("invalid pin")
         if mode == Pin.OUT and pads.chip == "esp32" and id >= 34:
             raise ValueError("pin can only be input")
         self.id = id
+        if hold is not None:
+            pads.hold(id, False)
         if value is not None:
             self.value(value)
+        if hold:
+            pads.hold(id, True)
 
     def value(self, level=None):
         if level is None:
@@ -144,6 +149,12 @@ class RTC:
     def memory(self, data=None):
         return board.current.power.memory(data)
 
+    def datetime(self):
+        """To be read alone. On this host the epoch is 1970."""
+        now = board.current.power.clock_ms()
+        year, month, day, hour, minute, second, weekday = time.gmtime(now // 1000)[:7]
+        return year, month, day, weekday, hour, minute, second, now % 1000 * 1000
+
 
 class WDT:
     """Bites for real: a thread ends the process when the deadline passes, whatever it is doing.
@@ -181,3 +192,11 @@ def reset():
 
 def reset_cause():
     return board.current.power.cause
+
+
+def wake_reason():
+    return board.current.power.woken
+
+
+def deepsleep(time_ms):
+    board.current.sleep(time_ms)

@@ -35,14 +35,15 @@ class WLAN:
             self._started = None
         return None
 
-    def config(self, what=None, *, reconnects=0, pm=PM_NONE):
+    def config(self, what=None, *, reconnects=0, pm=PM_NONE, channel=0):
         """Those that can be set only matter to a radio."""
         if what is None:
             return None
         return {"ssid": self._ssid, "channel": _CHANNEL}[what]
 
-    def ifconfig(self):
-        return ("127.0.0.1", "255.0.0.0", "127.0.0.1", "127.0.0.1")
+    def ifconfig(self, address=None):
+        """One that is set is not used: the sockets are the host's."""
+        return address or ("127.0.0.1", "255.0.0.0", "127.0.0.1", "127.0.0.1")
 
     def connect(self, ssid, key=None):
         self._ssid = ssid

@@ -1,9 +1,11 @@
 """Power and reset of the simulated chip: what survives, and why it started.
 
-Here: RTC memory and the reset cause in a file that the host deletes at a power cut; the end of the
-process at a reset. Not here: starting again, which is the host's part, as the mains is.
+Here: RTC memory, the RTC's clock and the reset cause in a file that the host deletes at a power
+cut; the end of the process at a reset and at a sleep. Not here: starting again, which is the host's
+part, as the mains is; what goes on while the chip sleeps (`asleep`).
 """
 
+import json
 import os
 import time
 
@@ -11,10 +13,16 @@ from report import emit
 
 # Reset causes as MicroPython's ESP32 port numbers them.
 PWRON_RESET, HARD_RESET, WDT_RESET, DEEPSLEEP_RESET, SOFT_RESET = 1, 2, 3, 4, 5
+# Wake reasons as ESP-IDF numbers them.
+TIMER_WAKE, GPIO_WAKE = 4, 7
 
 
 class Power:
-    """RTC memory (2 KB on the ESP32) and the cause of this start."""
+    """RTC memory (2 KB on the ESP32) and the cause of this start.
+
+    `sleep`: None, or how the chip fell asleep (board.sleep); it still sleeps while `woken`, the
+    reason of its wake, is 0.
+    """
 
     def __init__(self, path):
         self._path = path
@@ -24,7 +32,12 @@ class Power:
         except OSError:
             kept = bytes([PWRON_RESET])
         self.cause = kept[0]
-        self._memory = kept[3 : 3 + int.from_bytes(kept[1:3], "little")]
+        end = 3 + int.from_bytes(kept[1:3], "little")
+        self._memory = kept[3:end]
+        size = int.from_bytes(kept[end : end + 2], "little")
+        self._rtc = json.loads(kept[end + 2 : end + 2 + size]) if size else {"skipped": 0}
+        self.sleep = self._rtc.pop("sleep", None)
+        self.woken = self._rtc.pop("woken", 0)
         # The file's system is unmounted for the firmware: the handle stays open from here on.
         self._file = open(path, "wb")  # noqa: SIM115
         # Whatever ends the process without a word is an exception of the chip.
@@ -45,10 +58,31 @@ class Power:
         emit(line, begin="\n")
         die()
 
+    def clock_ms(self):
+        """The RTC's clock: the host's, and what skip() went ahead."""
+        return time.time_ns() // 1_000_000 + self._rtc["skipped"]
+
+    def fall_asleep(self, sleep, line):
+        """As reset(); the next process finds `sleep`."""
+        self._rtc["sleep"] = sleep
+        self.reset(DEEPSLEEP_RESET, line)
+
+    def skip(self):
+        """The sleep's time is over."""
+        self._rtc["skipped"] += max(0, self.sleep["until"] - self.clock_ms())
+
+    def wake(self, reason, line):
+        """As reset(); the next process is a chip that has woken."""
+        self._rtc["woken"] = reason
+        self._rtc["sleep"] = self.sleep
+        self.reset(DEEPSLEEP_RESET, line)
+
     def _keep(self, cause):
+        tail = json.dumps(self._rtc).encode()
         self._file.seek(0)
-        size = len(self._memory).to_bytes(2, "little")
-        self._file.write(bytes([cause]) + size + self._memory)
+        self._file.write(bytes([cause]))
+        for part in (self._memory, tail):
+            self._file.write(len(part).to_bytes(2, "little") + part)
         self._file.flush()
 
 

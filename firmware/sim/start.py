@@ -1,6 +1,7 @@
 """Power on: the stock interpreter's part of starting a device, on the simulated board.
 
-Run as `-m start FLASH RTC`, with UART0 (a terminal) as stdin and stdout, and the world's lines on
+A chip that sleeps does not start: until it wakes, only the world goes on. Run as
+`-m start FLASH RTC`, with UART0 (a terminal) as stdin and stdout, and the world's lines on
 descriptors 3 (in) and 4 (out). Here: what the ESP32 port does around the application (mount `vfs`
 at the root, run boot.py, then main.py, then the prompt) and the world's own task beside it. Not
 here: anything that the firmware does.
@@ -20,6 +21,7 @@ report.speak(open(4, "w"))  # noqa: SIM115
 board.current = board.Board(sys.argv[1], sys.argv[2])
 
 # The firmware's `import machine` finds these, not the unix port's own.
+import asleep  # noqa: E402
 import esp32  # noqa: E402
 import machine  # noqa: E402, F401
 import network  # noqa: E402, F401
@@ -50,6 +52,12 @@ def _run(name):
 vfs.mount(partition, "/flash")
 _wire()
 vfs.umount("/flash")
+sleep = board.current.power.sleep
+if sleep:
+    board.current.restore(sleep)
+    if not board.current.power.woken:
+        asyncio.run(asleep.run(open(3, "rb")))  # noqa: SIM115
+    board.current.power.sleep = None
 vfs.umount("/")
 vfs.mount(partition, "/")
 os.chdir("/")

@@ -12,27 +12,33 @@ periods of the laser, which is 2 x (register + 1) periods of 64 times the oscill
 import random
 import time
 
+from micropython import const
 from report import emit
 
-_ADDRESS = 0x29
-_BOOT_US = 1_200  # DS12385, section 3.5: at most
-_OSCILLATOR = 0xBCCC  # 11.8 MHz in 4.12 bits
-_MACRO = 2304
-_FIELD_MM = 167  # half of the 19 degrees of one side, 1 m below: at a shoulder under 2.4 m
-_REACH_MM = 4000
-_NOISE_MM = 8
+_ADDRESS = const(0x29)
+_BOOT_US = const(1_200)  # DS12385, section 3.5: at most
+_OSCILLATOR = const(0xBCCC)  # 11.8 MHz in 4.12 bits
+_MACRO = const(2304)
+_FIELD_MM = const(167)  # half of the 19 degrees of one side, 1 m below: at a shoulder under 2.4 m
+_REACH_MM = const(4000)
+_NOISE_MM = const(8)
 
 # Sequence steps (register 0x81) and what they take, us. The first three are those of ST's full
 # driver; with the fifth ST's published settings fill their published budgets.
 _STEPS = ((0x01, 980), (0x02, 1448), (0x08, 2100), (0x10, 9400))
-_RANGE_STEP = 0x80
+_RANGE_STEP = const(0x80)
 # ST's registers for the two distance modes: periods, valid phase, windows, initial phases.
 _MODES = {
     (0x0F, 0x0D, 0xB8, 0x0F, 0x0D, 0x0E, 0x0E): ("long", 4000, 20_000),
     (0x07, 0x05, 0x38, 0x07, 0x05, 0x06, 0x06): ("short", 1300, 15_000),
 }
-_SINGLE, _TIMED, _STOP = 0x10, 0x40, 0x00
-_GOOD, _WEAK, _BAD_REGION = 9, 4, 13  # RESULT__RANGE_STATUS
+_SINGLE = const(0x10)
+_TIMED = const(0x40)
+_STOP = const(0x00)
+# RESULT__RANGE_STATUS
+_GOOD = const(9)
+_WEAK = const(4)
+_BAD_REGION = const(13)
 
 
 class Vl53l1x:

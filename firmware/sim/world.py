@@ -12,6 +12,8 @@ One JSON object a line:
   "frozen"}: until the next wet_ohms;
 - {"button": ms}: the cleaner presses for so long; {"rain": "on" | "off"};
 - {"wifi": "off" | "on"}: the access point goes and comes;
+- {"wake": "timer"}: to a chip that sleeps: the time it sleeps for is over, and its clock with it;
+- {"erase_ms": n}: from now on the flash takes so long for a sector, and the chip stands still;
 - {"hang_ms": n}: the interpreter is stuck that long, as in a driver that waits for dead hardware;
   as it begins, {"hangs": n}.
 
@@ -201,6 +203,19 @@ def _wifi(state, told):
     board.current.wifi_in_range = state == "on"
 
 
+def _wake(by, told):
+    if by != "timer":
+        raise ValueError("nothing else than the timer can be told to wake it")
+    if board.current.power.sleep is None:
+        raise ValueError("this device is not asleep")
+    board.current.power.skip()
+
+
+def _erase(length, told):
+    _milliseconds(told, "erase_ms", 0)
+    board.current.flash.erase_ms = length
+
+
 def _hang(length, told):
     _milliseconds(told, "hang_ms", 0)
     emit({"hangs": length})
@@ -217,5 +232,7 @@ _DEEDS = {
     "button": _button,
     "rain": _rain,
     "wifi": _wifi,
+    "erase_ms": _erase,
     "hang_ms": _hang,
+    "wake": _wake,
 }

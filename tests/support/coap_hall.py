@@ -1,77 +1,135 @@
-"""A gateway's CoAP side over a real store, with battery devices enrolled, for tests in process."""
+"""A gateway for a battery device's tests: aiocoap with its own OSCORE, and a store in a list.
 
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+It commits what it is told and acknowledges it, as DESIGN.md has it, and can be cut off at any
+moment: `crash()` forgets the sequence numbers as a gateway that dies does, so that the next start
+asks for Echo. Not here: the real gateway, whose own rules the tests of hall_gateway have.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from hall_gateway.coap_side import CoapSide, coap_side
-from hall_gateway.config import GatewayConfig, load_config
-from hall_gateway.core import Core
-from hall_gateway.keys import FOLDER, KeyStore
-from hall_profiles import load
+import aiocoap
+import cbor2
+from aiocoap import resource
+from aiocoap.credentials import CredentialsMap
+from aiocoap.numbers import codes
+from aiocoap.oscore_sitewrapper import OscoreSiteWrapper
 
-from support.core_hall import Clock, Hall
+OSCORE = {
+    "secret": "0102030405060708090a0b0c0d0e0f10",
+    "salt": "9e7ca92223786340",
+    "id": "d1",
+    "gateway_id": "00",
+}
+"""The keys of its device `fl-1`, as they are in its identity."""
+CLAIM = ":fl-1"
 
-PROFILE = "wet-floor-battery"
+
+def free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
 
 
-@dataclass(frozen=True)
+class _Events(resource.Resource):
+    def __init__(self, hall: CoapHall) -> None:
+        super().__init__()
+        self._hall = hall
+
+    async def render_post(self, request: Any) -> Any:
+        if CLAIM not in request.remote.authenticated_claims:
+            self._hall.unprotected += 1
+            return aiocoap.Message(code=codes.UNAUTHORIZED)
+        return await self._hall.answer(cbor2.loads(request.payload))
+
+
 class CoapHall:
-    """`folder` is the one of hall.toml."""
+    """`events` by (epoch, seq); `requests` as they came. `instead(request)` answers once in its
+    place; None: it only looks on."""
 
-    folder: Path
-    config: GatewayConfig
-    core: Core
-    hall: Hall
-    side: CoapSide
+    def __init__(self, folder: Path, port: int | None = None) -> None:
+        self.port = port or free_port()
+        self.events: dict[tuple[int, int], Any] = {}
+        self.requests: list[Any] = []
+        self.commands: list[Any] = []
+        self.instead: Callable[[Any], Any] | None = None
+        self.delay_s = 0.0
+        self.unprotected = 0
+        self.different = 0
+        self._basedir = folder / "context"
+        self._basedir.mkdir(parents=True, exist_ok=True)
+        settings = {
+            "sender-id_hex": OSCORE["gateway_id"],
+            "recipient-id_hex": OSCORE["id"],
+            "secret_hex": OSCORE["secret"],
+            "salt_hex": OSCORE["salt"],
+        }
+        (self._basedir / "settings.json").write_text(json.dumps(settings))
+        self._context: Any = None
+        self._more = asyncio.Condition()
 
-    @property
-    def port(self) -> int:
-        return self.side.port
+    async def start(self) -> None:
+        credentials = CredentialsMap()
+        credentials.load_from_dict({CLAIM: {"oscore": {"basedir": str(self._basedir) + "/"}}})
+        self._credentials = credentials
+        site = resource.Site()
+        site.add_resource(["v1", "event"], _Events(self))
+        self._context = await aiocoap.Context.create_server_context(
+            OscoreSiteWrapper(site, credentials),
+            bind=("127.0.0.1", self.port),
+            server_credentials=credentials,
+        )
 
-    def refused(self) -> dict[str, int]:
-        """What was refused so far, by reason, without what was not."""
-        return {reason: count for reason, count in self.side.refused.items() if count}
+    async def crash(self) -> None:
+        """Gone, with what it knew of the last requests."""
+        await self._context.shutdown()
+        self._context = None
+        sequence = self._basedir / "sequence.json"
+        known = json.loads(sequence.read_text())
+        known["received"] = "unknown"
+        context = next(iter(self._credentials.values()))
+        context.lockfile.release()
+        context.lockfile = None
+        sequence.write_text(json.dumps(known))
 
+    async def stop(self) -> None:
+        if self._context is not None:
+            await self._context.shutdown()
 
-def battery_toml(folder: Path, devices: Sequence[str], coap: str = 'host = "127.0.0.1"') -> Path:
-    """hall.toml with these battery devices in a zone, and one on mains; nobody is enrolled."""
-    tables = "".join(
-        f'[[device]]\nid = "{device}"\nprofile = "{PROFILE}"\nzone = "hall"\n' for device in devices
-    )
-    mains = '[[device]]\nid = "mains"\nprofile = "wet-floor-mains"\nzone = "hall"\n'
-    path = folder / "hall.toml"
-    path.write_text(
-        'hall = "demo"\n[store]\npath = "hall.db"\n[broker]\ndevice_host = "192.168.1.10"\n'
-        f"[upstream]\n[coap]\n{coap}\n{tables}{mains}",
-        encoding="utf-8",
-    )
-    return path
+    async def answer(self, said: Any) -> Any:
+        if self.delay_s:
+            await asyncio.sleep(self.delay_s)
+        if self.instead is not None:
+            instead, self.instead = self.instead, None
+            answer = instead(said)
+            if answer is not None:
+                return answer
+        async with self._more:
+            self.requests.append(said)
+            for event in said["events"]:
+                key = (event["epoch"], event["seq"])
+                self.different += self.events.setdefault(key, event) != event
+            self._more.notify_all()
+        epoch = said["state"]["journal"]["epoch"]
+        seqs = {seq for of, seq in self.events if of == epoch}
+        mark = max((seq for seq in seqs if set(range(1, seq + 1)) <= seqs), default=0)
+        response: dict[str, Any] = {"epoch": epoch, "seq": mark, "now": int(time.time() * 1000)}
+        if self.commands:
+            response["cmd"], self.commands = self.commands, []
+        return aiocoap.Message(code=codes.CHANGED, payload=cbor2.dumps(response), content_format=60)
 
+    async def until(self, found: Callable[[], Any], seconds: float = 30) -> Any:
+        """What `found` gives, once it is something."""
+        async with asyncio.timeout(seconds), self._more:
+            await self._more.wait_for(lambda: bool(found()))
+        return found()
 
-def enrolled(folder: Path, *devices: str) -> KeyStore:
-    """Keys for `devices`."""
-    store = KeyStore(folder / FOLDER)
-    for device in devices:
-        store.enrol(device, load(PROFILE))
-    return store
-
-
-@asynccontextmanager
-async def coap_hall(
-    folder: Path, *devices: str, clock: Clock | None = None
-) -> AsyncGenerator[CoapHall]:
-    """The CoAP side of a gateway for `devices`, at a free port, ended in order."""
-    clock = clock or Clock()
-    config = load_config(battery_toml(folder, devices))
-    assert config.coap is not None
-    free = config.coap.model_copy(update={"port": 0})
-    config = config.model_copy(update={"coap": free})
-    core = await Core.open(config, clock)
-    try:
-        async with coap_side(config, core, folder / FOLDER) as side:
-            yield CoapHall(folder, config, core, Hall(core, clock), side)
-            await side.finish()
-    finally:
-        await core.close()
+    def kinds(self) -> list[str]:
+        return [self.events[key]["kind"] for key in sorted(self.events)]

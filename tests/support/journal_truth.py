@@ -19,6 +19,7 @@ class Truth:
         self.oldest = 1  # the first seq that the ring still held
         self.dropped = 0
         self.boot = 0
+        self.given = 0  # numbers below it were reserved
 
     def copy(self):
         other = Truth(self.epoch)
@@ -54,6 +55,12 @@ class Truth:
         self.durable = max(self.durable, self.known)
         self._count_dropped(journal)
 
+    def reserve(self, journal, count):
+        first = journal.reserve(count)
+        assert first >= self.given, ("numbers given out again from", first, "of", self.given)
+        self.given = first + count
+        self._count_dropped(journal)
+
     def _count_dropped(self, journal):
         first = journal.peek(0, 1)
         oldest = first[0]["seq"] if first else self.next
@@ -71,6 +78,7 @@ class Truth:
     def check(self, journal):
         """Hold a fresh mount against the promises, then go on from what it says."""
         assert journal.epoch == self.epoch, "another epoch"
+        assert (journal.reserved or 0) >= self.given, ("reserved", journal.reserved, self.given)
         assert self.durable <= journal.acked <= self.acked, (
             "acked",
             journal.acked,

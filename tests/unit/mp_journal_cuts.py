@@ -18,6 +18,7 @@ SIZE = 512
 EPOCH = 0xC0FFEE01
 
 cuts = {"format": 0, "append": 0, "ack": 0, "flush": 0, "prepare": 0, "mount": 0, "second": 0}
+cuts["reserve"] = 0
 
 
 class Clock:
@@ -74,6 +75,10 @@ class World:
         self.doing = "flush"
         self.truth.flush_ack(self.journal)
 
+    def reserve(self):
+        self.doing = "reserve"
+        self.truth.reserve(self.journal, 64)
+
     def prepare(self):
         self.doing = "prepare"
         self.journal.prepare()
@@ -85,6 +90,7 @@ class World:
         if self.depth:
             self.ack(self.truth.oldest + 2)
             self.prepare()
+            self.reserve()
             self.append(3)
             self.flush()
         self.mount()
@@ -93,14 +99,16 @@ class World:
 def workload(world):
     world.mount()
     world.append(5)
+    world.reserve()
     world.mount()
-    world.append(50)  # overflows unacked
+    world.append(50)  # overflows unacked, and the record of what is reserved with them
     world.prepare()
     world.mount()
     for _ in range(25):  # a link at work: acks come a little behind
         world.append(3)
         world.ack(world.truth.next - 3)
         world.prepare()
+        world.reserve()
     world.flush()
     world.mount()
     world.append(2)
@@ -111,6 +119,7 @@ def workload(world):
         world.flush()
     for _ in range(8):  # a device that restarts all the time
         world.mount()
+        world.reserve()
         world.append(2)
     world.append(45)
     world.ack(world.truth.next - 2)  # far enough to be recorded at once

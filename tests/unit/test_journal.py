@@ -117,6 +117,10 @@ class JournalMachine(RuleBasedStateMachine):
         self.attempt(self.truth.flush_ack)
 
     @rule()
+    def reserve(self) -> None:
+        self.attempt(lambda journal: self.truth.reserve(journal, 64))
+
+    @rule()
     def prepare(self) -> None:
         self.attempt(lambda journal: journal.prepare())
 

@@ -266,7 +266,11 @@ SLIPS |= {
     ),
     "a sense pin without ADC": Slip(
         "wet-floor-battery", "sense: 4 ", "sense: 10 ",
-        "pins.sense: is GPIO 10, which has no ADC; one of 0, 1, 3, 4",
+        "pins.sense: is GPIO 10, which has no ADC; one of 0, 4",
+    ),
+    "a pin that does not wake": Slip(
+        "wet-floor-battery", "wake: 1", "wake: 7",
+        "pins.wake: is GPIO 7, which cannot end a deep sleep of this chip; one of 0, 1",
     ),
     "a pin that is text": Slip(
         "keypad-3", "buzzer: 26", "buzzer: GPIO26",

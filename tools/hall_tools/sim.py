@@ -30,6 +30,8 @@ from hall_tools.simline import SerialLine
 HEAP = "192K"
 FLASH = "flash.bin"
 """The flash chip in a device's folder."""
+_STARTS_AGAIN = ("reset", "sleep", "wake")
+"""What a device says last when its process ends, and another has to begin."""
 _LINES_KEPT = 10_000
 _LONGEST_LINE = 256 * 1024
 _LOG_SHOWN = 200
@@ -54,7 +56,9 @@ class SimDevice:
     partition: {"device", "psk": hex or None, "claim": hex or missing, "wifi": [[ssid, password],
     ...]}; None runs the flash that is there, see flashed().
 
-    A reset of the device starts the interpreter again by itself, as a chip does.
+    A reset of the device starts the interpreter again by itself, as a chip does. So does the end of
+    deep sleep, {"sleep": ms}; while it lasts another process is the RTC and the world, and takes
+    lines from {"asleep": ms} until {"wake": "timer" or "pin"}.
     """
 
     def __init__(self, config: dict[str, Any], ident: dict[str, Any] | None, folder: Path) -> None:
@@ -249,7 +253,7 @@ class SimDevice:
             if not raw.strip():
                 continue
             line = _parse(raw)
-            if "reset" in line:
+            if not line.keys().isdisjoint(_STARTS_AGAIN):
                 reset = line
             self._say(self._see(line) if "scan" in line else line)
         exit_code = await process.wait()

@@ -6,7 +6,8 @@
                                  sense (ADC)
 
 Here: ohms from one pair of pulses. Direct current would eat the electrodes, so each measurement
-drives both ways for the same time and then rests with both ends low. Not here: what is wet.
+drives both ways for the same time and then rests with both ends low. Not here: what is wet, and
+when a chip that sleeps may leave a dry probe under voltage.
 """
 
 from time import sleep_us
@@ -35,6 +36,7 @@ class Probe:
         self._b = hal.output(pins["drive_b"], "high")
         self._sense = hal.adc(pins["sense"])
         self.raw_uv = (0, 0)  # of the last measurement, forward and backward
+        self._pins = pins
 
     def measure(self):
         """(ohms, fault): fault is None, "short", "open", or "range" when the readings disagree."""
@@ -52,6 +54,16 @@ class Probe:
         if ohms > self._open:
             return ohms, "open"
         return ohms, None
+
+    def arm(self):
+        """((wake pin, level), {pin: level to hold}) for a sleep that water ends; None without the
+        pin `wake`, on which a comparator says by a low level that the line conducts as water does.
+
+        This is direct current: for a dry probe only, through whose end resistor it flows.
+        """
+        if "wake" not in self._pins:
+            return None
+        return (self._pins["wake"], 0), {self._pins["drive_a"]: 1, self._pins["drive_b"]: 0}
 
     def _pulse(self, drive):
         drive.on()

@@ -60,6 +60,7 @@ class WetFloor:
         self._run = 0  # samples of that kind in a row
         self._raw = None
         self._same = 0  # samples in a row that read as the one before them
+        self._last = 0  # the last good sample's ohms
         self._next = 0
         self._wet_at = 0
         self._escalate_at = 0
@@ -80,7 +81,7 @@ class WetFloor:
         if fault is None and self._same:
             pass  # the same to the last step may be no reading at all, and makes no floor wet
         elif fault is None:
-            ohms = self._corrected(ohms)
+            self._last = ohms = self._corrected(ohms)
             # In steps of a tenth: noise is not worth a report to the gateway.
             if self._ohms is None or abs(ohms - self._ohms) * 10 > self._ohms:
                 self._ohms = ohms
@@ -98,6 +99,39 @@ class WetFloor:
 
     def desire(self, desired, now):
         raise ValueError("a wet-floor sensor has no desired state")
+
+    # For a device that sleeps between its samples (napper.py)
+
+    URGENT = ("wet", "escalate", "fault")
+
+    def freeze(self):
+        """All that a sample leaves behind, as a list for JSON; its times are those of step()."""
+        return [
+            self._floor.freeze(),
+            self._rain.freeze(),
+            [self._ohms, self._fault, self._suspect, self._run, self._raw, self._same],
+            [self._wet_at, self._escalate_at, self._visited, self._last],
+        ]
+
+    def thaw(self, kept):
+        """Goes on from freeze(). ValueError, TypeError: that is from another version."""
+        floor, rain, readings, times = kept
+        self._floor.thaw(floor)
+        self._rain.thaw(rain)
+        self._ohms, self._fault, self._suspect, self._run, raw, self._same = readings
+        self._raw = raw and tuple(raw)
+        self._wet_at, self._escalate_at, self._visited, self._last = times
+
+    def undecided(self):
+        """Whether a few samples more, now, may make an event."""
+        suspected = self._suspect != self._fault and self._run < FAULT_SAMPLES
+        return suspected or self._floor.undecided() or self._rain.undecided()
+
+    def arm(self):
+        """What wakes a chip that sleeps, as of Probe.arm(). None: only the time, because water
+        lies on the probe, or may, and direct current through it would eat the electrodes."""
+        dry = self._suspect is None and self._fault is None and self._last > self._dry_ohms
+        return self._probe.arm() if dry else None
 
     def configure(self, args):
         """{"calibrate": "dry"}: what the probe reads now is a dry floor. ValueError: it is not."""

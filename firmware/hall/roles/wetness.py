@@ -45,6 +45,17 @@ class Wetness:
         """Too many could not be taken: wet ones from before count no more."""
         self._recent = 0
 
+    def undecided(self):
+        """Whether the next few samples may say wet."""
+        return self.wet is not True and self._recent != 0
+
+    def freeze(self):
+        """What thaw() goes on from, as a list for JSON."""
+        return [self.wet, self._recent, self._dry_since]
+
+    def thaw(self, kept):
+        self.wet, self._recent, self._dry_since = kept
+
     def _wet_samples(self):
         wet = 0
         bits = self._recent
