@@ -40,17 +40,10 @@ def make_role(config, hal, ctx, glyph_path):
         from .roles.keypad import Keypad
 
         return Keypad(settings, Keys(driver, pins, hal), ctx)
-    if role == "people_counter" and name == "beams":
-        from .drivers.beams import Beams
+    if role == "people_counter" and name in ("beams", "vl53l1x", "ld2450"):
         from .roles.people_counter import PeopleCounter
 
-        return PeopleCounter(settings, Beams(driver, pins, hal), ctx)
-    if role == "people_counter" and name == "vl53l1x":
-        from .drivers.vl53l1x import Vl53l1x
-        from .drivers.zones import Zones
-        from .roles.people_counter import PeopleCounter
-
-        return PeopleCounter(settings, Zones(settings, Vl53l1x(driver, pins, hal)), ctx)
+        return PeopleCounter(settings, _lane(driver, pins, settings, hal), ctx)
     if role == "wet_floor" and name == "probe":
         from .drivers.probe import Probe
         from .roles.wet_floor import WetFloor
@@ -62,6 +55,24 @@ def make_role(config, hal, ctx, glyph_path):
     if role in ("keypad", "people_counter", "wet_floor"):
         raise ValueError("driver %s is not in this firmware" % name)
     raise ValueError("role %s is not in this firmware" % role)
+
+
+def _lane(driver, pins, settings, hal):
+    name = driver["name"]
+    if name == "beams":
+        from .drivers.beams import Beams
+        from .roles.beam_lane import BeamLane
+
+        return BeamLane(settings, Beams(driver, pins, hal))
+    if name == "vl53l1x":
+        from .drivers.vl53l1x import Vl53l1x
+        from .roles.tof_lane import TofLane
+
+        return TofLane(settings, Vl53l1x(driver, pins, hal))
+    from .drivers.ld2450 import Ld2450
+    from .roles.radar_lane import RadarLane
+
+    return RadarLane(settings, Ld2450(driver, pins, hal))
 
 
 def _face(driver, pins, settings, hal, glyph_path):

@@ -5,7 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from hall_firmware.hall.roles import call_display, keypad, people_counter, wet_floor
+from hall_firmware.hall.roles import (
+    beam_lane,
+    call_display,
+    keypad,
+    people_counter,
+    radar_lane,
+    tof_lane,
+    wet_floor,
+)
 from hall_profiles import PAYLOAD_BYTES, Profile, builtin_names, load, validate_event
 from hall_profiles.fields import mismatch
 from support.roles import Context, FakeFace, FakeKeys
@@ -66,25 +74,62 @@ def test_a_display_keeps_to_its_profile(name: str) -> None:
 
 
 @dataclass
-class Lane:
-    """Beams of one passage in, then of a trolley left in both."""
+class Doorway:
+    """Somebody goes in, then a trolley is left in both zones, then the sensor falls silent; as each
+    driver says it."""
 
     context: Context
+    bad: int = 0
+    turn: int = 0
 
     def read(self) -> tuple[int, int]:
         now = self.context.now
-        if now < 2000:
-            return int(200 <= now < 800), int(500 <= now < 1100)
-        return 1, 1
+        return (int(2500 <= now < 3100), int(2800 <= now < 3400)) if now < 5000 else (1, 1)
+
+    def poll(self) -> Any:
+        """A ranging every 35 ms, of one zone after the other."""
+        if self.context.now < 35 * self.turn or self.fault():
+            return None
+        self.turn += 1
+        zone = self.turn % 2
+        return zone, 700 if self.read()[zone] else 2390, 0
+
+    def fault(self) -> str | None:
+        return "tof_silent" if self.context.now >= 42_000 else None
+
+
+@dataclass
+class Radar(Doorway):
+    """Somebody comes in from 2 m outside the line, and then no frames any more."""
+
+    def poll(self) -> Any:
+        now = self.context.now
+        if now % 100 or self.fault():
+            return None
+        return ((30, 4000 - now, 100),) if now < 4000 else ()
+
+    def fault(self) -> str | None:
+        return "radar_silent" if self.context.now >= 8000 else None
+
+
+LANES = {
+    "beams": (beam_lane.BeamLane, Doorway),
+    "vl53l1x": (tof_lane.TofLane, Doorway),
+    "ld2450": (radar_lane.RadarLane, Radar),
+}
 
 
 @pytest.mark.parametrize("name", COUNTERS)
 def test_a_people_counter_keeps_to_its_profile(name: str) -> None:
     profile = load(name)
     context = Context()
-    role = people_counter.PeopleCounter(settings(profile), Lane(context), context)
-    context.run(role, 40_000)
+    lane, sensor = LANES[profile.driver.name]
+    set_up = settings(profile)
+    role = people_counter.PeopleCounter(set_up, lane(set_up, sensor(context)), context)
+    agrees(profile, context, role.state())
+    context.run(role, 50_000)
     agrees(profile, context, role.state(), "passage", "fault")
+    assert role.state()["in"] == 1
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 import pytest
+from hall_firmware.hall.roles.beam_lane import BeamLane
 from hall_firmware.hall.roles.people_counter import PeopleCounter
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,7 +32,7 @@ def walk(states: list[tuple[int, int]], each_ms: float = 200) -> tuple[PeopleCou
     """Takes the counter through `states`, `each_ms` each, and lets it rest."""
     context = Context()
     beams = FakeBeams(context, [(100 + i * each_ms, state) for i, state in enumerate(states)])
-    role = PeopleCounter(SETTINGS, beams, context)
+    role = PeopleCounter(SETTINGS, BeamLane(SETTINGS, beams), context)
     context.run(role, int(100 + (len(states) + 1) * each_ms) + 100)
     return role, context
 
@@ -96,7 +97,7 @@ def test_glitches_shorter_than_a_sample_are_never_a_passage(glitches):
     for start, length, state in sorted(glitches):
         if start >= script[-1][0] + 10:
             script += [(start, state), (start + length, NONE)]
-    role = PeopleCounter(SETTINGS, FakeBeams(context, script), context)
+    role = PeopleCounter(SETTINGS, BeamLane(SETTINGS, FakeBeams(context, script)), context)
     context.run(role, 1100)
     assert context.events == []
 
@@ -122,7 +123,7 @@ def test_the_counts_are_those_of_an_independent_reading_of_the_path(states):
 def test_a_beam_that_stays_broken_is_one_fault(broken, value):
     context = Context()
     beams = FakeBeams(context, [(1000, broken), (90_000, NONE)])
-    role = PeopleCounter(SETTINGS, beams, context)
+    role = PeopleCounter(SETTINGS, BeamLane(SETTINGS, beams), context)
     context.run(role, 80_000)
     assert context.of("fault") == [{"code": "beam_stuck", "value": value}]
     assert 31_000 <= context.events[0][0] <= 31_010
@@ -139,7 +140,7 @@ def test_it_is_quiet_only_while_nobody_is_in_the_doorway():
 
 
 def test_what_it_cannot_do_is_refused():
-    role = PeopleCounter(SETTINGS, FakeBeams(Context()), Context())
+    role = PeopleCounter(SETTINGS, BeamLane(SETTINGS, FakeBeams(Context())), Context())
     with pytest.raises(ValueError, match="no desired state"):
         role.desire({"rev": 1}, 0)
     with pytest.raises(ValueError, match="no lamp and no buzzer"):

@@ -1,0 +1,115 @@
+"""The way somebody takes through two zones, and whether it was a passage.
+
+Here: the strict path. In is a, then both, then b alone, then none; out is the reverse (ST UM2600
+has the same path). A step back within the doorway is part of it: where it was entered and where it
+was left decides. Not here: what makes a zone seem taken (beams, distances, a radar's targets).
+"""
+
+A = 1
+B = 2
+BOTH = 3
+
+# Passages of several paths can be added up, three of each.
+IN = 1
+OUT = 4
+
+
+class Path:
+    """One way at a time.
+
+    A way without headway for `timeout_ms` (to its next stage: the first zone, both, the other) is a
+    lingerer's. It is void, and so is whatever follows until the doorway was free for `clear_ms`.
+    `unsure_ms`: so long zones may seem free though somebody is there, as when a sensor looks at one
+    after the other and sees the dark badly; 0 where that cannot be. A passage is then said when the
+    doorway has been free for so long, or somebody behind has come as far. Whoever appears again
+    where they went, or steps back out where they came from, had only turned round.
+    """
+
+    def __init__(self, timeout_ms, clear_ms, unsure_ms):
+        self.where = 0  # the zones taken: A, B, BOTH or 0
+        self._timeout_ms = timeout_ms
+        self._clear_ms = clear_ms
+        self._unsure_ms = unsure_ms
+        self._changed_at = 0
+        self._entered = 0  # the zone the way began with
+        self._crossed = False  # both were taken at once since then
+        self._void = False
+        self._last = 0  # the only zone that was taken before the doorway was free
+        self._stage = 0  # the farthest since the doorway was free for long
+        self._headway_at = 0
+        self._lingers = False
+        self._waiting = 0  # a passage that is not sure yet: IN or OUT
+
+    def step(self, where, now):
+        """Takes the zones as they are now; IN or OUT when that makes sure of a passage, else 0."""
+        before = self.where
+        waited = now - self._changed_at
+        if where == before:
+            if before:
+                if now - self._headway_at >= self._timeout_ms:
+                    self._lingers = True
+                return 0
+            if waited >= self._clear_ms:
+                self._stage = 0
+                self._lingers = False
+            if waited < self._unsure_ms:
+                return 0
+            sure = self._waiting
+            self._waiting = 0
+            return sure
+        self.where = where
+        self._changed_at = now
+        if not where:
+            return self._leave(before)
+        if not before:
+            self._enter(where, waited < self._unsure_ms)
+            self._reach(1, now)
+        elif where == BOTH:
+            self._crossed = True
+            self._reach(2, now)
+        elif before != BOTH:
+            # From one zone to the other without both: not one body.
+            self._void = True
+        elif where != self._entered:
+            self._reach(3, now)
+            return self._behind(where)
+        return 0
+
+    def _reach(self, stage, now):
+        if stage > self._stage:
+            self._stage = stage
+            self._headway_at = now
+
+    def _enter(self, where, soon):
+        if soon and not self._void:
+            if self._waiting and where != BOTH - self._last:
+                # The same one, who is still there.
+                self._waiting = 0
+                return
+            if not self._crossed and where == BOTH - self._last:
+                # Nothing was seen in the middle.
+                self._crossed = True
+                return
+        self._void = where == BOTH  # both at once: the direction was never seen
+        self._entered = where
+        self._crossed = False
+
+    def _leave(self, last):
+        self._last = last
+        self._waiting = 0
+        if self._void or self._lingers or not self._crossed or last in (self._entered, BOTH):
+            return 0
+        passage = IN if last == B else OUT
+        self._stage = 0
+        if not self._unsure_ms:
+            return passage
+        self._waiting = passage
+        return 0
+
+    def _behind(self, where):
+        """The next one has come as far as the last one, who was sure to have gone, then."""
+        sure = self._waiting
+        if sure != (IN if where == B else OUT):
+            return 0
+        self._waiting = 0
+        return sure
