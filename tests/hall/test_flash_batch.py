@@ -240,7 +240,7 @@ def test_ctrl_c_is_completed_by_the_next_run(tmp_path: Path, boards: Bench) -> N
 
 
 def test_ctrl_c_ends_a_batch_when_its_boards_are_done(tmp_path: Path, boards: Bench) -> None:
-    hall, mock = HallFolder(tmp_path, KEYPADS), boards.plug(slow_s=0.1)
+    hall, mock = HallFolder(tmp_path, KEYPADS), boards.plug(slow_s=0.05)
     code, told = interrupted(hall, mock, "--batch", times=1)
     assert code == 0
     assert "no more boards; waiting for those begun" in told

@@ -233,7 +233,8 @@ def test_flash_that_does_not_hold_is_told(plug: Plug) -> None:
         put(mock, image())
 
 
-def test_a_board_that_stops_answering(plug: Plug) -> None:
+def test_a_board_that_stops_answering(plug: Plug, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hall_tools.flash.board._PIECE_TIMEOUT_S", 1.0)
     mock = plug(mute_after=100_000)
     with pytest.raises(BoardError, match=r"writing failed: No more data [^.]*; try another cable"):
         put(mock, image())
