@@ -14,23 +14,25 @@ published default; most of it has no public meaning.
 
 from time import ticks_add, ticks_diff, ticks_ms
 
-ADDRESS = 0x29
-MODEL = 0xEACC  # model and module type
+from micropython import const
+
+_ADDRESS = const(0x29)
+_MODEL = const(0xEACC)  # model and module type
 
 # Registers, by ST's names.
-_VHV_LOOP_BOUND = 0x0008  # VHV_CONFIG__TIMEOUT_MACROP_LOOP_BOUND
-_VHV_INIT = 0x000B  # VHV_CONFIG__INIT
-_CONFIGURATION = 0x002D  # the first of those that ST's default configuration sets
-_PAD_I2C = 0x002E  # PAD_I2C_HV__EXTSUP_CONFIG
-_PAD_GPIO = 0x002F  # GPIO_HV_PAD__CTRL
-_GPIO_MUX = 0x0030  # GPIO_HV_MUX__CTRL
-_GPIO_STATUS = 0x0031  # GPIO__TIO_HV_STATUS
-_TIMEOUT_A = 0x005E  # RANGE_CONFIG__TIMEOUT_MACROP_A
-_TIMEOUT_B = 0x0061  # RANGE_CONFIG__TIMEOUT_MACROP_B
-_ROI_CENTRE = 0x007F  # ROI_CONFIG__USER_ROI_CENTRE_SPAD, then size, ..., clear, start
-_RESULT = 0x0089  # RESULT__RANGE_STATUS and what follows it
-_BOOT_STATE = 0x00E5  # FIRMWARE__SYSTEM_STATUS
-_MODEL_ID = 0x010F  # IDENTIFICATION__MODEL_ID
+_VHV_LOOP_BOUND = const(0x0008)  # VHV_CONFIG__TIMEOUT_MACROP_LOOP_BOUND
+_VHV_INIT = const(0x000B)  # VHV_CONFIG__INIT
+_CONFIGURATION = const(0x002D)  # the first of those that ST's default configuration sets
+_PAD_I2C = const(0x002E)  # PAD_I2C_HV__EXTSUP_CONFIG
+_PAD_GPIO = const(0x002F)  # GPIO_HV_PAD__CTRL
+_GPIO_MUX = const(0x0030)  # GPIO_HV_MUX__CTRL
+_GPIO_STATUS = const(0x0031)  # GPIO__TIO_HV_STATUS
+_TIMEOUT_A = const(0x005E)  # RANGE_CONFIG__TIMEOUT_MACROP_A
+_TIMEOUT_B = const(0x0061)  # RANGE_CONFIG__TIMEOUT_MACROP_B
+_ROI_CENTRE = const(0x007F)  # ROI_CONFIG__USER_ROI_CENTRE_SPAD, then size, ..., clear, start
+_RESULT = const(0x0089)  # RESULT__RANGE_STATUS and what follows it
+_BOOT_STATE = const(0x00E5)  # FIRMWARE__SYSTEM_STATUS
+_MODEL_ID = const(0x010F)  # IDENTIFICATION__MODEL_ID
 
 # ST's default configuration of 0x2D to 0x7E: distance mode long, interrupt on each new sample.
 _DEFAULT = (
@@ -52,19 +54,22 @@ _STATUS = (
     b"\xff\xff\xff\x05\x02\x04\x01\x07\x03\x00\xff\xff"
     b"\x09\x0d\xff\xff\xff\xff\x0a\x06\xff\xff\x0b\x0c"
 )
-_FARTHEST_MM = 4000
+_FARTHEST_MM = const(4000)
 
-_PIECE = 32  # bytes of the configuration in one transaction: 0.8 ms at 400 kHz
-_BOOT_MS = 50  # 1.2 ms by the data sheet
+_PIECE = const(32)  # bytes of the configuration in one transaction: 0.8 ms at 400 kHz
+_BOOT_MS = const(50)  # 1.2 ms by the data sheet
 # So many timings without data, and the chip hangs. The first ranging calibrates and takes longer.
-_PATIENCE = 5
-_FIRST_MS = 500
+_PATIENCE = const(5)
+_FIRST_MS = const(500)
 # How long XSHUT holds the chip: doubled each time, until it has worked for so many rangings.
-_OFF_MS = 20
-_LONGEST_OFF_MS = 30_000
-_STEADY = 100
+_OFF_MS = const(20)
+_LONGEST_OFF_MS = const(30_000)
+_STEADY = const(100)
 
-_OFF, _BOOTING, _WRITING, _RANGING = range(4)
+_OFF = const(0)
+_BOOTING = const(1)
+_WRITING = const(2)
+_RANGING = const(3)
 
 
 class Vl53l1x:
@@ -131,7 +136,7 @@ class Vl53l1x:
             if self._byte[0] & 1:
                 both = bytearray(2)
                 self._read(_MODEL_ID, both)
-                if both[0] << 8 | both[1] != MODEL:
+                if both[0] << 8 | both[1] != _MODEL:
                     self._restart(now, "tof_model")
                     return
                 self._next = 0
@@ -215,10 +220,10 @@ class Vl53l1x:
         return writes + [go, (_VHV_LOOP_BOUND, b"\x09"), (_VHV_INIT, b"\x00"), go]
 
     def _read(self, register, into):
-        self._i2c.readfrom_mem_into(ADDRESS, register, into, addrsize=16)
+        self._i2c.readfrom_mem_into(_ADDRESS, register, into, addrsize=16)
 
     def _write(self, register, data):
-        self._i2c.writeto_mem(ADDRESS, register, data, addrsize=16)
+        self._i2c.writeto_mem(_ADDRESS, register, data, addrsize=16)
 
 
 def _go_blocks(width, height):
