@@ -63,15 +63,17 @@ def test_it_is_quiet_only_while_nobody_is_at_it():
     keys.press(1, 100, 300)
     context.run(role, 200)
     assert not role.quiet(), "a key is down"
-    context.run(role, 400)
+    context.run(role, 3120)
+    assert not role.quiet(), "somebody has just pressed"
+    context.run(role, 3130)
     assert role.quiet()
-    role.desire(session(7, 60_000), 400)
-    context.run(role, 500)
+    role.desire(session(7, 60_000), 3130)
+    context.run(role, 3200)
     assert not role.quiet(), "a session is open"
-    role.desire({"rev": 8, "session": None}, 500)
+    role.desire({"rev": 8, "session": None}, 3200)
     assert role.quiet()
-    keys.press(2, 600, 1e9)
-    context.run(role, 7000)
+    keys.press(2, 3300, 1e9)
+    context.run(role, 9000)
     assert role.quiet(), "a key that is stuck is nobody"
 
 

@@ -54,6 +54,7 @@ class Keypad:
         self._closing = None  # (session, why, mask): closed, as soon as that key is known
         self._asking = None  # session whose bad mark may get a reason
         self._asks_until = 0
+        self._now = 0  # of the last step
         self._before = self._last = _LONG_AGO  # the last two presses
         self._calm_at = _LONG_AGO  # when a mashing is over
         self._flash = 0  # mask of the keys whose feedback is being given
@@ -67,6 +68,7 @@ class Keypad:
         keys.buzzer(False)
 
     def step(self, now):
+        self._now = now
         if self._pending:
             self._open(self._pending, now)
         if self._session is not None:
@@ -98,9 +100,11 @@ class Keypad:
             self._open(wanted, now)
 
     def quiet(self):
-        """Whether nobody would notice if the chip stood still for a moment."""
+        """Whether nobody would notice if the chip stood still for a moment: not soon after a press,
+        which may not be the last."""
         asked = self._session is not None or self._pending or self._asking is not None
-        return not asked and not self._debounce.stable & ~self._stuck
+        busy = self._debounce.stable & ~self._stuck or self._now - self._last < CALM_MS
+        return not asked and not busy
 
     def state(self):
         stuck = [n + 1 for n in range(self._keys.count) if self._stuck >> n & 1]

@@ -1,0 +1,302 @@
+"""Scripted fingers on simulated keypads at the real gateway: what counts, what does not, and why.
+
+The keypads are real firmware in the real MicroPython; contacts bounce and glitch at their pins. The
+truth is what the script knows of every finger; nothing that a device or the gateway says is used.
+"""
+
+import asyncio
+import json
+import random
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.gateway import Gateway
+from support.mosquitto import Mosquitto
+from support.plain_hall import PlainHall
+from support.sim import Watched, config_of, running
+
+MARKS = {"kp-1": [5, 4, 3, 2, 1], "kp-2": [5, 4, 3, 3, 2, 1], "kp-3": [4, 3, 2]}
+
+TABLES = """
+[rating]
+window_s = 9
+min_service_s = 1
+fast_s = 2
+fast_run = 3
+interval_s = 2
+[[window]]
+id = "1"
+[[window]]
+id = "2"
+[[window]]
+id = "3"
+free = true
+[[device]]
+id = "kp-1"
+profile = "keypad-5"
+window = "1"
+[[device]]
+id = "kp-2"
+profile = "keypad-6"
+window = "2"
+[[device]]
+id = "kp-3"
+profile = "keypad-3"
+window = "3"
+"""
+
+CALM_S = 3.2
+LOCKED_S = 3.3
+
+
+@dataclass
+class Hand:
+    """Somebody's fingers at one keypad, and what each press of them must come to."""
+
+    name: str
+    device: Watched
+    window: str
+    hall: PlainHall
+    truth: list[tuple[int, str]] = field(default_factory=list)
+    ratings: list[tuple[str | None, int]] = field(default_factory=list)
+    tickets: Iterator[int] = field(default_factory=lambda: iter(range(1, 100)))
+
+    async def order(self, name: str, **fields: object) -> None:
+        reply = await asyncio.to_thread(self.hall.command, name, window=self.window, **fields)
+        assert reply["ok"], reply
+
+    async def serve(self, served_s: float = 1.1, **fields: object) -> str:
+        """A service that has ended, whose customer is asked by the lamps; its ticket."""
+        ticket = f"{self.window}{next(self.tickets):03}"
+        await self.order("call", ticket=ticket, **fields)
+        await self.order("start")
+        await asyncio.sleep(served_s)
+        before = len(self.device.said)
+        await self.order("end")
+        await self.device.until(
+            lambda line: line.get("pin") == "lamp_1" and line["value"] == 1, after=before
+        )
+        return ticket
+
+    async def press(self, key: int, reason: str = "", ms: int = 120, bounce_ms: int = 6) -> None:
+        before = len(self.device.said)
+        await self.device.device.send({"press": key, "ms": ms, "bounce_ms": bounce_ms})
+        await self.device.until(lambda line: line.get("pressed") == key, after=before)
+        self.truth.append((key, reason))
+
+    async def glitch(self, key: int, ms: int) -> None:
+        """Something that is no finger: shorter than any."""
+        await self.device.device.send({"press": key, "ms": ms, "bounce_ms": 0})
+
+    def rated(self, ticket: str | None, key: int) -> None:
+        self.ratings.append((ticket, MARKS[self.name][key - 1]))
+
+
+async def customers(hand: Hand) -> None:
+    for bounce_ms, key in ((0, 1), (7, 4), (13, 2), (20, 5)):
+        ticket = await hand.serve()
+        await hand.glitch(3, 4)
+        await asyncio.sleep(0.3)
+        await hand.press(key, bounce_ms=bounce_ms)
+        await hand.glitch(key % 5 + 1, 15)
+        hand.rated(ticket, key)
+        await asyncio.sleep(LOCKED_S)
+    ticket = await hand.serve()
+    await hand.press(5)
+    await asyncio.sleep(1)
+    await hand.press(2)
+    hand.rated(ticket, 2)
+    await asyncio.sleep(3)
+
+
+async def two_keys_and_a_stuck_one(hand: Hand) -> None:
+    ticket = await hand.serve()
+    await hand.press(1, "mashing", ms=300)
+    await asyncio.sleep(0.1)
+    await hand.press(5, "mashing", ms=300)
+    await asyncio.sleep(CALM_S + 0.3)
+    await hand.press(3)
+    hand.rated(ticket, 3)
+    await asyncio.sleep(LOCKED_S)
+    ticket = await hand.serve()
+    before = len(hand.device.said)
+    await hand.press(2, "stuck_key", ms=7000)
+    await asyncio.sleep(6.0)
+    # The customer is asked again.
+    await hand.device.until(
+        lambda line: (line.get("pin"), line.get("value")) == ("lamp_3", 1), after=before
+    )
+    await hand.press(4)
+    hand.rated(ticket, 4)
+    await asyncio.sleep(LOCKED_S + 1)
+
+
+async def clerks(hand: Hand) -> None:
+    await hand.serve()
+    await asyncio.sleep(9.5)
+    await hand.press(1, "out_of_session")
+    await asyncio.sleep(2)
+    ticket = await hand.serve()
+    await hand.order("call", ticket="9001")
+    await asyncio.to_thread(
+        hand.hall.await_events,
+        "hall.rating.none",
+        where=lambda event: event["data"]["ticket"] == ticket,
+    )
+    await hand.press(1, "next_call")
+    await hand.order("no_show")
+    await asyncio.sleep(2)
+    await hand.serve(served_s=0)
+    await asyncio.sleep(2.2)
+    await hand.press(1, "service_too_short")
+    await asyncio.sleep(LOCKED_S + 3)
+    for run in range(3):
+        ticket = await hand.serve(staff="王芳")
+        await hand.press(1, "fast_best_run" if run == 2 else "")
+        if run < 2:
+            hand.rated(ticket, 1)
+        await asyncio.sleep(LOCKED_S)
+
+
+async def child(hand: Hand) -> None:
+    """A minute of mashing, with two services in it, then a customer."""
+    rng = random.Random(6)
+    stop = asyncio.get_running_loop().time() + 60
+    ended = asyncio.Event()
+
+    async def services() -> None:
+        await asyncio.sleep(8)
+        for _ in range(2):
+            await hand.serve()
+            await asyncio.sleep(11)
+        ended.set()
+
+    serving = asyncio.create_task(services())
+    key = 6
+    while asyncio.get_running_loop().time() < stop or not ended.is_set():
+        # Another key than the last one, which may still be down; never three in a rectangle.
+        key = rng.choice([each for each in range(1, 7) if each != key])
+        await hand.press(key, "?", ms=rng.randrange(40, 150))
+        await asyncio.sleep(rng.uniform(0.1, 0.55))
+    await serving
+    await asyncio.sleep(CALM_S)
+    ticket = await hand.serve()
+    await hand.press(2)
+    hand.rated(ticket, 2)
+    await asyncio.sleep(LOCKED_S)
+
+
+async def passers_by(hand: Hand) -> None:
+    """Where nobody asks."""
+    await asyncio.sleep(1)
+    await hand.press(1)
+    await asyncio.sleep(1)
+    await hand.press(3)
+    hand.rated(None, 3)
+    await asyncio.sleep(LOCKED_S)
+    await hand.press(1, "too_soon")
+    await asyncio.sleep(4)
+    for _ in range(4):
+        await hand.press(1, "mashing", ms=80)
+        await asyncio.sleep(0.3)
+    await asyncio.sleep(CALM_S)
+    await hand.press(2)
+    hand.rated(None, 2)
+    await asyncio.sleep(LOCKED_S)
+
+
+def verdicts(hall: PlainHall, device: str) -> list[tuple[int, str]]:
+    """What every press came to in the end, in the keypad's own order: (key, reason or "")."""
+    told: dict[int, tuple[int, str]] = {}
+    for event in hall.events():
+        press = event["data"].get("press", "")
+        kinds = ("hall.rating.pressed", "hall.rating.quarantined")
+        if event["type"] in kinds and press.startswith(f"{device}/"):
+            reason = event["data"].get("reason", "")
+            seq = int(press.rsplit("/", 1)[1])
+            assert not told.get(seq, (0, ""))[1], "refused twice"
+            told[seq] = (event["data"]["key"], reason)
+    return [told[seq] for seq in sorted(told)]
+
+
+def given(hall: PlainHall, window: str) -> list[tuple[str | None, int]]:
+    events = [e["data"] for e in hall.events("hall.rating.given") if e["data"]["window"] == window]
+    return [(data["ticket"], data["mark"]) for data in events]
+
+
+def counts(hall: PlainHall, device: str) -> dict[str, Any]:
+    topic = f"hall/v1/demo/state/{device}"
+    states = [m.payload for m in list(hall.client.received) if m.topic == topic]
+    return json.loads(states[-1])["ratings"]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[tuple[PlainHall, int]]:
+    """A hall system and the port of the broker."""
+    with (
+        Mosquitto(tmp_path / "broker") as broker,
+        Gateway(tmp_path / "gateway", broker.port, tables=TABLES),
+        PlainHall(broker.port) as hall,
+    ):
+        yield hall, broker.port
+
+
+async def test_every_finger_comes_to_what_it_must(
+    place: tuple[PlainHall, int], tmp_path: Path
+) -> None:
+    hall, port = place
+    hands: dict[str, Hand] = {}
+    async with AsyncExitStack() as stack:
+        for name, profile, window in (
+            ("kp-1", "keypad-5", "1"),
+            ("kp-2", "keypad-6", "2"),
+            ("kp-3", "keypad-3", "3"),
+        ):
+            config = config_of(profile, port, name)
+            device = await stack.enter_async_context(running(config, tmp_path / name))
+            hands[name] = Hand(name, device, window, hall)
+        await asyncio.to_thread(hall.await_events, "hall.device.online", count=3)
+
+        async def window_1() -> None:
+            await customers(hands["kp-1"])
+            await two_keys_and_a_stuck_one(hands["kp-1"])
+            await clerks(hands["kp-1"])
+
+        await asyncio.gather(window_1(), child(hands["kp-2"]), passers_by(hands["kp-3"]))
+        for name, hand in hands.items():
+            enough = lambda name=name, hand=hand: (  # noqa: E731
+                len(verdicts(hall, name)) >= len(hand.truth)
+                and len(given(hall, hand.window)) >= len(hand.ratings)
+                and counts(hall, name)["accepted"] >= len(hand.ratings)
+            )
+            assert await asyncio.to_thread(hall.client.until, enough), (
+                verdicts(hall, name),
+                given(hall, hand.window),
+            )
+
+    for name in ("kp-1", "kp-3"):
+        assert verdicts(hall, name) == hands[name].truth
+    for name, hand in hands.items():
+        assert given(hall, hand.window) == hand.ratings
+        told = verdicts(hall, name)
+        reasons = Counter(reason for _, reason in told if reason)
+        published = counts(hall, name)
+        assert published["pressed"] == len(hand.truth)
+        assert published["accepted"] == len(hand.ratings)
+        assert published["quarantined"] == reasons
+        print(f"{name}: {published}")
+
+    # The child's presses: none counts, but nobody can say where its keys were down together.
+    played, customer = verdicts(hall, "kp-2")[:-1], verdicts(hall, "kp-2")[-1]
+    assert len(played) > 100
+    assert {reason for _, reason in played} == {"mashing", "out_of_session"}
+    assert customer == (2, "")
+    nones = [e["data"] for e in hall.events("hall.rating.none") if e["data"]["window"] == "2"]
+    assert [none["reason"] for none in nones] == ["mashing", "mashing"]
+    faults = [e["data"] for e in hall.events("hall.device.fault")]
+    assert faults == [{"code": "key_stuck", "value": 2}]
