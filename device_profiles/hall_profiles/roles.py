@@ -140,6 +140,11 @@ ROLES: dict[str, Role] = {
         rising=("wet_samples", "of_samples"),
         options=(
             Option({"button": PinUse("in", pull=True)}, events={"attended": {}}),
+            # It sleeps, and water wakes it.
+            Option(
+                {"wake": PinUse("in", wakes=True)},
+                settings={"wake_dry_s": "s", "wake_wet_s": "s", "heartbeat_s": "s"},
+            ),
             Option(
                 {"rain": PinUse("in", pull=True)},
                 events={"rain": {"on": "boolean"}},
