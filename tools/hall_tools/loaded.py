@@ -32,14 +32,16 @@ def loaded(config: dict[str, Any]) -> list[str]:
     Machine code and what the chip itself compiles are not among them. Raises UserError: this
     firmware lacks what the profile needs. Needs what check_unix_port() looks for.
     """
-    ident = {"device": config["device"], "psk": None, "wifi": [["simulated", "simulated"]]}
+    keys = {"secret": "00" * 16, "salt": "00" * 8, "id": "01", "gateway_id": "00"}
+    wifi = [["simulated", "simulated"]]
+    ident = {"device": config["device"], "psk": None, "oscore": keys, "wifi": wifi}
     with tempfile.TemporaryDirectory(prefix="hall-loaded-") as folder:
         deploy.deploy(Path(folder) / FLASH, config, ident)
         mpy.write_tree(mpy.simulation(), Path(folder) / "sim")
         said = _start(Path(folder))
     names = [line.removeprefix(_SAID) for line in said if line.startswith(_SAID)]
     needed = {f"hall.roles.{config['role']}", f"hall.{config['transport']}"}
-    faults = [line for line in said if "error: " in line]
+    faults = [line for line in said if "error: " in line or "Error: " in line]
     faults += [f"it has not loaded {name}" for name in sorted(needed.difference(names))]
     if faults:
         raise UserError(
