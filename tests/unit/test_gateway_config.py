@@ -51,6 +51,22 @@ def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
     assert load_config(path).hall == "demo"
 
 
+def test_an_area_is_a_zone_of_this_hall(tmp_path: Path) -> None:
+    path = tmp_path / "hall.toml"
+    path.write_text(GOOD + '[occupancy]\nareas = ["entrance"]\nreset_hour = 4\n')
+    occupancy = load_config(path).occupancy
+    assert (occupancy.areas, occupancy.reset_hour, occupancy.utc_offset_min) == (
+        ("entrance",),
+        4,
+        480,
+    )
+    [error] = errors_of(tmp_path, GOOD + '[occupancy]\nareas = ["entrence"]\n')
+    assert 'no [[device]] stands in a zone "entrence"' in error
+    assert "entrance" in error.split("; ")[1]
+    [error] = errors_of(tmp_path, GOOD + "[occupancy]\nreset_hour = 24\n")
+    assert "the hour at which nobody is inside" in error
+
+
 def test_what_is_left_out_has_a_default(tmp_path: Path) -> None:
     path = tmp_path / "hall.toml"
     path.write_text(GOOD)

@@ -65,6 +65,8 @@ def run(
 
     {"cross": "in"}, {"cross": "out"}, {"turn_back": "in"}: a body in the doorway.
 
+    {"sensor": "hangs"}, {"sensor": "gone"}, {"sensor": "back"}: a counter's distance sensor, radar.
+
     {"wet_ohms": 40000}: the water on the floor; also mends a broken probe.
 
     {"probe": "open"}, {"probe": "short"}: a cut cable, a shorted one.
