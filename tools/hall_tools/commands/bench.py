@@ -22,13 +22,14 @@ from hall_tools.bench.report import (
     Report,
     measure,
 )
-from hall_tools.commands import bench_eye
+from hall_tools.commands import bench_eye, bench_people
 from hall_tools.progress import progress
 
 app = typer.Typer(
     no_args_is_help=True, help="What the firmware costs, and what a person sees of it."
 )
 app.command()(bench_eye.eye)
+app.command()(bench_people.people)
 
 
 @app.command()
