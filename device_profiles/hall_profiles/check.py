@@ -8,7 +8,7 @@ from hall_profiles.check_fields import check_data, check_desired, check_events
 from hall_profiles.check_pins import check_pins
 from hall_profiles.drivers import DRIVERS, Driver, Keys, KeysMatrix, Panel, Probe
 from hall_profiles.errors import ProfileError
-from hall_profiles.model import Board, Header, Profile, RaspberryPi, Setting
+from hall_profiles.model import Battery, Board, Header, Profile, RaspberryPi, Setting
 from hall_profiles.roles import DRIVER_SETTINGS, REASONS, ROLES, Role, order_faults
 from hall_profiles.shape import checked, compare_names, mapping, show, suggest
 from hall_profiles.source import Source, Value
@@ -38,10 +38,9 @@ def check(source: Source, stem: str) -> Profile:
 
 
 def _check_sections(source: Source, data: dict[str, Value], stem: str) -> None:
-    known = [name for name in Profile.model_fields if name != "views"]
-    compare_names(
-        source, (), data, known, "is not a field here", _right_section, optional=("views",)
-    )
+    optional = ("views", "battery")
+    known = [name for name in Profile.model_fields if name not in optional]
+    compare_names(source, (), data, known, "is not a field here", _right_section, optional=optional)
     header = {name: value for name, value in data.items() if name in Header.model_fields}
     checked(source, Header, header, (), missing_noted=True)
     name_noted = any(problem.field == "name" for problem in source.problems)
@@ -73,6 +72,13 @@ def _check_sections(source: Source, data: dict[str, Value], stem: str) -> None:
     if "shows" in data:
         shows = role.shows if role else None
         check_data(source, data["shows"], ("shows",), shows, role.may_show if role else None)
+    if "battery" in data:
+        checked(source, Battery, data["battery"], ("battery",))
+        if data.get("transport") != "coap":
+            right = "no battery, or transport: coap, whose devices sleep"
+            source.add(
+                ("battery",), f"is there, with transport {show(data.get('transport'))}", right
+            )
 
 
 def _right_section(name: str) -> str:

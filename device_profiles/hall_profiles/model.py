@@ -68,6 +68,21 @@ class View(Strict):
     may: list[str] = Field(default_factory=list, description="a list of desired fields")
 
 
+class Battery(Strict):
+    """What a device on cells draws, for an estimate of their life; nothing else reads it."""
+
+    capacity_mah: int = Field(ge=1, le=1_000_000, description="of the cells, 1 to 1000000 mAh")
+    cells_mv: int = Field(ge=500, le=60_000, description="mean voltage while they last, in mV")
+    supply_mv: int = Field(ge=1500, le=5000, description="what the chip gets, 1500 to 5000 mV")
+    converter_percent: int = Field(ge=1, le=100, description="efficiency between the two, 1 to 100")
+    self_discharge_percent: int = Field(ge=0, le=100, description="a year, 0 to 100")
+    sleep_ua: int = Field(ge=1, le=1_000_000, description="asleep, the whole device, in µA")
+    wake_ms: int = Field(ge=1, le=60_000, description="from the wake to the first sample, in ms")
+    wake_ma: int = Field(ge=1, le=1000, description="awake without the radio, in mA")
+    radio_mc: int = Field(ge=1, le=100_000, description="one report with a static address, in mC")
+    dhcp_mc: int = Field(ge=1, le=100_000, description="one report that asks DHCP first, in mC")
+
+
 class Header(Strict):
     """Who this profile is."""
 
@@ -92,3 +107,4 @@ class Profile(Header):
     desired: dict[str, DataField]
     views: dict[str, View] = Field(default_factory=dict)
     shows: dict[str, DataField]
+    battery: Battery | None = None

@@ -93,6 +93,13 @@ def driver_rows(profile: Profile) -> list[tuple[str, str]]:
     return rows
 
 
+def battery_rows(profile: Profile) -> list[tuple[str, str]]:
+    """(figure, value) of a device on cells; none for one on mains."""
+    if profile.battery is None:
+        return []
+    return [(name, str(value)) for name, value in profile.battery.model_dump().items()]
+
+
 def _index(profiles: Sequence[Profile]) -> str:
     rows = [
         (
@@ -142,6 +149,8 @@ def _section(profile: Profile) -> str:
     if profile.views:
         parts.append(_table(("view", "needs", "may have"), view_rows(profile)))
     parts.append(_table(("shows", "value"), field_rows(profile.shows)))
+    if profile.battery:
+        parts.append(_table(("battery", "value"), battery_rows(profile)))
     return "\n".join(parts)
 
 

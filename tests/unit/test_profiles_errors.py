@@ -89,6 +89,18 @@ SLIPS: dict[str, Slip] = {
         "keypad-5", "title: {zh: 五键评价器, en: Five-key rating keypad}", "title: 五键评价器",
         'title: is "五键评价器"; a title with zh and en',
     ),
+    "cells of no capacity": Slip(
+        "wet-floor-battery", "capacity_mah: 2000", "capacity_mah: 0",
+        "battery.capacity_mah: is 0; of the cells, 1 to 1000000 mAh",
+    ),
+    "a current with a fraction": Slip(
+        "wet-floor-battery", "sleep_ua: 14 ", "sleep_ua: 14.5 ",
+        "battery.sleep_ua: is 14.5; asleep, the whole device, in µA",
+    ),
+    "cells in a device that never sleeps": Slip(
+        "wet-floor-battery", "transport: coap", "transport: mqtt",
+        'battery: is there, with transport "mqtt"; no battery, or transport: coap', "battery:",
+    ),
     "an unknown chip": Slip(
         "keypad-5", "chip: esp32", "chip: esp8266",
         'board.chip: is "esp8266"; one of esp32, esp32s3, esp32c3, raspberrypi',

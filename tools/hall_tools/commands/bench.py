@@ -22,7 +22,7 @@ from hall_tools.bench.report import (
     Report,
     measure,
 )
-from hall_tools.commands import bench_eye, bench_people
+from hall_tools.commands import bench_battery, bench_eye, bench_people
 from hall_tools.progress import progress
 
 app = typer.Typer(
@@ -30,6 +30,7 @@ app = typer.Typer(
 )
 app.command()(bench_eye.eye)
 app.command()(bench_people.people)
+app.command("battery")(bench_battery.battery_life)
 
 
 @app.command()

@@ -107,6 +107,8 @@ def _show(profile: Profile) -> None:
     if profile.views:
         _print_table(("view", "needs", "may have"), reference.view_rows(profile))
     _print_table(("shows", "value"), reference.field_rows(profile.shows))
+    if profile.battery:
+        _print_table(("battery", "value"), reference.battery_rows(profile))
 
 
 def _print_table(
