@@ -99,7 +99,8 @@ SLIPS: dict[str, Slip] = {
     ),
     "cells in a device that never sleeps": Slip(
         "wet-floor-battery", "transport: coap", "transport: mqtt",
-        'battery: is there, with transport "mqtt"; no battery, or transport: coap', "battery:",
+        'battery: is there, with transport "mqtt"; no battery, or transport: coap, whose devices '
+        'sleep', "battery:",
     ),
     "an unknown chip": Slip(
         "keypad-5", "chip: esp32", "chip: esp8266",
