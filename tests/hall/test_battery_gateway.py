@@ -1,4 +1,4 @@
-"""A battery device in the unix port and a real gateway process: enrolled, told, killed, heard."""
+"""A battery device in the unix port and a real gateway process, killed and without power.
 
 Not here: what an attacker or a crash does at the gateway's end alone (tests/contract/test_coap*).
 """
