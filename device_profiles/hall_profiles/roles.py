@@ -23,6 +23,7 @@ class Option(NamedTuple):
     settings: Mapping[str, Unit] = {}
     events: Mapping[str, Fields] = {}
     shows: Mapping[str, str | Mapping[str, str]] = {}
+    desired: Mapping[str, str] = {}
 
 
 class Role(NamedTuple):
@@ -58,6 +59,7 @@ class Role(NamedTuple):
             settings={**self.settings, **option.settings},
             events={**self.events, **option.events},
             shows={**self.shows, **option.shows},
+            desired={**self.desired, **option.desired},
         )
 
 
@@ -106,7 +108,15 @@ ROLES: dict[str, Role] = {
         shows={"session": "integer", "stuck": "array"},
         # A stuck key's press was no choice, and a rating waits until that is known.
         limits={"stuck_s": (2, 10), "lock_s": (1, 3)},
-        options=(Option({"voice": PinUse("out")}),),
+        options=(
+            Option({"voice": PinUse("out")}),
+            # A reader's lines come through a level shifter with pull-ups of its own.
+            Option(
+                {"d0": PinUse("in"), "d1": PinUse("in")},
+                events={"card": {"bits": "integer", "code": "integer"}, "pin": {"code": "integer"}},
+                desired={"pin_key": "string"},
+            ),
+        ),
     ),
     "people_counter": Role(
         drivers=("beams", "vl53l1x", "ld2450"),

@@ -296,6 +296,12 @@ class Device:
         if do == "reboot":
             self._reboot_at = hal.uptime_ms() + REBOOT_MS
             return {"in_ms": REBOOT_MS}
+        if do == "login":
+            reader = getattr(self._role, "reader", None)
+            if not reader:
+                raise ValueError("login: this device has no reader")
+            reader.answer(args.get("ok") is True, hal.uptime_ms())
+            return {}
         # What is left of downlink.COMMANDS: config.
         if args:
             if not hasattr(self._role, "configure"):

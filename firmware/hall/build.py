@@ -8,6 +8,7 @@ What is used of `hal`; every `active` is "low" or "high":
 - `hal.input(pin, active)`: an object whose `.value()` is 1 while the input is active;
 - `hal.output(pin, active)`: an object with `.on()` and `.off()`, made in the off state;
 - `hal.open_drain(pin)`: the same, active low, which lets the line go when it is off;
+- `hal.falling(pin, handler)`: calls `handler(pin)` after each falling edge;
 - `hal.adc(pin)`: an object whose `.read_uv()` is the pin's voltage in microvolts;
 - `hal.spi(clk, din, hz)`: an object with `.write(bytes)`, most significant bit first, mode 0;
 - `hal.i2c(sda, scl, hz)`: an object with machine.I2C's `.readfrom_mem_into()`, `.writeto_mem()`;
@@ -39,7 +40,13 @@ def make_role(config, hal, ctx, glyph_path):
             from .drivers.keys_matrix import KeysMatrix as Keys
         from .roles.keypad import Keypad
 
-        return Keypad(settings, Keys(driver, pins, hal), ctx)
+        keypad = Keypad(settings, Keys(driver, pins, hal), ctx)
+        if "d0" in pins:
+            from .drivers.wiegand import Wiegand
+            from .roles.login import Login
+
+            keypad.reader = Login(Wiegand(pins, hal), keypad, ctx)
+        return keypad
     if role == "people_counter" and name in ("beams", "vl53l1x", "ld2450"):
         from .roles.people_counter import PeopleCounter
 

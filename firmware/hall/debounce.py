@@ -5,12 +5,14 @@ Here: turning sampled levels into stable ones. Not here: what a press or a broke
 
 
 class Debounce:
-    """An input changes when it has been seen at its new level, unbroken, for `hold_ms`."""
+    """An input changes when it has been seen at its new level, unbroken, for `hold_ms`; it becomes
+    active after `close_ms` already, where that is given."""
 
-    def __init__(self, count, hold_ms):
+    def __init__(self, count, hold_ms, close_ms=None):
         self.stable = 0  # the inputs that count as active, bit 0 is the first
         self._count = count
         self._hold_ms = hold_ms
+        self._close_ms = hold_ms if close_ms is None else close_ms
         self._raw = 0
         self._since = [0] * count
 
@@ -26,7 +28,8 @@ class Debounce:
         for index in range(self._count):
             if moved & bit:
                 self._since[index] = now
-            if (levels ^ stable) & bit and now - self._since[index] >= self._hold_ms:
+            hold_ms = self._hold_ms if stable & bit else self._close_ms
+            if (levels ^ stable) & bit and now - self._since[index] >= hold_ms:
                 changed |= bit
             bit <<= 1
         self.stable = stable ^ changed

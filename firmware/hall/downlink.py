@@ -12,7 +12,7 @@ PAYLOAD_MAX = 1024  # contract: JSON, at most 1 KiB
 U32 = 0xFFFFFFFF
 REV_MAX = 9999999999
 UNIX_MS_MAX = (1 << 48) - 1  # what a journal slot can hold
-COMMANDS = ("identify", "selftest", "reboot", "update", "config")
+COMMANDS = ("identify", "selftest", "reboot", "update", "config", "login")
 ID_MAX = 64
 REMEMBERED = 16  # commands whose reply is kept, to answer a repeated one without doing it again
 

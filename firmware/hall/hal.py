@@ -82,6 +82,10 @@ class Hal:
         """As output(pin, "low"), but off it drives nothing: others may pull the line."""
         return _Drain(pin)
 
+    def falling(self, pin, handler):
+        """`handler(pin)` soon after each falling edge, in their order, between two bytecodes."""
+        machine.Pin(pin, machine.Pin.IN).irq(handler, machine.Pin.IRQ_FALLING)
+
     def adc(self, pin):
         """`.read_uv()`: microvolts, 0 to about 3.1 V."""
         return machine.ADC(machine.Pin(pin), atten=machine.ADC.ATTN_11DB)

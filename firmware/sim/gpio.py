@@ -22,6 +22,7 @@ class Pads:
         self._selects = {}
         self._parts = {}
         self._lines = {}
+        self._irqs = {}
         self.held = []
 
     def exists(self, pin):
@@ -49,6 +50,15 @@ class Pads:
     def wire_line(self, pin, level):
         """`level()` is what a part's output puts on `pin`."""
         self._lines[pin] = level
+
+    def wire_irq(self, pin, handler):
+        """`handler()` is called at each pulse() of `pin`."""
+        self._irqs[pin] = handler
+
+    def pulse(self, pin):
+        """A short low pulse from outside."""
+        if pin in self._irqs:
+            self._irqs[pin]()
 
     def level(self, pin):
         """The level of an input at this moment."""

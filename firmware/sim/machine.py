@@ -27,6 +27,7 @@ class Pin:
     OPEN_DRAIN = 7
     PULL_DOWN = 1
     PULL_UP = 2
+    IRQ_FALLING = 2
 
     def __init__(self, id, mode=-1, pull=-1, *, value=None, hold=None):
         pads = board.current.pads
@@ -46,6 +47,9 @@ class Pin:
         if level is None:
             return board.current.pads.level(self.id)
         return board.current.pads.drive(self.id, level)
+
+    def irq(self, handler=None, trigger=IRQ_FALLING):
+        board.current.pads.wire_irq(self.id, lambda: handler(self))
 
     def on(self):
         self.value(1)

@@ -18,11 +18,13 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PrivateAttr,
     ValidationInfo,
     field_validator,
     model_validator,
 )
 
+from hall_gateway.staff import Staff, read_staff
 from hall_gateway.toml_input import ConfigError, Loc, ProblemsError, nearest, parse_toml
 
 ANY_ADDRESS = "0.0.0.0"
@@ -326,6 +328,28 @@ class OccupancyConfig(_Settings):
     )
 
 
+class StaffConfig(_Settings):
+    """Who may log in at the keypads' readers. `hall staff` writes the file."""
+
+    file: FilePath = Field(
+        strict=False, description='a file of hall staff, e.g. "staff.json", for its owner alone'
+    )
+    _known: Staff = PrivateAttr()
+
+    @model_validator(mode="after")
+    def _read(self) -> "StaffConfig":
+        try:
+            self._known = read_staff(self.file)
+        except ValueError as error:
+            raise ProblemsError([(("file",), str(error))]) from None
+        return self
+
+    @property
+    def known(self) -> Staff:
+        """What the file held when the settings were read."""
+        return self._known
+
+
 class GatewayConfig(_Settings):
     """Everything `hall gateway run` needs to know."""
 
@@ -341,6 +365,7 @@ class GatewayConfig(_Settings):
         default=(), alias="device", strict=False, description="[[device]] tables"
     )
     rating: RatingConfig = Field(default=RatingConfig(), description="a [rating] table")
+    staff: StaffConfig | None = Field(default=None, description="a [staff] table")
     occupancy: OccupancyConfig = Field(
         default=OccupancyConfig(), description="an [occupancy] table"
     )

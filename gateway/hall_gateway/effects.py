@@ -16,10 +16,12 @@ from hall_gateway.keypads import Heard
 from hall_gateway.models import (
     KINDS,
     BootData,
+    CardData,
     CloseData,
     EventData,
     FaultData,
     PassageData,
+    PinData,
     PressData,
     ReasonData,
     ShownData,
@@ -28,9 +30,17 @@ from hall_gateway.occupancy import Occupancies
 from hall_gateway.payload import PayloadError, parse_data
 from hall_gateway.plan import Plan, PlannedDevice
 from hall_gateway.sessions import RefusedError, Sessions
-from hall_gateway.state import Desired, Emit, HallState, Json, Keypad, Outcome
+from hall_gateway.state import Desired, Emit, HallState, Json, Keypad, Order, Outcome
 from hall_gateway.store import Store
 from hall_gateway.store_events import StoredEvent
+from hall_gateway.values import DeviceOrder
+from hall_gateway.wire import compact
+
+MAX_OWN_ORDERS = 8
+"""Answers that a device may owe before the gateway orders nothing of its own accord."""
+
+ORDER_MS = 10_000
+"""A device has so long to do what the gateway orders of its own accord."""
 
 POISON = ""
 """Stored in place of the kind of an event that is in quarantine: it has no effect."""
@@ -160,10 +170,23 @@ class Effects:
                 self.touched.desired[kept.device] = kept.body()
             elif isinstance(kept, Keypad):
                 self.touched.devices.add(kept.device)
+        for order in outcome.orders:
+            self._order(order, now)
         for emit in outcome.emits:
             if emit.own:
                 seq = self._store.next_own_seq()
                 self._publish(event_id(GATEWAY_ID, self._own_epoch, seq), emit, now, "synced", now)
+
+    def _order(self, order: Order, now: int) -> None:
+        """A device that owes many answers is not asked for more: what it should do is for now."""
+        if self._store.hall.orders(order.device) >= MAX_OWN_ORDERS:
+            self._counts["refused.order"] += 1
+            return
+        id = f"{GATEWAY_ID}-{self._own_epoch:x}-{self._store.next_own_seq()}"
+        body: Json = {"id": id, "do": order.do, "args": order.args}
+        whole = compact(body | {"ttl_s": ORDER_MS // 1000})
+        self._store.hall.add_order(DeviceOrder(id, order.device, whole), now + ORDER_MS)
+        self.touched.device_commands = True
 
     def alarm(self, device: PlannedDevice, code: str, details: Json, now: int) -> None:
         """hall.device.fault about a device, from the gateway."""
@@ -199,6 +222,10 @@ class Effects:
                 return self.sessions.close(device, heard, data, now)
             case ReasonData():
                 return self.sessions.reason(device, heard, data)
+            case CardData():
+                return self.sessions.login(device, heard, f"{data.bits}:{data.code}", now)
+            case PinData():
+                return self.sessions.login(device, heard, f"pin:{data.code}", now)
             case ShownData():
                 return self.sessions.shown(device, data)
             case FaultData(code="key_stuck", value=int(key)):

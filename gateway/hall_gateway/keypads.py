@@ -119,4 +119,5 @@ def tally(keypad: Keypad) -> Json:
         "corrected": counts.get("corrected", 0),
         "quarantined": counts.get("quarantined", {}),
         "none": counts.get("none", {}),
+        "refused_logins": counts.get("refused_logins", {}),
     }

@@ -140,6 +140,19 @@ class ReasonData(_DevicePayload):
     session: Rev | None
 
 
+class CardData(_DevicePayload):
+    """card: a staff card at the keypad's reader, its data bits without parity."""
+
+    bits: Annotated[Literal[26, 34], Field(description="26 or 34")]
+    code: U32
+
+
+class PinData(_DevicePayload):
+    """pin: a PIN at the keypad's reader, as the code that staff.py makes of it."""
+
+    code: Annotated[int, Field(ge=0, lt=2**48, description="0 to 281474976710655")]
+
+
 class PassageData(_DevicePayload):
     """passage: one person went through the beams."""
 
@@ -199,6 +212,8 @@ EventData = (
     | PressData
     | CloseData
     | ReasonData
+    | CardData
+    | PinData
     | PassageData
     | FloorData
     | EscalateData
@@ -211,7 +226,14 @@ EventData = (
 _ANY_ROLE: dict[str, type[EventData]] = {"boot": BootData, "fault": FaultData, "gap": GapData}
 KINDS: dict[Role, dict[str, type[EventData]]] = {
     "call_display": {**_ANY_ROLE, "shown": ShownData},
-    "keypad": {**_ANY_ROLE, "press": PressData, "close": CloseData, "reason": ReasonData},
+    "keypad": {
+        **_ANY_ROLE,
+        "press": PressData,
+        "close": CloseData,
+        "reason": ReasonData,
+        "card": CardData,
+        "pin": PinData,
+    },
     "people_counter": {**_ANY_ROLE, "passage": PassageData},
     "wet_floor": {
         **_ANY_ROLE,

@@ -37,6 +37,11 @@ class PlannedDevice:
         """The mark that `key` (from 1) gives; None when there is no such key."""
         return self.marks[key - 1] if key <= len(self.marks) else None
 
+    @property
+    def reads_staff(self) -> bool:
+        """Whether it has a reader for cards and PINs."""
+        return "d0" in self.profile.pins
+
     def reason(self, key: int) -> str | None:
         """The reason that `key` gives after a bad mark; None when it gives none."""
         driver = self.profile.driver
@@ -65,7 +70,8 @@ class Plan:
 
     `revoked`: devices that must not be heard any more, also those whose place another has taken;
     `replaced`: the id of each of `devices` that has, and whose place it was. `free`: the windows
-    where nobody asks, and a press is a rating by itself.
+    where nobody asks, and a press is a rating by itself. `staff`: whose card or PIN it is
+    (staff.py), `pin_key` what a keypad makes a code of a PIN with.
     """
 
     hall: str
@@ -77,6 +83,8 @@ class Plan:
     free: frozenset[str] = frozenset()
     rules: RatingRules = RatingRules()
     occupancy: OccupancyRules = field(default_factory=OccupancyRules)
+    staff: dict[str, str] = field(default_factory=dict[str, str])
+    pin_key: str | None = None
 
     def displays(self, window: str) -> list[PlannedDevice]:
         """The call displays of a window."""
@@ -109,6 +117,17 @@ def plan_of(config: GatewayConfig) -> Plan:
     rules = RatingRules(rating.min_service_s, rating.fast_s, rating.fast_run, rating.interval_s)
     count = config.occupancy
     occupancy = OccupancyRules(count.reset_hour, count.utc_offset_min, frozenset(count.areas))
+    staff = config.staff.known if config.staff else None
     return Plan(
-        config.hall, windows, devices, rating.window_s, revoked, replaced, free, rules, occupancy
+        config.hall,
+        windows,
+        devices,
+        rating.window_s,
+        revoked,
+        replaced,
+        free=free,
+        rules=rules,
+        occupancy=occupancy,
+        staff=staff.who() if staff else {},
+        pin_key=staff.key if staff else None,
     )

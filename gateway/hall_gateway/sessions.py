@@ -19,6 +19,7 @@ from typing import ClassVar
 
 from hall_gateway import ratings
 from hall_gateway.keypads import Heard
+from hall_gateway.logins import login
 from hall_gateway.models import (
     CallCommand,
     CloseData,
@@ -102,6 +103,19 @@ class Sessions:
     def stuck(self, device: PlannedDevice, heard: Heard, key: int) -> Outcome:
         """A key of a keypad was never released."""
         return ratings.stuck(self._state, device, heard, key)
+
+    def login(self, device: PlannedDevice, heard: Heard, mark: str, now: int) -> Outcome:
+        """A card or PIN was read: its clerk logs in at the keypad's window, or out there."""
+        outcome, clerk = login(self._plan, self._state, device, heard, mark, now)
+        if clerk is not None and device.window is not None:
+            window = self._state.windows[device.window]
+            staff = None if window.staff == clerk else clerk
+            self._becomes(replace(window, staff=staff), outcome, now)
+            by = "pin" if mark.startswith("pin:") else "card"
+            data: Json = {"window": window.id, "staff": clerk, "by": by}
+            verb = "login" if staff else "logout"
+            outcome.emits.append(Emit(f"hall.staff.{verb}", device.subject, data, own=False))
+        return outcome
 
     def restarted(self, device: PlannedDevice) -> Outcome:
         """A keypad has started again."""

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 LOOK_S = 0.5
 """Between two looks at the file: an editor that writes it in place is done between two of them."""
 
-_FOLLOWED = {"windows", "devices", "rating", "occupancy"}
+_FOLLOWED = {"windows", "devices", "rating", "occupancy", "staff"}
 
 Stamp = tuple[int, ...]
 

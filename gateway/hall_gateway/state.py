@@ -80,7 +80,8 @@ class Keypad:
     `ups` are the last two presses, `mashed` the last one of a mashing, `replaced` when a session
     was over because of the next call, `rated` when a rating that nobody asked for was over: all in
     ms since boot `boot`. `runs`: how many fast best marks in a row each clerk has, the clerks rated
-    last. `counts` since unix ms `since`: see keypads.py.
+    last. `wrong` PINs in a row, the last at unix ms `wrong_at`. `counts` since unix ms `since`: see
+    keypads.py.
     """
 
     device: str
@@ -91,6 +92,8 @@ class Keypad:
     replaced: int | None = None
     rated: int | None = None
     runs: dict[str, int] = field(default_factory=dict[str, int])
+    wrong: int = 0
+    wrong_at: int = 0
     counts: Json = field(default_factory=dict[str, Any])
 
 
@@ -209,12 +212,22 @@ class Emit:
     own: bool = True
 
 
+@dataclass(frozen=True)
+class Order:
+    """Something for a device to do, of the gateway's own accord."""
+
+    device: str
+    do: str
+    args: Json
+
+
 @dataclass
 class Outcome:
-    """One step: what to publish, what changed, and what to answer."""
+    """One step: what to publish, what changed, what devices have to do, and what to answer."""
 
     emits: list[Emit] = field(default_factory=list[Emit])
     kept: list[Kept] = field(default_factory=list[Kept])
+    orders: list[Order] = field(default_factory=list[Order])
     result: Json = field(default_factory=dict[str, object])
 
     def keep(self, state: HallState, kept: Kept) -> None:

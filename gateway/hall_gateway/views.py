@@ -38,8 +38,9 @@ class Views:
                 desired = self._state.desired.get(device.id)
                 # Without a session it was a display's: the id went to another kind of device.
                 view = desired.view if desired and "session" in desired.view else {}
-                free = device.window in self._plan.free
-                if (view.get("window"), view.get("free", False)) != (device.window, free):
+                has = (view.get("window"), view.get("free", False), view.get("pin_key"))
+                key = self._plan.pin_key if device.reads_staff else None
+                if has != (device.window, device.window in self._plan.free, key):
                     self.prompt(device, None, outcome, now)
 
     def window(self, window: Window, outcome: Outcome, now: int, announce: bool = False) -> None:
@@ -83,6 +84,8 @@ class Views:
         view: Json = {"session": session, "window": keypad.window}
         if keypad.window in self._plan.free:
             view["free"] = True
+        if keypad.reads_staff and self._plan.pin_key:
+            view["pin_key"] = self._plan.pin_key
         return self._want(keypad, view, outcome, now)
 
     def inherit(self, display: PlannedDevice, old: Desired, outcome: Outcome, now: int) -> None:

@@ -69,6 +69,7 @@ def test_three_presses_in_more_than_two_seconds_are_a_rating_and_its_corrections
         "corrected": 2,
         "quarantined": {},
         "none": {},
+        "refused_logins": {},
     }
 
 

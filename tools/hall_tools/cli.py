@@ -20,7 +20,7 @@ from hall_tools.errors import UserError
 _NAMES = (
     *("profile", "firmware", "glyphs", "native", "bench"),
     *("sim", "gateway", "show", "demo", "doctor", "image", "flash"),
-    *("enroll", "revoke", "replace", "label", "diag"),
+    *("enroll", "revoke", "replace", "label", "staff", "diag"),
 )
 
 

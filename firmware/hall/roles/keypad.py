@@ -41,7 +41,10 @@ class Keypad:
         self._stuck_ms = int(settings["stuck_s"] * 1000)
         self._reason_ms = int(settings.get("reason_s", 0) * 1000)
         self._all = (1 << keys.count) - 1
-        self._debounce = Debounce(keys.count, settings["debounce_ms"])
+        # Metal that still bounces never rests for half of it, and 50 ms are soon over; a press that
+        # is answered needs all of it to end, or one press would be two.
+        hold_ms = settings["debounce_ms"]
+        self._debounce = Debounce(keys.count, hold_ms, hold_ms // 2)
         self._down_at = [0] * keys.count
         self._stuck = 0
         self._free = False
@@ -89,6 +92,8 @@ class Keypad:
 
     def desire(self, desired, now):
         wanted = _session_of(desired)
+        if self.reader:
+            self.reader.desire(desired)
         if self._session is not None:
             self._close("next", now)
         elif self._pending:
