@@ -101,9 +101,12 @@ class Board:
         elif driver["name"] == "vl53l1x":
             self._wire_ranger(pins, config["settings"]["floor_mm"])
         elif driver["name"] == "ld2450":
+            import machine
             from lane import Lane
             from ld2450 import Ld2450
+            from serial import UART
 
+            machine.UART = UART
             self.lane = Lane(stretch=4)
             gate = config["settings"]["gate_mm"]
             self.sensor = self.radar = Ld2450(self.lane, gate)
@@ -118,7 +121,8 @@ class Board:
                     self._wire_contact(name, pins[name], "low")
 
     def _wire_ranger(self, pins, height):
-        from i2c import Bus
+        import machine
+        from i2c import I2C, Bus
         from lane import Lane
         from vl53l1x import Vl53l1x
 
@@ -127,6 +131,7 @@ class Board:
         self.i2c = Bus(pins["sda"], pins["scl"], self.sensor)
         self.pads.wire_part(pins["xshut"], self.sensor.xshut)
         self.pads.wire_line(pins["int"], self.sensor.gpio1)
+        machine.I2C = I2C
 
     def _wire_contacts(self, driver, pins):
         for name, pin in pins.items():

@@ -1,6 +1,7 @@
 """`machine` of the ESP32 port, as far as Hallkit uses it, on the simulated board.
 
-Here: the API with the ESP32 port's own argument checks. Not here: what the hardware does behind it.
+Here: the API with the ESP32 port's own argument checks; I2C and UART join it where a board has a
+part on them (`i2c`, `serial`), as the heap is the device's. Not here: what the hardware does.
 """
 
 import _thread
@@ -17,9 +18,6 @@ from power import (  # noqa: F401 (part of the module's API)
     TIMER_WAKE,
     WDT_RESET,
 )
-
-_ETIMEDOUT = 116  # what the ESP32 port says of a dead bus
-
 
 class Pin:
     IN = 1
@@ -99,54 +97,6 @@ class SPI:
     def write(self, data):
         if self._to_digits:
             board.current.digits.shift(data)
-
-
-class I2C:
-    def __init__(self, id, *, scl, sda, freq=400_000, timeout=50_000):
-        """The chip's own controller. A bus that has no part and no pull-ups answers nothing."""
-        if not 0 <= id < (1 if board.current.pads.chip == "esp32c3" else 2):
-            raise ValueError("I2C(%d) doesn't exist" % id)
-        bus = board.current.i2c
-        wired = bus is not None and (scl.id, sda.id) == (bus.scl, bus.sda)
-        self._bus = bus if wired else None
-
-    def writeto_mem(self, addr, memaddr, buf, *, addrsize=8):
-        if self._bus is None:
-            raise OSError(_ETIMEDOUT)
-        self._bus.write(addr, _index(memaddr, addrsize) + bytes(buf))
-
-    def readfrom_mem_into(self, addr, memaddr, buf, *, addrsize=8):
-        if self._bus is None:
-            raise OSError(_ETIMEDOUT)
-        self._bus.read(addr, _index(memaddr, addrsize), buf)
-
-
-def _index(memaddr, addrsize):
-    return memaddr.to_bytes(addrsize // 8, "big")
-
-
-class UART:
-    """A port that only hears, as nothing here listens to the chip; 8N1."""
-
-    def __init__(self, id, baudrate, *, tx, rx, rxbuf=256, timeout=0, timeout_char=0):
-        if not 0 <= id < (3 if board.current.pads.chip == "esp32" else 2):
-            raise ValueError("UART(%d) does not exist" % id)
-        self._baud = baudrate
-        pins = board.current.pins
-        wired = board.current.radar is not None and (tx.id, rx.id) == (pins["tx"], pins["rx"])
-        self._radar = board.current.radar if wired else None
-
-    def any(self):
-        return len(self._radar.waiting(self._baud)) if self._radar else 0
-
-    def readinto(self, buf):
-        """How many bytes it took; None when there were none."""
-        if not self._radar:
-            return None
-        came = self._radar.waiting(self._baud)[: len(buf)]
-        buf[: len(came)] = came
-        self._radar.taken(len(came))
-        return len(came) or None
 
 
 class RTC:
