@@ -19,6 +19,7 @@ from power import (  # noqa: F401 (part of the module's API)
     WDT_RESET,
 )
 
+
 class Pin:
     IN = 1
     OUT = 3
