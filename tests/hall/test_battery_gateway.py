@@ -50,7 +50,7 @@ class Place:
 
     async def until(self, kinds: list[str]) -> None:
         async with asyncio.timeout(40):
-            while await asyncio.to_thread(self.kinds) != kinds:
+            while await asyncio.to_thread(self.kinds) != kinds:  # noqa: ASYNC110 - the store has no event
                 await asyncio.sleep(0.1)
 
 

@@ -120,8 +120,8 @@ for kept in (None, device.rtc, (0, 64)):
     try:
         Numbers(fresh, Marks(device.ident_flash), device.remember, kept).take()
         raise AssertionError("a number after the count was lost")
-    except LostError as error:
-        assert "enrol again" in str(error)
+    except LostError:
+        pass
 # New keys, whose identity has no mark, begin at once.
 marks = Marks(NorFlash(2, 4096, random))
 device.numbers = Numbers(fresh, marks, lambda: None, None)

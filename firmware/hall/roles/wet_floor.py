@@ -130,8 +130,9 @@ class WetFloor:
     def arm(self):
         """What wakes a chip that sleeps, as of Probe.arm(). None: only the time, because water
         lies on the probe, or may, and direct current through it would eat the electrodes."""
-        dry = self._suspect is None and self._fault is None and self._last > self._dry_ohms
-        return self._probe.arm() if dry else None
+        well = self._suspect is None and self._fault is None
+        dry = self._last > self._dry_ohms and self._floor.wet is not True
+        return self._probe.arm() if well and dry else None
 
     def configure(self, args):
         """{"calibrate": "dry"}: what the probe reads now is a dry floor. ValueError: it is not."""
