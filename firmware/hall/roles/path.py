@@ -86,7 +86,7 @@ class Path:
                 # The same one, who is still there.
                 self._waiting = 0
                 return
-            if not self._crossed and where == BOTH - self._last:
+            if self._last and not self._crossed and where == BOTH - self._last:
                 # Nothing was seen in the middle.
                 self._crossed = True
                 return

@@ -12,7 +12,8 @@ from .path import BOTH, A, B, Path
 
 _TRACKS = 3
 _STRIP_MM = 250  # to either side of the line; the radar's error stays within it
-_ZONE_MM = 800  # from the line: whoever is farther is at the doorway no more
+_COME_MM = 800  # from the line: whoever is nearer comes to it
+_GONE_MM = 500  # beyond it: whoever is farther has passed
 _WATCH_MM = 1500  # from the line: nearer ones are followed
 _STEP_MM = 700  # what anybody can move between two frames, with the radar's error
 _LOST_MS = 800  # not seen for so long: gone
@@ -23,12 +24,18 @@ class _Track:
         self.path = Path(timeout_ms, 0, 0)
         self.x = 0
         self.beyond = 0  # how far outside of the line, in mm
+        self.came_from = False  # from outside
         self.seen_at = 0
         self.live = False
         self.seen = False  # in this frame
 
     def zones(self):
-        if not self.live or abs(self.beyond) > _ZONE_MM:
+        outside = self.beyond > 0
+        if not self.path.where:
+            self.came_from = outside
+        if not self.live or abs(self.beyond) > (
+            _COME_MM if outside == self.came_from else _GONE_MM
+        ):
             return 0
         if self.beyond > _STRIP_MM:
             return A

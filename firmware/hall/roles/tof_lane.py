@@ -3,20 +3,19 @@
 Here: which zones are taken, from rangings that come zone after zone. Not here: the path (`path`),
 the floor (`floor_level`), and the chip (drivers/vl53l1x.py).
 
-A zone is taken by what is higher than `head_percent` leaves, and then only while it is higher than
-a share of the highest that has come since the lane was free. So a gap between two who follow each
-other is a gap, though shoulders still reach into both zones; and somebody who turns back is not
-two, because their head never leaves both.
+A zone is taken by what is higher than `head_percent` leaves, and than a share of the highest that
+has come since the lane was free; and it is free again below a share of what took it. So a gap
+between two who follow each other is a gap, though shoulders still reach into both zones.
 """
 
 from .floor_level import FloorLevel
 from .path import BOTH, A, B, Path
 
-# Of the highest: a zone is taken from so many 16ths, and free below so many.
-_TAKEN = 10
-_FREE = 8
-_UNSURE_MS = 250
-_CLEAR_MS = 1000
+# Of the highest a zone is taken from so many 16ths; of what took it, it is free below so many.
+_TAKEN = 11
+_FREE = 7
+_UNSURE_MS = 250  # three rangings of each zone
+_CLEAR_MS = 2000
 _QUIET_MS = 2000  # without anybody, before the floor is believed
 _SILENT_MS = 1500  # no ranging for so long: whatever was there is not known to be there
 
@@ -34,6 +33,7 @@ class TofLane:
         self._path = Path(settings["path_timeout_s"] * 1000, _CLEAR_MS, _UNSURE_MS)
         self._heights = [0, 0]
         self._highest = 0
+        self._peaks = [0, 0]
         self._taken = 0
         self._taken_at = [0, 0]
         self._busy_at = 0
@@ -55,9 +55,15 @@ class TofLane:
         self._highest = max(self._highest, both)
         bit = 1 << zone
         least = level.least_mm
-        if height >= max(least, self._highest * (_FREE if self._taken & bit else _TAKEN) >> 4):
+        if self._taken & bit:
+            self._peaks[zone] = max(self._peaks[zone], both)
+            limit = self._peaks[zone] * _FREE >> 4
+        else:
+            limit = self._highest * _TAKEN >> 4
+        if height >= max(least, limit):
             if not self._taken & bit:
                 self._taken_at[zone] = now
+                self._peaks[zone] = 0
             self._taken |= bit
         else:
             self._taken &= ~bit

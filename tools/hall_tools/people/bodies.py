@@ -61,7 +61,7 @@ class Person(NamedTuple):
     breadth: float
     hair: float
     cloth: float
-    swing: float  # of the hands, to each side
+    swing: float  # of the middle of the arms, to each side; hands swing twice as far
     stride_hz: float
     phase: float
 
@@ -89,8 +89,8 @@ class Person(NamedTuple):
                 self.cloth,
             ),
             (x, y, 0.55 * height + bob, half_depth, 0.85 * half_breadth, 0.23 * height, self.cloth),
-            (x + swing, y + side, 0.53 * height, 0.06, 0.045, 0.16 * height, self.cloth),
-            (x - swing, y - side, 0.53 * height, 0.06, 0.045, 0.16 * height, self.cloth),
+            (x + swing, y + side, 0.52 * height, 0.06, 0.045, 0.15 * height, self.cloth),
+            (x - swing, y - side, 0.52 * height, 0.06, 0.045, 0.15 * height, self.cloth),
         ]
 
     def body(self, path: Path) -> Body:
@@ -116,7 +116,7 @@ def _person(rng: random.Random, height: float, scale: float, dark: bool) -> Pers
         breadth=rng.uniform(0.36, 0.48) * scale,
         hair=rng.uniform(0.05, 0.12) if dark else rng.uniform(0.12, 0.45),
         cloth=rng.uniform(0.08, 0.25) if dark else rng.uniform(0.25, 0.75),
-        swing=rng.uniform(0.05, 0.22) * scale,
+        swing=rng.uniform(0.03, 0.12) * scale,
         stride_hz=rng.uniform(1.6, 2.1),
         phase=rng.uniform(0, math.tau),
     )
