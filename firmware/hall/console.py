@@ -127,6 +127,7 @@ class Console:
             self.broken += 1
             return
         ident, command, body = parts
+        self.heard()
         sent = 0
         try:
             for piece in self._do(ident, command.decode(), body, line[:star]):

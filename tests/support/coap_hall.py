@@ -11,7 +11,7 @@ import asyncio
 import json
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,7 @@ class _Events(resource.Resource):
 
 class CoapHall:
     """`events` by (epoch, seq); `requests` as they came. `instead(request)` answers once in its
-    place; None: it only looks on."""
+    place. `before` and `after` the commit of a request it is awaited."""
 
     def __init__(self, folder: Path, port: int | None = None) -> None:
         self.port = port or free_port()
@@ -60,7 +60,8 @@ class CoapHall:
         self.requests: list[Any] = []
         self.commands: list[Any] = []
         self.instead: Callable[[Any], Any] | None = None
-        self.delay_s = 0.0
+        self.before: Callable[[Any], Awaitable[None]] | None = None
+        self.after: Callable[[Any], Awaitable[None]] | None = None
         self.unprotected = 0
         self.different = 0
         self._basedir = folder / "context"
@@ -104,19 +105,19 @@ class CoapHall:
             await self._context.shutdown()
 
     async def answer(self, said: Any) -> Any:
-        if self.delay_s:
-            await asyncio.sleep(self.delay_s)
         if self.instead is not None:
             instead, self.instead = self.instead, None
-            answer = instead(said)
-            if answer is not None:
-                return answer
+            return instead(said)
+        if self.before is not None:
+            await self.before(said)
         async with self._more:
             self.requests.append(said)
             for event in said["events"]:
                 key = (event["epoch"], event["seq"])
                 self.different += self.events.setdefault(key, event) != event
             self._more.notify_all()
+        if self.after is not None:
+            await self.after(said)
         epoch = said["state"]["journal"]["epoch"]
         seqs = {seq for of, seq in self.events if of == epoch}
         mark = max((seq for seq in seqs if set(range(1, seq + 1)) <= seqs), default=0)
