@@ -40,13 +40,14 @@ def make_role(config, hal, ctx, glyph_path):
             from .drivers.keys_matrix import KeysMatrix as Keys
         from .roles.keypad import Keypad
 
-        keypad = Keypad(settings, Keys(driver, pins, hal), ctx)
-        if "d0" in pins:
-            from .drivers.wiegand import Wiegand
-            from .roles.login import Login
+        if "d0" not in pins:
+            return Keypad(settings, Keys(driver, pins, hal), ctx)
+        from .drivers.wiegand import Wiegand
+        from .roles.login import Login
 
-            keypad.reader = Login(Wiegand(pins, hal), keypad, ctx)
-        return keypad
+        reader = Wiegand(pins, hal)
+        keys = Keys(driver, pins, hal)
+        return Keypad(settings, keys, ctx, lambda keypad: Login(reader, keypad, ctx))
     if role == "people_counter" and name in ("beams", "vl53l1x", "ld2450"):
         from .roles.people_counter import PeopleCounter
 

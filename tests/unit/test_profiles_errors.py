@@ -144,6 +144,14 @@ SLIPS |= {
     "a driver's name that is a list": Slip(
         "keypad-5", "name: keys", "name: [keys]", 'driver.name: is ["keys"]; did you mean keys?',
     ),
+    "more reasons than keys": Slip(
+        "keypad-4", "  reasons:\n", "  reasons:\n    - {zh: 其他, en: Another reason}\n",
+        "driver.reasons: has 5 reasons for 4 keys; at most one reason a key", "  reasons:",
+    ),
+    "a reader with one line": Slip(
+        "keypad-6", "  d1: 35\n", "",
+        "pins.d1: is missing; one of 4, 33, 35, 36, 37, 38, 39", "pins:",
+    ),
     "another role's driver": Slip(
         "keypad-5", "name: keys", "name: probe",
         'driver.name: is "probe", no driver for this role; one of keys, keys_matrix',

@@ -32,8 +32,9 @@ class Keypad:
 
     PERIOD_MS = 5
 
-    def __init__(self, settings, keys, ctx):
-        self.reader = None  # a card reader's part, stepped with this one (login.py)
+    def __init__(self, settings, keys, ctx, login=None):
+        # A card reader's part (login.py), stepped with this one: `login(keypad)` makes it.
+        self.reader = login(self) if login else None
         self._keys = keys
         self._ctx = ctx
         self._lock_ms = int(settings["lock_s"] * 1000)
@@ -82,8 +83,9 @@ class Keypad:
         held = self._debounce.stable & ~self._stuck
         if held:
             self._watch_stuck(now)
-        if self._closing and not self._closing[2] & self._debounce.stable & ~self._stuck:
-            self._end_closing()
+        closing = self._closing
+        if closing and not closing[2] & self._debounce.stable & ~self._stuck:
+            self._end_closing(closing)
         if self._asking is not None and now >= self._asks_until:
             self._asking = None
         if self.reader:
@@ -161,7 +163,7 @@ class Keypad:
         held = chosen & self._debounce.stable & ~self._stuck
         if held:
             if self._closing:
-                self._end_closing()
+                self._end_closing(self._closing)
             self._closing = (session, why, held)
             return
         self._emit_close(session, why)
@@ -169,8 +171,8 @@ class Keypad:
             self._asking = session
             self._asks_until = now + self._reason_ms
 
-    def _end_closing(self):
-        session, why, _ = self._closing
+    def _end_closing(self, closing):
+        session, why, _ = closing
         self._closing = None
         self._emit_close(session, why)
 
