@@ -64,19 +64,21 @@ class _Messages(MessageManager):
 
     def _deduplicate_message(self, message: Any) -> bool:
         """Whether it came before; then the same answer goes again."""
-        self._forget()
+        now = time.monotonic()
         key = (message.remote, message.mid)
-        if key not in self._recent_messages:
+        if self._until.get(key, now) <= now:
+            self._forget(key, now)
             self._recent_messages[key] = None
-            self._until[key] = time.monotonic() + _TUNING.EXCHANGE_LIFETIME
+            self._until[key] = now + _TUNING.EXCHANGE_LIFETIME
             return False
         if message.mtype is aiocoap.CON and self._recent_messages[key] is not None:
             self._send_initially(self._recent_messages[key])
         return True
 
-    def _forget(self) -> None:
-        """Those whose time is over, and the oldest when there are too many."""
-        now = time.monotonic()
+    def _forget(self, key: Any, now: float) -> None:
+        """`key`, those whose time is over, and the oldest when there are too many."""
+        self._recent_messages.pop(key, None)
+        self._until.pop(key, None)
         while self._recent_messages:
             oldest = next(iter(self._recent_messages))
             if self._until[oldest] > now and len(self._recent_messages) < MAX_REMEMBERED:

@@ -339,7 +339,8 @@ class DeviceCommand(_Command):
         Field(description="identify, selftest, reboot, update or config"),
     ]
     args: dict[str, JsonValue] = {}
-    ttl_s: Seconds = 30
+    # A battery device hears of it when it wakes, which may be once a day.
+    ttl_s: Annotated[int, Field(ge=1, le=90_000, description="1 to 90000 s")] = 30
 
 
 Command = CallCommand | WindowCommand | TransferCommand | StaffCommand | ShowCommand | DeviceCommand

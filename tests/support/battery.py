@@ -7,7 +7,6 @@ context. `protected` and `ask` are what an attacker has: bytes, and a socket of 
 import asyncio
 import itertools
 import secrets
-import socket
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -19,6 +18,8 @@ from aiocoap.message import Direction, UndecidedRemote
 from aiocoap.numbers import codes
 from aiocoap.transports.oscore import OSCOREAddress
 from hall_gateway.keys import DeviceKeys
+
+from support.udp import Sender
 
 PATH = ("v1", "event")
 ANSWER_S = 5.0
@@ -138,12 +139,7 @@ def _encoded(message: Any) -> bytes:
     return message.encode()
 
 
-async def ask(port: int, datagram: bytes, wait_s: float = ANSWER_S) -> Any:
+async def ask(port: int, datagram: bytes) -> Any:
     """What comes back for a datagram from a socket of its own; TimeoutError when nothing does."""
-    loop = asyncio.get_running_loop()
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own:
-        own.setblocking(False)
-        own.connect(("127.0.0.1", port))
-        await loop.sock_sendall(own, datagram)
-        async with asyncio.timeout(wait_s):
-            return aiocoap.Message.decode(await loop.sock_recv(own, 2048))
+    async with Sender(port) as sender:
+        return await sender.ask(datagram)
