@@ -211,7 +211,8 @@ class Napper:
         urgent = any(event["kind"] in self._role.URGENT for event in waiting)
         first, last = URGENT_S if urgent else PATIENT_S
         limit = min(first << min(self._failures, 12), last)
-        wait = max(self._randint(limit * 500, limit * 1000), least_s * 1000)
+        wait = self._randint(limit * 500, limit * 1000)
+        wait = max(wait, min(least_s, PATIENT_S[1]) * 1000)
         self._failures += 1
         self._retry_at = now + wait
         self._errors.report("%s; again in %d s" % (why, wait // 1000))

@@ -73,3 +73,25 @@ def test_without_a_valid_copy_it_says_what_to_do(tmp_path: Path):
 )
 def test_a_copy_without_its_fields_is_refused(tmp_path: Path, ident: Any, refusal: str):
     assert read(tmp_path, ident_image(ident)) == refusal
+
+
+def test_keys_that_were_used_are_marked_whatever_is_cut(tmp_path: Path):
+    (tmp_path / "ident.bin").write_bytes(ident_image(IDENT))
+    output = micropython.run(SCRIPT, str(tmp_path / "ident.bin"), "mark").output
+    assert json.loads(output) == [False, True, True, True]
+
+
+OSCORE = {"secret": "0f" * 16, "salt": "aa" * 8, "id": "01", "gateway_id": ""}
+
+
+def test_the_keys_of_a_battery_device_are_read(tmp_path: Path):
+    ident = {**IDENT, "oscore": OSCORE}
+    assert read(tmp_path, ident_image(ident)) == ident
+
+
+@pytest.mark.parametrize("wrong", [None, 5, "0", "xy"])
+@pytest.mark.parametrize("name", list(OSCORE))
+def test_keys_that_are_none_are_refused_by_name(tmp_path: Path, name: str, wrong: Any):
+    ident = {**IDENT, "oscore": {**OSCORE, name: wrong}}
+    refusal = f"refused ident: oscore {name} is not in hex, enrol this device again"
+    assert read(tmp_path, ident_image(ident)) == refusal

@@ -170,7 +170,7 @@ def test_a_flash_is_its_owners_alone_from_the_start(tmp_path: Path):
 
 
 def test_an_identity_that_does_not_fit_is_refused():
-    with pytest.raises(UserError, match="do not fit a copy of 4096 bytes"):
+    with pytest.raises(UserError, match="do not fit a copy of 4080 bytes"):
         ident_image({**IDENT, "wifi": [["x" * 32, "y" * 64]] * 50})
 
 

@@ -15,6 +15,8 @@ from hall_tools.image.layout import SECTOR
 _HEADER = struct.Struct("<4sHHI")
 _MAGIC = b"HKID"
 _VERSION = 1
+# The end of a copy's sector is the device's: it marks there that the keys have been used.
+_MARK = 16
 
 
 def ident_image(ident: dict[str, Any], generation: int = 1) -> bytes:
@@ -26,8 +28,8 @@ def ident_image(ident: dict[str, Any], generation: int = 1) -> bytes:
     content = json.dumps(ident, separators=(",", ":"), ensure_ascii=False).encode()
     copy = _HEADER.pack(_MAGIC, _VERSION, len(content), generation) + content
     copy += struct.pack("<I", zlib.crc32(copy))
-    if len(copy) > SECTOR:
-        raise UserError(f"ident: {len(copy)} bytes do not fit a copy of {SECTOR} bytes")
+    if len(copy) > SECTOR - _MARK:
+        raise UserError(f"ident: {len(copy)} bytes do not fit a copy of {SECTOR - _MARK} bytes")
     return copy.ljust(SECTOR, b"\xff") * 2
 
 
