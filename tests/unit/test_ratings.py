@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hall_gateway.keypads import memory, tally
-from hall_gateway.models import ReasonData
+from hall_gateway.keypads import Heard, memory, tally
+from hall_gateway.models import PressData, ReasonData
 from hall_gateway.plan import RatingRules
+from hall_profiles import load
 from hypothesis import given
 from hypothesis import strategies as st
 from support.core_hall import PLAN
@@ -249,6 +250,21 @@ def test_a_reason_without_a_bad_rating_is_kept_apart() -> None:
     assert heard_at.type == "hall.rating.pressed"
     run.close(session, "lock")
     emit = run.reason(ReasonData(key=1, session=session))
+    assert (emit.type, emit.data["reason"]) == ("hall.rating.quarantined", "no_rating")
+
+
+def test_a_reason_is_told_with_its_rating_and_once() -> None:
+    keypad = replace(PLAN.devices["kp-1"], profile=load("keypad-4"))
+    run = Run(replace(PLAN, devices={**PLAN.devices, "kp-1": keypad}))
+    session = run.serve()
+    heard = Heard(1, 1000, run.now, "kp-1/0000beef/1")
+    run.sessions.press(keypad, heard, PressData(key=4, session=session))
+    run.close(session, "lock")
+    [emit] = run.sessions.reason(keypad, heard, ReasonData(key=2, session=session)).emits
+    assert (emit.type, emit.own) == ("hall.rating.reason", False)
+    expected = {"session": session, "ticket": "A001", "mark": 2, "key": 2, "reason": "等候太久"}
+    assert {name: emit.data[name] for name in expected} == expected
+    [emit] = run.sessions.reason(keypad, heard, ReasonData(key=3, session=session)).emits
     assert (emit.type, emit.data["reason"]) == ("hall.rating.quarantined", "no_rating")
 
 
