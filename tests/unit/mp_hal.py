@@ -77,6 +77,47 @@ def reset():
     hal.reset("for a test")
 
 
+def remember():
+    hal.boot_cause()
+    print(hal.kept())
+    hal.remember(b"over a sleep")
+    try:
+        hal.remember(bytes(1802))
+    except ValueError as error:
+        print("refused", error)
+    hal.remember(bytes(1801))
+    hal.remember(b"over a sleep")
+
+
+def forgotten():
+    print(hal.boot_cause(), hal.kept())
+
+
+def note():
+    hal.boot_cause()
+    hal.remember(b"over a reset")
+    hal.reset("瓷" * 70)
+
+
+def clock():
+    began, up = hal.clock_ms(), hal.uptime_ms()
+    time.sleep_ms(30)
+    print(25 <= hal.clock_ms() - began < 2000)
+    hal.went_on(up + 600_000)
+    print(600_000 <= hal.uptime_ms() - up < 602_000)
+
+
+def sleep():
+    hal.boot_cause()
+    chip = hal.Hal("esp32c3")
+    board.current.pads.chip = "esp32c3"
+    out = chip.output(5, "high")
+    hal.remember(b"kept")
+    levels = ((1, 0), {5: 1, 3: 0})
+    out.off()
+    hal.deep_sleep(1000, levels)
+
+
 def watchdog():
     hal.boot_cause()
     dog = hal.watchdog(300)
@@ -142,4 +183,5 @@ def wifi():
 
 
 deeds = (uptime, pins, wrong, cause, reset, watchdog, wifi)
+deeds += (remember, forgotten, note, clock, sleep)
 {deed.__name__: deed for deed in deeds}[sys.argv[3]]()

@@ -82,6 +82,41 @@ def test_a_power_on_with_intact_rtc_memory_is_a_suspect(chip: Any, tmp_path: Pat
     assert chip("cause").output.startswith("('power_on', 'RTC memory was intact: brown-out?')")
 
 
+def test_what_is_kept_outlives_resets_and_no_power_cut(chip: Any, tmp_path: Path):
+    first, refused = chip("remember").output.splitlines()
+    assert (first, refused) == ("b''", "refused RTC memory has no room for 1802 bytes")
+    assert chip("forgotten").output == "('hard', None) b'over a sleep'\n"
+    chip("note", check=False)
+    note = r"\u74f7" * 60
+    assert chip("forgotten").output == f"('soft', '{note}') b'over a reset'\n"
+    (tmp_path / "rtc.bin").unlink()
+    assert chip("forgotten").output == "('power_on', None) b''\n"
+
+
+def test_memory_that_lost_a_bit_or_saw_no_power_is_not_trusted(chip: Any, tmp_path: Path):
+    rtc = tmp_path / "rtc.bin"
+    chip("remember")
+    whole = rtc.read_bytes()
+    at = whole.index(b"sleep")
+    rtc.write_bytes(whole[:at] + b"S" + whole[at + 1 :])
+    assert chip("forgotten").output == "('hard', None) b''\n"
+    rtc.write_bytes(b"\x01" + whole[1:])
+    assert chip("forgotten").output == "('power_on', 'RTC memory was intact: brown-out?') b''\n"
+
+
+def test_time_goes_on_over_a_sleep(chip: Any):
+    assert chip("clock").output == "True\nTrue\n"
+
+
+def test_a_sleep_keeps_memory_and_levels(chip: Any, tmp_path: Path):
+    asleep = chip("sleep", check=False).output
+    line = json.loads(asleep.splitlines()[-1])
+    assert (line["sleep"], line["wake"]) == (1000, [1, 0])
+    assert b"kept" in (tmp_path / "rtc.bin").read_bytes()
+    assert b'"held": [[3, 0], [5, 1]]' in (tmp_path / "rtc.bin").read_bytes()
+    assert chip("forgotten").output == "('deep_sleep', None) b'kept'\n"
+
+
 def test_no_access_point_and_no_error_of_the_radio_end_the_joining(chip: Any):
     assert chip("wifi").output == "still trying after 500\n"
 

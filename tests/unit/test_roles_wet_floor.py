@@ -348,3 +348,42 @@ def test_what_is_no_dry_floor_is_not_calibrated():
     with pytest.raises(ValueError, match="from 200000 to 275000 ohm: is somebody mopping"):
         role.configure({"calibrate": "dry"})
     assert (context.kept, context.writes) == ({}, 0)
+
+
+def armed() -> str:
+    return "armed"
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([20_000, 150_000, DRY]),
+            st.sampled_from([None, None, None, "open"]),
+            st.booleans(),
+        ),
+        max_size=60,
+    )
+)
+def test_a_sensor_that_sleeps_says_what_one_that_is_awake_says(
+    samples: list[tuple[int, str | None, bool]],
+) -> None:
+    """Over any sleeps between its samples, through JSON, as its memory is."""
+    (awake, probe, said), (sleepy, other, heard) = started(), started()
+    other.arm = probe.arm = armed  # type: ignore[attr-defined]
+    for number, (ohms, fault, sleeps) in enumerate(samples):
+        probe.ohms = other.ohms = ohms
+        probe.fault = other.fault = fault
+        if sleeps:
+            kept = json.loads(json.dumps(sleepy.freeze()))
+            assert len(json.dumps(kept)) < 300
+            sleepy = WetFloor(SETTINGS, other, heard)
+            sleepy.thaw(kept)
+        awake.step(1000 * number)
+        sleepy.step(1000 * number)
+        assert sleepy.state() == awake.state()
+        assert sleepy.undecided() == awake.undecided()
+        assert sleepy.arm() == awake.arm()
+        if sleepy.arm():
+            assert (ohms, fault) == (DRY, None), "voltage over a probe that is not dry"
+            assert not sleepy.state()["wet"]
+    assert heard.events == said.events
