@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import threading
 import time
 from pathlib import Path
@@ -165,6 +166,33 @@ async def test_a_device_that_is_off_is_told_and_waited_for(tmp_path: Path):
         assert (await task)["device"] == "dev-1"
 
 
+async def test_a_floor_is_calibrated_when_it_is_dry_and_no_other_device_is(tmp_path: Path):
+    claim = claim_file(tmp_path)
+    async with plugged("wet-floor-mains", tmp_path) as device:
+        port = device.device.port
+        done = await hall("calibrate", port, *claim)
+        assert done.returncode == 0, done.stderr
+        words = re.fullmatch(r"dev-1: calibrated, its dry floor reads ([\d,]+) Ω\n", done.stdout)
+        assert words is not None, done.stdout
+        dry_ohms = int(words[1].replace(",", ""))
+        shown = await asked(port, lambda console: merged(console.ask("health"))["shows"])
+        assert shown["dry_ohms"] == dry_ohms
+        for line, why in (
+            ({"wet_ohms": 20000}, r"dev-1: not calibrated: \d+ ohm is wet: dry the floor"),
+            ({"probe": "open"}, "dev-1: not calibrated: the probe is at fault: open"),
+        ):
+            await device.device.send(line)
+            done = await hall("calibrate", port, "--json", *claim)
+            assert done.returncode == os.EX_NOPERM
+            assert re.search(why, done.stderr), done.stderr
+        shown = await asked(port, lambda console: merged(console.ask("health"))["shows"])
+        assert shown["dry_ohms"] == dry_ohms
+    async with plugged("keypad-5", tmp_path) as device:
+        done = await hall("calibrate", device.device.port, *claim)
+        assert done.returncode == os.EX_USAGE
+        assert "dev-1: is a keypad-5, which has nothing to calibrate" in done.stderr
+
+
 async def test_reboot_waits_until_the_device_is_there_again(tmp_path: Path):
     async with plugged("keypad-5", tmp_path) as device:
         done = await hall("reboot", device.device.port, *claim_file(tmp_path))
@@ -196,7 +224,7 @@ async def test_hall_diag_for_programs_and_without_a_terminal(tmp_path: Path):
         (["/etc/passwd"], os.EX_NOINPUT, "cannot open it as a serial port"),
         (["--claim-file", "/dev/null", "x"], os.EX_DATAERR, "no claim; right: the 32 hex digits"),
         (["--claim-file", "/none", "x"], os.EX_NOINPUT, "/none: cannot read it: No such file"),
-        (["events", "--last", "0", "x"], 2, "Usage: hall diag events"),
+        (["events", "--last", "0", "x"], os.EX_USAGE, "Usage: hall diag events"),
     ],
 )
 async def test_what_is_wrong_is_said(arguments: list[str], exit_code: int, said: str):

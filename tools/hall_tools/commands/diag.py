@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 
 from hall_tools.commands.options import HALL_TOML
 from hall_tools.diag import report as reports
+from hall_tools.diag.calibration import calibrate_dry
 from hall_tools.diag.claims import Keys
 from hall_tools.diag.console import Console, RefusedError, SilentError, merged
 from hall_tools.diag.page import OLD_S, Page
@@ -239,6 +240,26 @@ def config(
     """Print the config that the device runs on, as JSON; it holds no key."""
     told = _once(port, config, claim_file, "config")
     print(json.dumps(told, ensure_ascii=False, indent=1, sort_keys=True))
+
+
+@app.command()
+def calibrate(
+    port: PortArgument = None,
+    config: ConfigOption = HALL_TOML,
+    claim_file: ClaimOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell a floor sensor that the floor under its probe is dry now; it measures what that reads.
+
+    The device keeps it until it is flashed again.
+    """
+    with _console(port, Keys(config, claim_file)) as console:
+        dry_ohms = calibrate_dry(console)
+        device = console.who["device"]
+    if as_json:
+        print(json.dumps({"device": device, "dry_ohms": dry_ohms}))
+    else:
+        print(f"{device}: calibrated, its dry floor reads {dry_ohms:,} Ω")
 
 
 @app.command()
