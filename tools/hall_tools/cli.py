@@ -5,11 +5,13 @@ does; each lives in the module of its name in `hall_tools.commands`, as a Typer 
 function when it has no commands of its own.
 """
 
+import errno
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from importlib.metadata import version
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -22,6 +24,11 @@ _NAMES = (
     *("sim", "gateway", "show", "demo", "doctor", "image", "flash"),
     *("enroll", "revoke", "replace", "label", "staff", "diag"),
 )
+
+
+_CLICK_USAGE = 2
+"""What Click ends with when an option or an argument is wrong; no command of ours does."""
+_SYSTEM = {errno.ENOENT: os.EX_NOINPUT, errno.EACCES: os.EX_NOPERM, errno.EPERM: os.EX_NOPERM}
 
 
 class _Commands(Mapping[str, Any]):
@@ -52,6 +59,14 @@ class _Hall(TyperGroup):
         commands: Any = _Commands()
         self.commands = commands
 
+    def main(self, *args: Any, **settings: Any) -> Any:
+        try:
+            return super().main(*args, **settings)
+        except SystemExit as ended:
+            if ended.code == _CLICK_USAGE:
+                sys.exit(os.EX_USAGE)
+            raise
+
 
 app = typer.Typer(
     name="hall",
@@ -78,9 +93,26 @@ def _hall(  # pyright: ignore[reportUnusedFunction] (typer: the options of `hall
 ) -> None: ...
 
 
+def _profile_error() -> type[Exception]:
+    """Imported when something went wrong: a command that needs no profile starts without them."""
+    return import_module("hall_profiles.errors").ProfileError
+
+
+def _end(told: object, exit_code: int) -> NoReturn:
+    print(f"hall: {told}", file=sys.stderr)
+    sys.exit(exit_code)
+
+
 def main() -> None:
     try:
         app()
     except UserError as error:
-        print(f"hall: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        _end(error, error.exit_code)
+    except OSError as error:
+        # Of a place that no command thought of: a full disk, a folder that may not be written.
+        if error.filename is None or error.strerror is None:
+            raise
+        _end(f"{error.filename}: {error.strerror}", _SYSTEM.get(error.errno or 0, os.EX_IOERR))
+    except _profile_error() as error:
+        # Of a profile that this command takes for good, as each built-in one: somebody's own file.
+        _end(error, os.EX_DATAERR)
