@@ -28,6 +28,7 @@ from aiocoap import oscore
 from hall_gateway.core import Core
 from hall_gateway.keys import DeviceKeys, KeyStore, KeyStoreError
 from hall_gateway.store_contexts import NUMBERS, ReplayWindow
+from hall_gateway.values import StoreError
 
 log = logging.getLogger(__name__)
 
@@ -114,6 +115,7 @@ class Contexts:
         self._devices: frozenset[str] = frozenset()
         self._by_kid: dict[bytes, DeviceContext] = {}
         self._read: int | None = None  # the folder's time at the last look, None: look again
+        self._ended = False
 
     def follow(self, devices: Iterable[str]) -> None:
         """`devices` may speak, and no others."""
@@ -121,20 +123,23 @@ class Contexts:
         self._read = None
 
     async def find(self, kid: bytes) -> DeviceContext | None:
-        """The context of a request, ready to be used. Raises StoreError."""
+        """The context of a request, ready to be used. Raises StoreError, also after keep()."""
+        if self._ended:
+            raise StoreError("the gateway ends, and has given its contexts back")
         self._look()
         context = self._by_kid.get(kid)
         if context is None:
             return None
         await context.prepare(self._core)
+        if self._ended:
+            raise StoreError("the gateway has ended meanwhile")
         self._look()  # it may have been withdrawn meanwhile
         return context if self._by_kid.get(kid) is context else None
 
     async def keep(self) -> None:
-        """What was seen, for the next start; nothing may be heard after it. Raises StoreError."""
-        contexts, self._by_kid = self._by_kid, {}
-        self._devices, self._read = frozenset(), None
-        for context in contexts.values():
+        """What was seen, for the next start; nothing is heard after it. Raises StoreError."""
+        self._ended = True
+        for context in self._by_kid.values():
             if (window := context.seen()) is not None:
                 await self._core.keep_context(context.device, context.key, window)
 

@@ -256,6 +256,16 @@ async def test_an_orderly_end_costs_no_challenge_and_forgets_no_number(tmp_path:
         assert hall.side.figures()["challenged"] == 0
 
 
+async def test_a_gateway_that_ends_asks_for_patience(tmp_path: Path) -> None:
+    enrolled(tmp_path, "floor-1")
+    async with coap_hall(tmp_path, "floor-1") as hall, client() as coap:
+        device = battery(coap, hall)
+        said(await device.post())
+        await hall.side.finish()
+        answer = await ask(hall.port, protected(device.side, b"\xa0"))
+        assert (answer.code, answer.opt.max_age) == (codes.SERVICE_UNAVAILABLE, 60)
+
+
 async def test_a_hundred_devices_at_once(tmp_path: Path) -> None:
     names = [f"floor-{number}" for number in range(100)]
     enrolled(tmp_path, *names)
