@@ -69,6 +69,18 @@ class FloorLevel:
             self._height >>= 1
         return self._height
 
+    def gone(self, other):
+        """Whether it turns out now that the floor itself is not seen any more: it has been dark for
+        too long, or went dark together with the `other` zone's, which no walker can do."""
+        if not self._dark or self._missed < _DARK_AFTER:
+            return False
+        together = self._missed == _DARK_AFTER and 0 < other._missed <= _DARK_AFTER
+        if not together and self._missed < _DARK_UNTIL:
+            return False
+        self._dark = other._dark = False
+        self._height = other._height = 0
+        return True
+
     def settle(self, quiet):
         """After each height(): learns from it; `quiet`: nobody has been there for a while."""
         if self.status != _VALID:

@@ -49,6 +49,9 @@ class TofLane:
         zone, mm, status = ranging
         level = self._levels[zone]
         height = level.height(mm, status)
+        if level.gone(self._levels[1 - zone]):
+            self._forget(now)
+            return 0
         # The higher of two in a row may be a hand or a spark; both of them are a body.
         both = min(height, self._heights[zone])
         self._heights[zone] = height

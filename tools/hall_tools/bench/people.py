@@ -13,7 +13,7 @@ from typing import Any
 
 from hall_tools.people import traces
 from hall_tools.people.counters import Counter, profile
-from hall_tools.people.scenes import SCENARIOS, Direction, Passage, Scenario
+from hall_tools.people.scenes import SCENARIOS, Direction, Passage, Scenario, Scene
 from hall_tools.people.score import Score
 from hall_tools.people.tof import Reading, mounting
 from hall_tools.people.yardsticks import RoodePath, StPath
@@ -54,7 +54,7 @@ def measure(
         for scenario in chosen:
             heard(f"VL53L1X at {height} m: {scenario.name}")
             rows.append(tof(scenario, height, seed, trials))
-    for sensor, count in (("beams", _beams), ("ld2450", _radar)):
+    for sensor, count in (("beams", beams), ("ld2450", radar)):
         for scenario in chosen:
             heard(f"{sensor}: {scenario.name}")
             score = Score()
@@ -98,14 +98,16 @@ def _hear(said: list[Passage], direction: Direction | None, reading: Reading) ->
         said.append(Passage(reading.ms, direction))
 
 
-def _beams(scene: Any, rng: random.Random) -> Sequence[Passage]:
+def beams(scene: Scene, rng: random.Random) -> Sequence[Passage]:
+    """What the beams' counter says of a scene."""
     counter = Counter(profile("beams"))
     for broken in traces.beams(scene, rng):
         counter.step(broken.ms, (broken.a, broken.b))
     return counter.said
 
 
-def _radar(scene: Any, rng: random.Random) -> Sequence[Passage]:
+def radar(scene: Scene, rng: random.Random) -> Sequence[Passage]:
+    """What the radar's counter says of a scene."""
     counter = Counter(profile("ld2450"), gate_mm=traces.GATE_MM)
     for frame in traces.radar(scene, rng):
         counter.step(frame.ms, frame.targets)

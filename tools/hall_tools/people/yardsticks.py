@@ -13,7 +13,7 @@ from hall_tools.people.scenes import Direction
 from hall_tools.people.tof import SIGNAL_FAIL, VALID, Reading
 
 
-class _PathList:
+class PathList:
     """The list of states that both have, and the smallest of the last `samples` of each zone."""
 
     def __init__(self, samples: int, threshold_mm: tuple[int, int], forget: bool) -> None:
@@ -57,7 +57,7 @@ class StPath:
 
     def __init__(self, height_mm: int) -> None:
         threshold = height_mm * 1600 // 2400
-        self._path = _PathList(10, (threshold, threshold), forget=True)
+        self._path = PathList(10, (threshold, threshold), forget=True)
 
     def take(self, reading: Reading) -> Direction | None:
         valid = reading.status == VALID
@@ -76,7 +76,7 @@ class RoodePath:
 
     def __init__(self, height_mm: int) -> None:
         threshold = height_mm * 85 // 100
-        self._path = _PathList(2, (threshold, threshold), forget=False)
+        self._path = PathList(2, (threshold, threshold), forget=False)
 
     def take(self, reading: Reading) -> Direction | None:
         told = reading.status in (VALID, SIGNAL_FAIL) and reading.mm > 0
