@@ -1,0 +1,304 @@
+"""The VL53L1X's lane and the radar's: floor, dark heads, lingerers, faults. Simulated time only."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hall_firmware.hall.roles.floor_level import FloorLevel
+from hall_firmware.hall.roles.path import IN, OUT, Path
+from hall_firmware.hall.roles.people_counter import PeopleCounter
+from hall_firmware.hall.roles.radar_lane import RadarLane
+from hall_firmware.hall.roles.tof_lane import TofLane
+from hypothesis import given
+from hypothesis import strategies as st
+from support.roles import Context
+
+SETTINGS = {
+    "floor_mm": 2400,
+    "head_percent": 92,
+    "path_timeout_s": 3,
+    "stuck_s": 30,
+    "gate_mm": 2000,
+    "lane_mm": 1200,
+}
+VALID, SIGNAL_FAIL, OUT_OF_BOUNDS = 0, 2, 4
+FLOOR = (2400, VALID)
+STEP_MS = 38
+
+
+class Sensor:
+    """Hands out what the test says, a ranging at a time, of one zone after the other."""
+
+    def __init__(self) -> None:
+        self.reading: Any = None
+        self.wrong: str | None = None
+        self.bad = 0
+
+    def poll(self) -> Any:
+        reading, self.reading = self.reading, None
+        return reading
+
+    def fault(self) -> str | None:
+        return self.wrong
+
+
+class Lane:
+    """A counter below a sensor; `show` gives both zones a ranging each."""
+
+    def __init__(self) -> None:
+        self.context, self.sensor = Context(), Sensor()
+        self.lane = TofLane(SETTINGS, self.sensor)
+        self.role = PeopleCounter(SETTINGS, self.lane, self.context)
+
+    def show(self, a: tuple[int, int], b: tuple[int, int], times: int = 1) -> None:
+        for _ in range(times):
+            for zone, (mm, status) in enumerate((a, b)):
+                self.context.now += STEP_MS
+                self.sensor.reading = (zone, mm, status)
+                self.role.step(self.context.now)
+
+    def empty(self, seconds: float) -> None:
+        self.show(FLOOR, FLOOR, int(seconds * 1000 / STEP_MS / 2))
+
+    def walk(self, head: tuple[int, int] = (800, VALID)) -> None:
+        """In: a, both, b."""
+        self.show(head, FLOOR, 3)
+        self.show(head, head, 3)
+        self.show(FLOOR, head, 3)
+
+    def floors(self) -> list[int]:
+        return self.role.state()["floor_mm"]
+
+    def passages(self) -> list[str]:
+        return [data["dir"] for data in self.context.of("passage")]
+
+
+def test_somebody_walks_in():
+    lane = Lane()
+    lane.empty(3)
+    lane.walk()
+    lane.empty(1)
+    assert lane.passages() == ["in"]
+    assert lane.role.state() == {
+        "in": 1,
+        "out": 0,
+        "stuck": 0,
+        "fault": None,
+        "floor_mm": [2400, 2400],
+    }
+
+
+def test_two_with_a_gap_that_never_shows_the_floor():
+    lane = Lane()
+    lane.empty(3)
+    for _ in range(2):
+        lane.walk()
+        lane.show((1950, VALID), (1950, VALID))
+    lane.empty(1)
+    assert lane.passages() == ["in", "in"]
+
+
+def test_who_turns_round_behind_a_dip_is_nobody():
+    """Both zones seem free for a moment while they are in the middle."""
+    lane = Lane()
+    lane.empty(3)
+    lane.walk()
+    lane.show((1950, VALID), (1950, VALID))
+    lane.show((900, VALID), FLOOR, 4)
+    lane.empty(1)
+    assert lane.passages() == []
+
+
+def test_a_black_head_over_a_floor_that_is_always_seen():
+    lane = Lane()
+    lane.empty(30)
+    lane.walk((0, OUT_OF_BOUNDS))
+    lane.empty(1)
+    assert lane.passages() == ["in"]
+
+
+def test_a_floor_that_is_never_seen_is_nobody():
+    lane = Lane()
+    for _ in range(300):
+        lane.show((0, OUT_OF_BOUNDS), (0, OUT_OF_BOUNDS))
+        lane.show((2300, SIGNAL_FAIL), (0, OUT_OF_BOUNDS))
+    assert lane.context.events == []
+    assert not lane.lane.busy()
+
+
+@pytest.mark.parametrize("times", [1, 10, 38, 39, 40, 41, 42, 200])
+def test_the_floor_goes_in_the_sun_and_nobody_is_counted(times: int):
+    lane = Lane()
+    lane.empty(30)
+    lane.show((0, OUT_OF_BOUNDS), (0, OUT_OF_BOUNDS), times)
+    lane.empty(5)
+    assert lane.passages() == []
+    lane.walk()
+    lane.empty(1)
+    assert lane.passages() == ["in"]
+
+
+def test_a_mat_is_followed_and_taken_away_faster():
+    lane = Lane()
+    lane.empty(10)
+    lane.show((2370, VALID), (2370, VALID), 600)
+    assert all(abs(mm - 2370) <= 10 for mm in lane.floors())
+    lane.show(FLOOR, FLOOR, 150)
+    assert all(abs(mm - 2400) <= 10 for mm in lane.floors())
+
+
+@pytest.mark.parametrize("mm", [900, 1500, 2150])
+def test_who_stands_below_is_not_learnt(mm: int):
+    """For ten minutes, from power-on; then the next is counted."""
+    lane = Lane()
+    lane.show((mm, VALID), (mm, VALID), 8000)
+    assert lane.floors() == [2400, 2400]
+    assert lane.context.of("fault") == [
+        {"code": "beam_stuck", "value": 1},
+        {"code": "beam_stuck", "value": 3},
+    ]
+    lane.empty(4)
+    assert lane.passages() == []
+    lane.walk()
+    lane.empty(1)
+    assert lane.passages() == ["in"]
+
+
+def test_a_sensor_that_falls_silent_is_one_fault_and_nobody():
+    lane = Lane()
+    lane.empty(3)
+    lane.show((800, VALID), (800, VALID), 3)
+    lane.sensor.wrong = "tof_silent"
+    for _ in range(500):
+        lane.context.now += 5
+        lane.role.step(lane.context.now)
+    assert lane.context.of("fault") == [{"code": "tof_silent", "value": 0}]
+    assert lane.role.state()["fault"] == "tof_silent"
+    assert lane.role.selftest() == {"sensor": False, "zone_a": True, "zone_b": True}
+    lane.sensor.wrong = None
+    lane.empty(3)
+    lane.walk()
+    lane.empty(1)
+    assert lane.passages() == ["in"]
+    assert lane.role.state()["fault"] is None
+
+
+def test_what_a_technician_sees():
+    lane = Lane()
+    lane.empty(3)
+    lane.show((800, VALID), (2390, SIGNAL_FAIL))
+    assert lane.role.sense() == {
+        "raw": {"a_mm": 800, "a_status": 0, "b_mm": 2390, "b_status": 2},
+        "filtered": {
+            "a": 1,
+            "b": 0,
+            "a_above_mm": 1600,
+            "b_above_mm": 5,
+            "a_floor_mm": 2400,
+            "b_floor_mm": 2400,
+            "in": 0,
+            "out": 0,
+        },
+    }
+
+
+READINGS = st.tuples(
+    st.integers(0, 1),
+    st.integers(0, 4000),
+    st.sampled_from((0, 0, 0, 1, 2, 4, 5, 7, 13, 255)),
+)
+
+
+@given(st.lists(READINGS, max_size=300))
+def test_no_readings_raise_or_count_without_a_way(readings: list[tuple[int, int, int]]):
+    """Every passage needs both zones taken and left: six rangings at least."""
+    lane = Lane()
+    for reading in readings:
+        lane.context.now += STEP_MS
+        lane.sensor.reading = reading
+        lane.role.step(lane.context.now)
+    assert 4 * len(lane.passages()) <= len(readings)
+    state = lane.role.state()
+    assert state["in"] + state["out"] == len(lane.passages())
+    assert all(2208 <= mm <= 2760 for mm in lane.floors())
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 5000)), max_size=60))
+@pytest.mark.parametrize("unsure_ms", [0, 250])
+def test_passages_are_bounded_by_ways(unsure_ms: int, steps: list[tuple[int, int]]):
+    """Never more passages than times that the doorway became free after both zones were taken."""
+    path, now, both, ways, passed = Path(3000, 1000, unsure_ms), 0, False, 0, 0
+    for where, wait in steps:
+        now += wait
+        both = both or where != 0
+        if where == 0 and both:
+            ways += 1
+            both = False
+        passed += path.step(where, now) in (IN, OUT)
+    assert passed <= ways
+
+
+@given(st.lists(st.integers(0, 4000), min_size=1, max_size=500))
+def test_the_floor_stays_where_it_may_be(distances: list[int]):
+    level = FloorLevel(2400, 92)
+    for mm in distances:
+        assert level.height(mm, VALID) >= 0
+        level.settle(True)
+        assert 2208 <= level.floor_mm <= 2760
+
+
+# The radar
+
+
+def frames(*ways: Iterator[tuple[int, int] | None]) -> Iterator[tuple[tuple[int, int, int], ...]]:
+    """Frames of several people: x and y of each, None when out of sight."""
+    for places in zip(*ways, strict=True):
+        yield tuple((place[0], place[1], 0) for place in places if place)
+
+
+def straight(x: int, speed: int, start: int, until: int = 60) -> Iterator[tuple[int, int]]:
+    """y of somebody who moves `speed` mm a frame."""
+    return ((x, start + speed * step) for step in range(until))
+
+
+def radar(shown: Iterator[tuple[tuple[int, int, int], ...]]) -> list[str]:
+    context, sensor = Context(), Sensor()
+    role = PeopleCounter(SETTINGS, RadarLane(SETTINGS, sensor), context)
+    for frame in [*shown, *[()] * 20]:
+        context.now += 100
+        sensor.reading = frame
+        role.step(context.now)
+    assert role.selftest() == {"sensor": True}
+    assert set(role.sense()["raw"]) == {"targets", "bad"}
+    return sorted(data["dir"] for data in context.of("passage"))
+
+
+def test_the_radar_sees_who_comes_and_goes_at_once():
+    assert radar(frames(straight(-300, -120, 4500), straight(300, 120, 500))) == ["in", "out"]
+
+
+def test_the_radar_follows_whoever_changes_places_in_a_frame():
+    both = list(frames(straight(-300, -120, 4500), straight(300, -120, 4500)))
+    assert radar(iter([frame[::-1] if i % 2 else frame for i, frame in enumerate(both)])) == [
+        "in",
+        "in",
+    ]
+
+
+def test_the_radar_counts_nobody_who_turns_back_or_passes_by():
+    back = [(0, y) for y in [*range(3500, 1900, -100), *range(1900, 3500, 100)]]
+    assert radar(frames(iter(back))) == []
+    assert radar(frames(straight(900, -120, 4500))) == []
+
+
+@given(
+    st.lists(
+        st.none()
+        | st.lists(
+            st.tuples(*[st.integers(-32767, 32767)] * 3) | st.just((0, 2000, 0)), max_size=3
+        ).map(tuple),
+        max_size=100,
+    )
+)
+def test_no_frames_raise(shown: list[Any]):
+    assert len(radar(iter(shown))) <= len(shown)
