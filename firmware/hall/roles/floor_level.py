@@ -11,8 +11,7 @@ floor. Integers only; the floor in sixteenths of a millimetre.
 
 # Ranging status as ST names them.
 _VALID = 0
-_SIGMA_FAIL = 1
-_SIGNAL_FAIL = 2
+_WEAK = (1, 2)  # sigma fail, signal fail
 
 _NEWS_MM = 10
 _FARTHEST_PERCENT = 115  # of the setting: beyond is an echo of something else
@@ -60,7 +59,7 @@ class FloorLevel:
         if not self._missed:
             self._dark = self._sure >= _SURE
         self._missed += 1
-        if mm and status in (_SIGNAL_FAIL, _SIGMA_FAIL):
+        if mm and status in _WEAK:
             # Three times as uncertain as a valid one, so only half of a rise is believed.
             self._height = min(above, (self._height + above) >> 1)
         elif self._dark and _DARK_AFTER <= self._missed < _DARK_UNTIL:
