@@ -109,7 +109,9 @@ class Device:
             both = (who["device"], self._config["device"])
             raise ValueError("ident is of %s, config of %s" % both)
         state, woken = self._wake_up()
-        parts["journal"] = self._journal = self._mount_journal(state["boot"] if woken else None)
+        parts["journal"] = self._journal = self._mount_journal(
+            state["boot"] if state and woken else None
+        )
         self._before_reset = self._journal.flush_ack
         self.kept = self._load_kept()
         self._confirmed = woken  # main.py counts no wake
@@ -304,9 +306,10 @@ class Device:
             return {}
         # What is left of downlink.COMMANDS: config.
         if args:
-            if not hasattr(self._role, "configure"):
+            configure = getattr(self._role, "configure", None)
+            if not configure:
                 raise ValueError("config can only be read here, without args")
-            return self._role.configure(args)
+            return configure(args)
         names = ("profile", "profile_version", "role", "settings")
         return {name: self._config.get(name) for name in names}
 

@@ -70,6 +70,7 @@ def make_napper(
         _Marks(hal.partition("ident")),
         lambda: made[0].remember(),
         state and state["piv"],
+        keys.get("start", 0),
     )
     reported = Reported(journal, role.state, about, stats, errors, 0, 0)
     said = post.Post(

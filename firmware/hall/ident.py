@@ -23,7 +23,7 @@ _UNUSED = b"\xff" * _MARK_BYTES
 
 def read(block):
     """{"device", "psk": hex or None, "claim": hex or missing, "wifi": [[ssid, password], ...],
-    "oscore": {"secret", "salt", "id", "gateway_id": hex} or missing}.
+    "oscore": {"secret", "salt", "id", "gateway_id": hex, "start": int or missing} or missing}.
 
     `block` is an esp32.Partition.
 
@@ -79,6 +79,9 @@ def _check_oscore(keys):
             bytes.fromhex(keys[name])
         except (TypeError, KeyError, ValueError):
             raise ValueError("ident: oscore %s is not in hex, enrol this device again" % name)
+    start = keys.get("start", 0)
+    if type(start) is not int or not 0 <= start < 1 << 32:
+        raise ValueError("ident: oscore start is no number of 32 bits")
 
 
 def _copy(block, sector):

@@ -208,13 +208,13 @@ class Journal:
 
     # Numbers that are used once
 
-    def reserve(self, count):
-        """The first of `count` numbers that this journal never gives out again, whatever is cut
-        when; a format begins anew.
+    def reserve(self, count, least=0):
+        """The first of `count` numbers, all `least` or more, that this journal never gives out
+        again, whatever is cut when; a format begins anew.
 
         OSError: no sector can be written any more, or the numbers are used up.
         """
-        first = self.reserved or 0
+        first = max(self.reserved or 0, least)
         end = first + count
         if end >= _U32:
             raise OSError("journal: no numbers are left to reserve")

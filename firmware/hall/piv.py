@@ -17,14 +17,16 @@ class LostError(ValueError):
 
 class Numbers:
     """`journal`: its reserve(). `marks`: used() and mark_used() of the keys (ident.py).
+    `least`: the identity's own, above all that an earlier one with the same keys has used.
     `remember()`: puts `next` and `end` where they outlive a sleep. `kept`: (next, end) from there,
     or None when this start cannot trust it.
     """
 
-    def __init__(self, journal, marks, remember, kept):
+    def __init__(self, journal, marks, remember, kept, least=0):
         self._journal = journal
         self._marks = marks
         self._remember = remember
+        self._least = least
         self.next = self.end = 0
         if kept and journal.reserved is not None and kept[0] <= kept[1] <= journal.reserved:
             self.next, self.end = kept
@@ -43,7 +45,7 @@ class Numbers:
             return
         if self._journal.reserved is None and self._marks.used():
             raise LostError("oscore: the count of sequence numbers is lost, enrol again")
-        first = self._journal.reserve(BLOCK)
+        first = self._journal.reserve(BLOCK, self._least)
         # After the journal, so that a cut between the two leaves a count and no mark.
         if not self._marks.used():
             self._marks.mark_used()

@@ -85,8 +85,13 @@ OSCORE = {"secret": "0f" * 16, "salt": "aa" * 8, "id": "01", "gateway_id": ""}
 
 
 def test_the_keys_of_a_battery_device_are_read(tmp_path: Path):
-    ident = {**IDENT, "oscore": OSCORE}
-    assert read(tmp_path, ident_image(ident)) == ident
+    for start in ({}, {"start": 2**32 - 1}):
+        ident = {**IDENT, "oscore": {**OSCORE, **start}}
+        assert read(tmp_path, ident_image(ident)) == ident
+    ident = {**IDENT, "oscore": {**OSCORE, "start": 2**32}}
+    assert (
+        read(tmp_path, ident_image(ident)) == "refused ident: oscore start is no number of 32 bits"
+    )
 
 
 @pytest.mark.parametrize("wrong", [None, 5, "0", "xy"])

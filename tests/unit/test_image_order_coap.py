@@ -1,12 +1,13 @@
 """What is built for a battery device, from its enrolment and hall.toml."""
 
+import time
 from pathlib import Path
 
 import pytest
 from hall_gateway.files import write_secret
 from hall_gateway.keys import FOLDER, KeyStore
 from hall_tools.errors import UserError
-from hall_tools.image.order import Hall
+from hall_tools.image.order import Hall, first_number
 from support.battery_hall import battery_toml, enrolled
 from support.hall_folder import WIFI
 
@@ -26,6 +27,8 @@ def test_the_keys_as_the_device_has_them(tmp_path: Path) -> None:
     assert keys is not None
     assert keys.oscore is not None
     assert order.ident["psk"] is None
+    start = order.ident["oscore"].pop("start")
+    assert first_number(time.time() - 60) <= start <= first_number(time.time())
     assert order.ident["oscore"] == {
         "secret": keys.oscore.master_secret,
         "salt": keys.oscore.master_salt,
@@ -34,6 +37,15 @@ def test_the_keys_as_the_device_has_them(tmp_path: Path) -> None:
     }
     assert len(bytes.fromhex(order.ident["oscore"]["id"])) == 2
     assert keys.oscore.master_secret not in repr(order)
+
+
+def test_numbers_begin_above_all_that_an_earlier_image_has_used() -> None:
+    day, year = 86_400, 365 * 86_400
+    now = 1_795_000_000.0
+    blocks_a_day = 200  # a start without power each seven minutes, all day
+    assert first_number(now + day) - first_number(now) > 64 * blocks_a_day
+    assert first_number(now + 30 * year) < 2**32
+    assert first_number(0) == 0
 
 
 @pytest.mark.parametrize(

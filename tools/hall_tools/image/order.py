@@ -5,6 +5,7 @@ Here: hall.toml, keys/{device}.json and wifi.toml, brought together. Not here: t
 """
 
 import os
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +17,19 @@ from hall_profiles.model import Board
 
 from hall_tools.errors import UserError
 from hall_tools.image import wifi
+
+# 2025-01-01. Four numbers a second from then on are 32 bits for 34 years.
+_FIRST_S = 1_735_689_600
+_NUMBERS_A_SECOND = 4
+
+
+def first_number(now: float) -> int:
+    """Where the sequence numbers of a battery device begin with an image of this moment (unix s).
+
+    Above all that the device has used with the same keys before: it takes less than four numbers a
+    second. So a board whose journal, and with it the count, was thrown away repeats none.
+    """
+    return max(0, int(now - _FIRST_S) * _NUMBERS_A_SECOND)
 
 
 class Order(NamedTuple):
@@ -75,7 +89,7 @@ class Hall:
             "claim": keys.claim,
         }
         if keys.oscore is not None:
-            ident["oscore"] = keys.oscore.of_device()
+            ident["oscore"] = {**keys.oscore.of_device(), "start": first_number(time.time())}
         return Order(config, ident, profile.board.flash_mb)
 
     def _entry(self, device: str) -> DeviceConfig:
