@@ -63,7 +63,9 @@ class Occupancies:
         """Somebody passed the counter of `subject` at unix ms `at`; the next tick tells."""
         outcome = Outcome()
         current = self._today(self._rules.place(subject), now, outcome)
-        outcome.keep(self._state, _after(current, passage, at))
+        # Nothing has happened yet that will: a device's clock may be ahead. Else its time would make
+        # whoever comes in later one who was heard of late.
+        outcome.keep(self._state, _after(current, passage, min(at, now)))
         return outcome
 
     def tick(self, now: int) -> Outcome:
@@ -118,17 +120,22 @@ def _after(current: Occupancy, passage: PassageData, at: int) -> Occupancy:
     if at < current.since:
         # Of a day that is over, from a device that was cut off.
         return replace(current, late=current.late + 1)
+    current = replace(current, heard_at=max(current.heard_at, at))
     if passage.dir == "in":
-        known = current.repaired > 0 and at <= current.repaired_at
-        return replace(
-            current, entered=current.entered + 1, repaired=current.repaired - (1 if known else 0)
-        )
+        current = replace(current, entered=current.entered + 1)
+        if not current.repaired or at > current.repaired_at:
+            return current
+        # What was never told needs no telling any more.
+        unsaid = max(current.unsaid - 1, 0)
+        return replace(current, repaired=current.repaired - 1, unsaid=unsaid)
     current = replace(current, left=current.left + 1)
     if current.inside >= 0:
         return current
+    # Not the time of this passage: one that is heard of late may have let somebody else, who left
+    # after it, be one too many.
     return replace(
         current,
         repaired=current.repaired + 1,
-        repaired_at=max(current.repaired_at, at),
+        repaired_at=current.heard_at,
         unsaid=current.unsaid + 1,
     )

@@ -139,15 +139,17 @@ class Desired:
 class Occupancy:
     """How many are in a place ("hall" or a zone's subject) since the reset at unix ms `since`.
 
-    `repaired` were added because more went out than had come in, the last of them for a passage at
-    `repaired_at`; `unsaid` of them were not told yet. `late` passages were of a day before. `told`
-    is the sum that was published last, at `told_at`.
+    The latest passage that was heard of was at `heard_at`. `repaired` were added because more went
+    out than had come in; who came in until `repaired_at`, and is heard of only now, takes one back.
+    `unsaid` of them were not told yet. `late` passages were of a day before. `told` is the sum that
+    was published last, at `told_at`.
     """
 
     place: str
     since: int
     entered: int = 0
     left: int = 0
+    heard_at: int = 0
     repaired: int = 0
     repaired_at: int = 0
     unsaid: int = 0

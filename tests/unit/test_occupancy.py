@@ -93,6 +93,36 @@ def test_what_is_heard_of_late_takes_its_repair_back() -> None:
     assert inside(counts) == 1
 
 
+def test_a_repair_that_is_taken_back_before_it_was_told_is_not_told() -> None:
+    counts = sums()
+    for step in (2, 3, 4):
+        passed(counts, "out", NOON + step, NOON + step)
+    counts.tick(NOON + 5)
+    passed(counts, "out", NOON + 6, NOON + 6)
+    for _ in range(2):
+        passed(counts, "in", NOON + 1, NOON + 7)
+    assert told(counts.tick(NOON + 2 * TELL_EVERY_MS), "hall.count.repaired") == []
+    assert inside(counts) == 0
+    passed(counts, "out", NOON + 8, NOON + 8)
+    outcome = counts.tick(NOON + 4 * TELL_EVERY_MS)
+    assert [data["added"] for _, data in told(outcome, "hall.count.repaired")] == [1]
+
+
+def test_a_counter_whose_clock_is_ahead_makes_nobody_late() -> None:
+    counts = sums()
+    passed(counts, "out", NOON + 365 * 24 * HOUR, NOON)
+    passed(counts, "in", NOON + 1, NOON + 1)
+    assert inside(counts) == 1
+
+
+def test_a_passage_heard_of_late_can_make_a_later_one_the_one_too_many() -> None:
+    """In, out, in, out and so on, and the third step after the fifth."""
+    counts = sums()
+    for number, step in enumerate((1, 2, 5, 3, 4, 0, 6, 7)):
+        passed(counts, "out" if step % 2 else "in", NOON + step, NOON + 1000 + number)
+    assert inside(counts) == 0
+
+
 WALKS = st.lists(st.booleans(), max_size=40)
 
 
@@ -114,7 +144,7 @@ def test_the_order_of_arrival_changes_nothing_in_the_end(walks: list[bool], orde
         assert inside(counts) == truth
 
 
-@given(st.lists(st.tuples(st.sampled_from(["in", "out"]), st.integers(0, 10_000)), max_size=60))
+@given(st.lists(st.tuples(st.sampled_from(["in", "out"]), st.integers(1, 10_000)), max_size=60))
 def test_it_is_never_negative_and_each_repair_is_told(passages: list[tuple[Way, int]]) -> None:
     counts = sums()
     added = 0
