@@ -59,11 +59,11 @@ def started(button=None, rain=None, **settings) -> tuple[WetFloor, FakeProbe, Co
 
 
 def sensor(**arguments) -> tuple[WetFloor, FakeProbe, Context]:
-    """A sensor that has found its floor dry."""
+    """A sensor that has found its floor dry, and that it does not rain."""
     role, probe, context = started(**arguments)
     while not context.events:
         samples(role, probe, context, DRY)
-    assert context.kinds() == ["dry"]
+    assert context.kinds()[0] == "dry"
     context.events.clear()
     return role, probe, context
 
@@ -296,6 +296,72 @@ def test_a_button_that_is_hammered_or_stuck_is_one_visit():
     assert context.kinds() == ["attended"]
 
 
+def test_a_button_that_is_hammered_puts_the_escalation_off_once():
+    button = FakePin()
+    role, probe, context = sensor(button=button, escalate_s=600)
+    samples(role, probe, context, *[40_000] * 303)
+    for second in range(3600):
+        button.active = second % 7 == 0
+        samples(role, probe, context, 40_000)
+    assert context.kinds() == ["wet", "attended", *["escalate"] * 5]
+    assert context.of("escalate")[0] == {"minutes": 15}
+
+
+def test_who_came_before_it_was_wet_comes_again():
+    button = FakePin()
+    role, probe, context = sensor(button=button)
+    for active in (1, 0):
+        button.active = active
+        samples(role, probe, context, *[DRY] * 2)
+    samples(role, probe, context, *[40_000] * 3)
+    button.active = 1
+    samples(role, probe, context, 40_000)
+    assert context.kinds() == ["attended", "wet", "attended"]
+
+
+def test_of_the_escalations_of_a_long_sleep_one_is_told():
+    role, probe, context = sensor()
+    samples(role, probe, context, *[40_000] * 3)
+    context.now += 250_000
+    samples(role, probe, context, *[40_000] * 50)
+    assert context.of("escalate") == [{"minutes": 4}, {"minutes": 5}]
+    told = [now - context.events[0][0] for now, kind, _ in context.events if kind == "escalate"]
+    assert told[1] == 300_000
+
+
+DAY_S = 86_400
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        ["open"] * 3 + [DRY] * 3,
+        ["open"] * 3 + ["short"] * 3,
+        ["short"] * 3 + [40_000] * 3,
+        ["range"] * 3 + [DRY] * 611,
+    ],
+)
+def test_what_a_probe_that_comes_and_goes_tells_in_a_day_is_bounded(pattern):
+    role, probe, context = sensor(dry_after_s=600, escalate_s=1800)
+    samples(role, probe, context, *pattern * (DAY_S // len(pattern)))
+    assert len(context.of("fault")) <= 150
+    assert len(context.events) <= 2 * 150 + 48
+    # One that stays is told, however many there were before.
+    samples(role, probe, context, *["range"] * 603)
+    assert context.of("fault")[-1]["code"] == "probe_range"
+
+
+def test_a_rain_sensor_and_a_button_that_flicker_are_bounded():
+    rain, button = FakePin(), FakePin()
+    role, probe, context = sensor(rain=rain, button=button, dry_after_s=600, escalate_s=1800)
+    for second in range(DAY_S // 4):
+        rain.active = second % 610 < 4
+        button.active = second % 3 == 0
+        samples(role, probe, context, DRY)
+    assert len(context.of("rain")) <= 2 * DAY_S // 4 // 600
+    assert len(context.of("attended")) == 1
+
+
 def test_rain_is_told_apart_from_the_floor():
     rain = FakePin()
     role, probe, context = started(rain=rain)
@@ -348,6 +414,28 @@ def test_what_is_no_dry_floor_is_not_calibrated():
     with pytest.raises(ValueError, match="from 200000 to 275000 ohm: is somebody mopping"):
         role.configure({"calibrate": "dry"})
     assert (context.kept, context.writes) == ({}, 0)
+
+
+def test_a_probe_that_has_a_fault_is_not_calibrated_by_a_reading_that_has_none():
+    role, probe, context = sensor()
+    probe.frozen = True
+    samples(role, probe, context, *[DRY] * 52)
+    with pytest.raises(ValueError, match="at fault: frozen"):
+        role.configure({"calibrate": "dry"})
+
+
+def test_a_calibration_that_the_flash_does_not_take_is_none():
+    role, probe, context = sensor()
+    role.configure({"calibrate": "dry"})
+    probe.ohms = 200_000
+
+    def full() -> None:
+        raise OSError(28)
+
+    context.keep = full
+    with pytest.raises(OSError, match="28"):
+        role.configure({"calibrate": "dry"})
+    assert context.kept["dry_ohms"] == role.state()["dry_ohms"] == DRY
 
 
 def armed() -> str:

@@ -5,6 +5,7 @@ one. Wet needs few samples, because someone may slip; dry needs every sample of 
 a floor that dries in patches is still slippery. Not here: how ohms are measured, and who is told.
 """
 
+from .. import ration
 from ..debounce import Debounce
 from .wetness import Wetness
 
@@ -14,8 +15,9 @@ FAULT_SAMPLES = 3  # as many in a row make a fault, and as many good ones end it
 FROZEN_SAMPLES = 50
 MAX_KOHM = 9_999  # an event has room for four digits
 MAX_OHMS = 100_000_000  # drier than any floor
-# Presses within it are those of one visit.
-VISIT_MS = 10_000
+# A press so soon after the last one belongs to its visit. From the last one and not the first, or a
+# button that is broken, or that children play with, would put off the escalation for ever.
+VISIT_MS = 600_000
 BUTTON_MS = 100
 CALIBRATION_SAMPLES = 16
 CALIBRATION_SPREAD = 20  # the samples lie within a twentieth, or somebody is mopping
@@ -25,14 +27,15 @@ class WetFloor:
     """Events: wet {"ohms"}, dry {"ohms"}, escalate {"minutes"}, and fault probe_short, probe_open,
     probe_range or probe_frozen (kohm).
 
-    When a fault is over, the event of the floor's state is sent again: a fault is ended by it.
+    When a fault is over, the event of the floor's state is sent again: a fault is ended by it. A
+    probe that comes and goes tells its faults now and then (ration.py); state() has each.
     After a start the floor is neither until it is found wet, or dry for as long as it takes: an
     alert from before a restart is taken back by an event, never by silence.
 
     escalate: the floor has been wet for so many minutes, and for `escalate_s` nobody came; again
     after each further `escalate_s`. `button` (None, or pressed while `.value()`) is the cleaner's:
     attended {} says that somebody is there, which starts that time anew and nothing else. The floor
-    stays wet until it is dry.
+    stays wet until it is dry. Each time it becomes wet a visit begins anew.
 
     `rain` (None, or raining while `.value()`) is a sensor outside the door: rain {"on"}.
 
@@ -56,6 +59,8 @@ class WetFloor:
         self._debounce = Debounce(1, BUTTON_MS)
         self._ohms = None
         self._fault = None
+        self._told = None  # the fault that the last event spoke of, if that was one
+        self._faults = ration.of_faults()
         self._suspect = None  # the kind of the last sample: a fault's name or None
         self._run = 0  # samples of that kind in a row
         self._raw = None
@@ -64,7 +69,7 @@ class WetFloor:
         self._next = 0
         self._wet_at = 0
         self._escalate_at = 0
-        self._visited = None  # when the button was last told of
+        self._visited = None  # when the button was last pressed
 
     def step(self, now):
         if self._button and self._debounce.step(self._button.value(), now):
@@ -88,9 +93,11 @@ class WetFloor:
             self._good(ohms, now)
         else:
             self._floor.missed()
-            self._bad(ohms, fault)
+            self._bad(ohms, fault, now)
         if self._floor.wet and now >= self._escalate_at:
-            self._escalate_at += self._escalate_ms
+            # Of several that are due, as after a long sleep, one is told.
+            late_ms = now - self._escalate_at
+            self._escalate_at = now + self._escalate_ms - late_ms % self._escalate_ms
             self._ctx.emit("escalate", {"minutes": (now - self._wet_at) // 60_000})
         if self._rain_pin:
             raining = self._rain_pin.value()
@@ -111,16 +118,18 @@ class WetFloor:
             self._rain.freeze(),
             [self._ohms, self._fault, self._suspect, self._run, self._raw, self._same],
             [self._wet_at, self._escalate_at, self._visited, self._last],
+            [self._told, self._faults.due],
         ]
 
     def thaw(self, kept):
         """Goes on from freeze(). ValueError, TypeError: that is from another version."""
-        floor, rain, readings, times = kept
+        floor, rain, readings, times, told = kept
         self._floor.thaw(floor)
         self._rain.thaw(rain)
         self._ohms, self._fault, self._suspect, self._run, raw, self._same = readings
         self._raw = raw and tuple(raw)
         self._wet_at, self._escalate_at, self._visited, self._last = times
+        self._told, self._faults.due = told
 
     def undecided(self):
         """Whether a few samples more, now, may make an event."""
@@ -135,11 +144,13 @@ class WetFloor:
         return self._probe.arm() if well and dry else None
 
     def configure(self, args):
-        """{"calibrate": "dry"}: what the probe reads now is a dry floor. ValueError: it is not."""
+        """{"calibrate": "dry"}: what the probe reads now is a dry floor. ValueError: it is not.
+        OSError: the flash does not take it; all is as before."""
         if args != {"calibrate": "dry"}:
             raise ValueError('all that can be set is {"calibrate": "dry"}')
         readings = [self._probe.measure() for _ in range(CALIBRATION_SAMPLES)]
-        for _, fault in readings:
+        # A frozen converter is only found over time.
+        for _, fault in [(0, self._fault)] + readings:
             if fault:
                 raise ValueError("the probe is at fault: " + fault)
         low, high = min(readings)[0], max(readings)[0]
@@ -147,8 +158,14 @@ class WetFloor:
             raise ValueError("readings from %d to %d ohm: is somebody mopping?" % (low, high))
         if low <= self._wet_ohms:
             raise ValueError("%d ohm is wet: dry the floor under the probe first" % low)
-        self._ctx.kept["dry_ohms"] = low
-        self._ctx.keep()
+        kept = self._ctx.kept
+        before = kept.get("dry_ohms")
+        kept["dry_ohms"] = low
+        try:
+            self._ctx.keep()
+        except OSError:
+            kept["dry_ohms"] = before
+            raise
         return {"dry_ohms": low}
 
     def quiet(self):
@@ -208,22 +225,29 @@ class WetFloor:
         if changed and self._floor.wet:
             self._wet_at = now
             self._escalate_at = now + self._escalate_ms
-        recovered = self._fault is not None and self._run >= FAULT_SAMPLES
-        if changed or recovered:
+            self._visited = None
+        if changed or self._run >= FAULT_SAMPLES:
             self._fault = None
+        ended = self._told is not None and self._fault is None
+        if changed or ended:
+            self._told = None
             if self._floor.wet is not None:
                 self._ctx.emit("wet" if self._floor.wet else "dry", {"ohms": ohms})
 
-    def _bad(self, ohms, fault):
+    def _bad(self, ohms, fault, now):
         if self._run >= FAULT_SAMPLES and fault != self._fault:
             self._fault = fault
             self._floor.forget()
+        if fault == self._fault and fault != self._told and self._faults.take(now):
+            self._told = fault
             value = min(ohms // 1000, MAX_KOHM)
             self._ctx.emit("fault", {"code": "probe_" + fault, "value": value})
 
     def _attend(self, now):
-        pressed = self._debounce.stable
-        if pressed and (self._visited is None or now - self._visited >= VISIT_MS):
-            self._visited = now
+        if not self._debounce.stable:
+            return
+        visit = self._visited is None or now - self._visited >= VISIT_MS
+        self._visited = now
+        if visit:
             self._escalate_at = now + self._escalate_ms
             self._ctx.emit("attended", {})
