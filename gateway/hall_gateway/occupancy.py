@@ -63,8 +63,8 @@ class Occupancies:
         """Somebody passed the counter of `subject` at unix ms `at`; the next tick tells."""
         outcome = Outcome()
         current = self._today(self._rules.place(subject), now, outcome)
-        # Nothing has happened yet that will: a device's clock may be ahead. Else its time would make
-        # whoever comes in later one who was heard of late.
+        # A device's clock may be ahead, and then its time would make whoever comes in later one who
+        # was heard of late.
         outcome.keep(self._state, _after(current, passage, min(at, now)))
         return outcome
 
