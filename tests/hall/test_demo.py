@@ -89,14 +89,16 @@ def test_a_short_run_receives_exactly_what_happened(start: Any, tmp_path: Path) 
     assert demo.end(timeout=100) == 0, demo.said
     demo.assert_nothing_left()
     report = json.loads(report_path.read_text(encoding="utf-8"))
-    assert report["schema"] == 1
+    assert report["schema"] == 2
     assert report["seed"] == 3
     assert (report["lost"], report["duplicated"], report["unexpected"]) == (0, 0, 0)
     assert report["failures"] == []
     assert report["truth"] == report["received"]
-    assert report["truth"]["device.started"] == report["truth"]["device.online"] == 6
-    for kind in ("call.shown", "service.ended", "rating.given", "count.passage.in"):
+    assert report["truth"]["device.started"] == report["truth"]["device.online"] == 7
+    for kind in ("call.shown", "service.ended", "count.passage.in"):
         assert report["received"][kind] >= 2, kind
+    for kind in ("rating.given", "floor.wet", "floor.attended", "rain.ended"):
+        assert report["received"][kind] >= 1, kind
     for name in ("press_to_hall_ms", "press_to_lamp_ms", "call_to_display_ms"):
         figures = report["latency_ms"][name]
         assert 0 < figures["p50"] <= figures["p99"] <= figures["max"]
@@ -106,7 +108,7 @@ def test_a_short_run_receives_exactly_what_happened(start: Any, tmp_path: Path) 
 def test_a_signal_to_the_whole_group_leaves_nothing(start: Any, number: signal.Signals) -> None:
     demo = start("--headless", "--seconds", "600")
     demo.wait_for("of 600 s")
-    assert len(demo.family()) >= 8  # itself, the gateway, six devices
+    assert len(demo.family()) >= 9  # itself, the gateway, seven devices
     os.killpg(demo.process.pid, number)
     assert demo.end(STOP_S) == 128 + number
     demo.assert_nothing_left()

@@ -62,6 +62,7 @@ def test_a_minute_with_too_little_in_it_is_a_problem(ledger: Ledger) -> None:
     found = problems(_report(ledger, [PRESSED], seconds=60))
     assert "too few: rating.given 0, at least 10 expected" in found
     assert "too few: floor.dry 0, at least 1 expected" in found
+    assert "too few: rating.quarantined.mashing 0, at least 3 expected" in found
 
 
 def test_percentiles_are_samples_that_occurred() -> None:

@@ -13,9 +13,7 @@ def _ledger() -> Ledger:
         ledger.note("count.passage.in", "entrance", at=at)
     ledger.note("count.passage.out", "entrance", at=3.5)
     occasion = ledger.occasion("1", "A001", 10.0, window_s=6.0)
-    for at, mark in ((11.0, 4), (12.0, 5)):
-        assert occasion.counts(at)
-        occasion.presses.append((at, mark))
+    occasion.presses += [(11.0, 4), (12.0, 5)]
     ledger.occasion("1", "A002", 20.0, window_s=6.0)
     return ledger
 
@@ -108,9 +106,8 @@ def test_totals_that_cancel_out_do_not_hide_an_error() -> None:
     assert _found(compare(_ledger().facts(), reports)) == (1, 0, 1)
 
 
-def test_the_last_press_within_three_seconds_is_the_rating() -> None:
+def test_the_last_press_that_counts_is_the_rating() -> None:
     occasion = Ledger().occasion("2", "A009", 100.0, window_s=6.0)
-    occasion.presses += [(101.0, 1), (103.9, 3), (104.1, 5)]
-    assert not occasion.counts(104.1)
+    assert occasion.fact().kind == "rating.none"
+    occasion.presses += [(101.0, 1), (103.9, 3)]
     assert occasion.fact().what == ("2", "A009", 3)
-    assert occasion.fact().at == 103.9

@@ -88,17 +88,21 @@ async def _run(
     headless: bool, seconds: float | None, seed: int, picture: Path | None
 ) -> dict[str, Any]:
     started_at = time.time()
-    _log("starting gateway, broker and six devices")
+    _log("starting gateway, broker and seven devices")
     async with open_hall() as hall:
         _log(f"the hall is open after {hall.ready_s:.1f} s")
         screen = Screen(hall, seed, seconds)
         show = _log_progress(hall, seconds) if headless else screen.run()
         showing = asyncio.create_task(show)
         try:
-            save = (lambda: screen.save(picture)) if picture else (lambda: None)
-            await hall.run(seed, seconds, at_closing=save)
-            if headless:
-                _log("closing time: waiting for what is under way")
+
+            def closing() -> None:
+                if picture:
+                    screen.save(picture)
+                if headless:
+                    _log("closing time: waiting for what is under way")
+
+            await hall.run(seed, seconds, closing)
             comparison = await hall.drain()
         finally:
             showing.cancel()
@@ -121,11 +125,12 @@ async def _log_progress(hall: Hall, seconds: float | None) -> None:
     start = time.monotonic()
     while True:
         await asyncio.sleep(PROGRESS_S)
-        counts = hall.inbox.counts
+        counts, open_s = hall.inbox.counts, time.monotonic() - start
+        when = "closing" if hall.hours.closing else f"{open_s:3.0f} of {seconds:g} s"
         _log(
-            f"{time.monotonic() - start:3.0f} of {seconds:g} s:"
-            f" {counts['call.shown']} calls shown, {counts['service.ended']} services ended,"
+            f"{when}: {counts['call.shown']} calls shown, {counts['service.ended']} services ended,"
             f" {counts['rating.given']} ratings, {counts['rating.none']} none,"
+            f" {sum(hall.inbox.quarantined().values())} quarantined,"
             f" {counts['count.passage.in']} in, {counts['count.passage.out']} out,"
             f" {counts['floor.wet']} wet, {counts['floor.dry']} dry"
         )

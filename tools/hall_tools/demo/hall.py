@@ -1,4 +1,4 @@
-"""The running hall: gateway, broker, six devices, queue system and people, started and stopped.
+"""The running hall: gateway, broker, seven devices, queue system and people, started and stopped.
 
 Here: the order of things. Not here: what any of them does.
 """
@@ -15,12 +15,17 @@ from pathlib import Path
 
 from hall_tools.demo import plan
 from hall_tools.demo.changes import Changes
+from hall_tools.demo.furniture import make_station
 from hall_tools.demo.gateway_process import GatewayProcess
 from hall_tools.demo.hall_client import HallClient
+from hall_tools.demo.housekeeping import Housekeeping
+from hall_tools.demo.keypads import Keypad
 from hall_tools.demo.latency import Latencies
-from hall_tools.demo.layout import HALL, HOST, PLACES, WINDOWS, gateway_settings
+from hall_tools.demo.layout import HALL, HOST, PLACES, WINDOWS, Ports, gateway_settings
+from hall_tools.demo.opening_hours import OpeningHours
 from hall_tools.demo.received import Inbox
-from hall_tools.demo.stations import Display, Door, Floor, Keypad, Station, make_station
+from hall_tools.demo.sensors import Door, Floor
+from hall_tools.demo.stations import Display, Station
 from hall_tools.demo.truth import Comparison, Ledger, compare
 from hall_tools.demo.world import Window, World
 from hall_tools.errors import UserError
@@ -43,9 +48,10 @@ class Hall:
 
     windows: list[Window]
     door: Door
-    floor: Floor
+    floors: list[Floor]
     stations: list[Station]
     world: World
+    hours: OpeningHours
     ledger: Ledger
     inbox: Inbox
     latencies: Latencies
@@ -57,7 +63,10 @@ class Hall:
     def failures(self) -> list[str]:
         """What a customer had to complain about."""
         complaints = (window.display.complaints for window in self.windows)
-        return [*self.world.failures, *chain.from_iterable(complaints)]
+        failures = [*self.world.failures, *chain.from_iterable(complaints)]
+        if self.inbox.inside != self.door.inside:
+            failures.append(f"{self.door.inside} are inside, told were {self.inbox.inside}")
+        return failures
 
     @property
     def firmware(self) -> str:
@@ -69,11 +78,11 @@ class Hall:
         self, seed: int, seconds: float | None, at_closing: Callable[[], None] = lambda: None
     ) -> None:
         """The world lives for `seconds`, or until cancelled; then everybody finishes."""
-        life = asyncio.create_task(self.world.run(plan.visits(seed), plan.moppings(seed)))
+        life = asyncio.create_task(self.world.run(plan.visits(seed), seed))
         try:
             await asyncio.wait({life}, timeout=seconds)
             at_closing()
-            self.world.close()
+            self.hours.close()
             await life
         finally:
             life.cancel()
@@ -82,11 +91,14 @@ class Hall:
         """Waits until all that is true was received, or nothing moves any more."""
         while True:
             comparison = compare(self.ledger.facts(), self.inbox.reports)
-            patience = STALLED_S if comparison.lost else QUIET_S
-            arrived = len(self.inbox.reports)
+            missing = comparison.lost or self.inbox.inside != self.door.inside
+            # Some need their time to become known: a floor that has to be dry for a while.
+            last = max((fact.latest for fact in comparison.lost), default=0.0)
+            patience = STALLED_S + max(0.0, last - time.monotonic()) if missing else QUIET_S
+            arrived = self.inbox.arrived
             try:
                 async with asyncio.timeout(patience):
-                    while len(self.inbox.reports) == arrived:
+                    while self.inbox.arrived == arrived:
                         await self.changes.next()
             except TimeoutError:
                 return comparison
@@ -110,15 +122,15 @@ async def open_hall() -> AsyncGenerator[Hall]:
     opened = time.monotonic()
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hall-demo-")))
-        port = free_port()
+        ports = Ports(broker=free_port(), coap=free_port())
         settings = folder / "gateway.toml"
-        settings.write_text(gateway_settings(port, folder / "hall.db"), encoding="utf-8")
+        settings.write_text(gateway_settings(ports, folder / "hall.db"), encoding="utf-8")
         gateway = await stack.enter_async_context(GatewayProcess(settings))
         watchers = await stack.enter_async_context(_watching())
         watchers.create_task(gateway.watch())
         try:
             async with asyncio.timeout(READY_S):
-                hall = await _furnish(stack, watchers, port, folder, opened)
+                hall = await _furnish(stack, watchers, ports, folder, opened)
         except TimeoutError:
             raise UserError(
                 f"the hall was not ready after {READY_S:g} s", os.EX_UNAVAILABLE
@@ -127,23 +139,19 @@ async def open_hall() -> AsyncGenerator[Hall]:
 
 
 async def _furnish(
-    stack: AsyncExitStack, watchers: asyncio.TaskGroup, port: int, folder: Path, opened: float
+    stack: AsyncExitStack, watchers: asyncio.TaskGroup, ports: Ports, folder: Path, opened: float
 ) -> Hall:
     ledger, inbox, latencies = Ledger(), Inbox(), Latencies()
-    stations = {
-        place.device: make_station(place, port, folder / place.device, ledger, latencies)
-        for place in PLACES
-    }
+    stations = [make_station(place, ports, folder, ledger, latencies) for place in PLACES]
     # First somebody who listens, then somebody who speaks.
-    client = await stack.enter_async_context(HallClient(HOST, port, HALL, inbox.take))
+    client = await stack.enter_async_context(HallClient(HOST, ports.broker, HALL, inbox.take))
 
-    windows = [_window(name, list(stations.values())) for name in WINDOWS]
-    door = next(each for each in stations.values() if isinstance(each, Door))
-    floor = next(each for each in stations.values() if isinstance(each, Floor))
-    world = World(client, windows, door, floor, ledger)
-    hall = Hall(
-        windows, door, floor, list(stations.values()), world, ledger, inbox, latencies, opened
-    )
+    windows = [_window(name, stations) for name in WINDOWS]
+    door = next(each for each in stations if isinstance(each, Door))
+    floors = [each for each in stations if isinstance(each, Floor)]
+    hours = OpeningHours()
+    world = World(client, windows, door, Housekeeping(floors, hours), ledger, hours)
+    hall = Hall(windows, door, floors, stations, world, hours, ledger, inbox, latencies, opened)
     inbox.changed = hall.changes.notify
     for station in hall.stations:
         station.changed = hall.changes.notify

@@ -5,6 +5,7 @@ here: starting anything.
 """
 
 import json
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ HOST = "127.0.0.1"
 WINDOWS = {"1": "综合业务", "2": "电费业务"}
 STAFF = {"1": "王敏", "2": "李强"}
 
-RATING_WINDOW_S = 6
-"""A real hall gives its customers 30 s; a demo of a minute cannot wait for the silent ones."""
+RATING_WINDOW_S = 8
+"""A real hall gives its customers 30 s; a demo of a minute cannot wait for the silent ones. It is
+long enough for a customer to rate after a child has played with the keys."""
 
 
 @dataclass(frozen=True)
@@ -37,26 +39,45 @@ PLACES = (
     Place("keypad-1", "keypad-5", window="1"),
     Place("display-2", "call-display-f375-64x32", window="2"),
     Place("keypad-2", "keypad-5", window="2"),
-    Place("entrance", "people-counter-beams", zone="entrance"),
-    # A real floor counts as dry after 10 minutes without water.
+    Place("entrance", "people-counter-vl53l1x", zone="entrance"),
+    # A real floor, and a shower, count as over after 10 minutes without water.
     Place("floor", "wet-floor-mains", zone="entrance", settings={"dry_after_s": 3}),
+    # On battery. A real one looks every 60 s at a wet floor, and every 600 s at a dry one.
+    Place(
+        "floor-2",
+        "wet-floor-battery",
+        zone="washroom",
+        settings={"sample_ms": 250, "dry_after_s": 3, "wake_wet_s": 5, "wake_dry_s": 10},
+    ),
 )
 
 
-def device_config(place: Place, port: int) -> dict[str, Any]:
-    """What the device at `place` boots from; it reaches the broker at `port`."""
+@dataclass(frozen=True)
+class Ports:
+    """Where the gateway listens on HOST: its broker, and UDP for battery devices."""
+
+    broker: int
+    coap: int
+
+
+def device_config(place: Place, ports: Ports) -> dict[str, Any]:
+    """What the device at `place` boots from."""
+    profile = load(place.profile)
     return compile_config(
-        load(place.profile),
+        profile,
         device=place.device,
         hall=HALL,
         broker_host=HOST,
-        broker_port=port,
+        broker_port=ports.coap if profile.transport == "coap" else ports.broker,
         settings=place.settings,
     )
 
 
-def gateway_settings(port: int, store: Path) -> str:
-    """The gateway's TOML: broker and hall system share one embedded broker at `port`."""
+def gateway_settings(ports: Ports, store: Path) -> str:
+    """The gateway's TOML: broker and hall system share one embedded broker."""
+    port = ports.broker
+    # No night falls on a demo: its count of who is inside begins anew half a day from now.
+    reset_hour = (time.gmtime().tm_hour + 12) % 24
     lines = [
         f'hall = "{HALL}"',
         f"store = {{ path = {json.dumps(str(store))} }}",
@@ -64,6 +85,8 @@ def gateway_settings(port: int, store: Path) -> str:
         f'upstream = {{ host = "{HOST}", port = {port} }}',
         # Its services take seconds, and its few customers are quick and content.
         f"rating = {{ window_s = {RATING_WINDOW_S}, min_service_s = 0, fast_run = 0 }}",
+        f"occupancy = {{ reset_hour = {reset_hour}, utc_offset_min = 0 }}",
+        f'coap = {{ host = "{HOST}", port = {ports.coap} }}',
     ]
     for window, name in WINDOWS.items():
         lines += ["[[window]]", f'id = "{window}"', f'name = "{name}"']

@@ -4,7 +4,7 @@ Here: words and figures. Not here: which field goes where, and when it is drawn 
 """
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from hall_profiles import MARKS
 from rich.console import Group, RenderableType
@@ -14,7 +14,7 @@ from rich.text import Text
 from hall_tools.demo.latency import summary
 from hall_tools.demo.layout import PLACES, STAFF
 from hall_tools.demo.received import Event, Inbox
-from hall_tools.demo.stations import Door, Floor
+from hall_tools.demo.sensors import BatteryFloor, Door, Floor
 from hall_tools.demo.world import Window
 
 GOOD, BAD, DIM, VALUE = "green", "bold red", "grey58", "bold"
@@ -25,8 +25,26 @@ _STATES = {
     "serving": ("办理中", "serving", "cyan"),
     "rating": ("评价", "rating", "magenta"),
 }
+_REASONS = {
+    "mashing": "乱按",
+    "out_of_session": "无人评价",
+    "next_call": "已叫下一位",
+    "locked": "已锁定",
+    "late": "已超时",
+    "stuck_key": "卡键",
+    "service_too_short": "服务过短",
+    "fast_best_run": "连续快速满分",
+    "unknown_key": "未知按键",
+}
+_ZONES = {"entrance": "入口", "washroom": "卫生间"}
 _MARK_COLOURS = {5: "green", 4: "green", 3: "yellow", 2: "red", 1: "bold red"}
-_TICKER_COLOURS = {"rating": "magenta", "floor": "yellow", "count": DIM, "device": "blue"}
+_TICKER_COLOURS = {
+    "rating": "magenta",
+    "floor": "yellow",
+    "rain": "cyan",
+    "count": DIM,
+    "device": "blue",
+}
 
 
 def window_line(window: Window) -> Text:
@@ -51,17 +69,23 @@ def keypad_line(window: Window) -> Text:
 
 
 def ratings(inbox: Inbox, lines: int) -> RenderableType:
-    """How many of each, then the latest ratings, newest first."""
+    """How many of each, which reasons, then the latest ratings, newest first."""
     counts = inbox.counts
-    raw = counts["rating.pressed"] + counts["rating.quarantined"]
-    head = _figures(("按键", "raw", raw), ("有效", "accepted", counts["rating.given"]))
+    reasons = inbox.quarantined()
+    head = _figures(("按键", "raw", inbox.presses), ("有效", "accepted", counts["rating.given"]))
     rest = _figures(
         ("未评", "none", counts["rating.none"]),
-        ("隔离", "quarantined", counts["rating.quarantined"]),
+        ("隔离", "quarantined", sum(reasons.values())),
     )
+    why = Table.grid(padding=(0, 1))
+    for reason, number in list(reasons.items())[:3]:
+        why.add_row(
+            Text(f" {_REASONS.get(reason, reason)}"), Text(reason, DIM), Text(str(number), VALUE)
+        )
+    lines -= 2 + why.row_count
     kinds = ("rating.given", "rating.none", "rating.quarantined")
-    latest = [event for event in reversed(inbox.latest) if event.report.kind in kinds]
-    return Group(head, rest, *(_rating(event) for event in latest[: lines - 2]))
+    latest = [event for event in reversed(inbox.latest) if event.report.kind.startswith(kinds)]
+    return Group(head, rest, why, *(_rating(event) for event in latest[: max(0, lines)]))
 
 
 def _figures(*figures: tuple[str, str, int]) -> Text:
@@ -85,27 +109,44 @@ def _rating(event: Event) -> Text:
     elif event.report.kind == "rating.none":
         text.append(f"未评价 no rating: {data['reason']}", DIM)
     else:
-        text.append(f"隔离 quarantined: key {data['key']}, {data['reason']}", "yellow")
+        reason = data["reason"]
+        text.append(f"隔离 key {data['key']}: {_REASONS.get(reason, '')} {reason}", "yellow")
     return text
 
 
-def hall(inbox: Inbox, door: Door, floor: Floor, happened: int) -> RenderableType:
-    """People and floor, as received; how many are inside, and `happened`, is the world's count."""
+def hall(
+    inbox: Inbox, door: Door, floors: Sequence[Floor], happened: int, english: bool
+) -> RenderableType:
+    """People, floors and rain as received; `happened` is the world's count of all that is true."""
     counts = inbox.counts
     people = _figures(
         ("进", "in", counts["count.passage.in"]),
         ("出", "out", counts["count.passage.out"]),
-        ("在厅", "inside", door.inside),
+        ("在厅", "inside", inbox.inside),
     )
-    alert = counts["floor.wet"] > counts["floor.dry"]
-    wet = Text(no_wrap=True)
-    wet.append("地面 floor ", DIM)
-    wet.append(
-        " ⚠ 小心地滑 WET FLOOR " if alert else "干燥 dry", "black on yellow" if alert else GOOD
-    )
-    wet.append(f"  {floor.ohms / 1000:,.0f} kΩ", DIM)
-    events = _figures(("发生", "happened", happened), ("收到", "received", len(inbox.reports)))
-    return Group(people, wet, events)
+    if inbox.inside != door.inside:
+        people.append(f"→{door.inside}", DIM)
+    events = _figures(("发生", "happened", happened), ("收到", "received", inbox.arrived))
+    return Group(people, *(_floor(inbox, floor, english) for floor in floors), events)
+
+
+def _floor(inbox: Inbox, floor: Floor, english: bool) -> Text:
+    """What was told of a floor, then what is there now."""
+    device, zone = floor.place.device, floor.place.zone or ""
+    newest = inbox.newest(device, "floor.wet", "floor.dry", "floor.attended")
+    wet = inbox.newest(device, "floor.wet", "floor.dry") == "floor.wet"
+    text = Text(no_wrap=True)
+    text.append(f"{_ZONES[zone]} {zone} ", DIM)
+    caution = " ⚠ 小心地滑 WET FLOOR " if english else " ⚠ 地滑 WET "
+    text.append(caution if wet else "干燥 dry", "black on yellow" if wet else GOOD)
+    if wet and newest == "floor.attended":
+        text.append(" 保洁在 attended" if english else " 保洁", GOOD)
+    if inbox.newest(device, "rain.started", "rain.ended") == "rain.started":
+        text.append(" 下雨 rain" if english else " 雨", "cyan")
+    if isinstance(floor, BatteryFloor) and floor.asleep:
+        text.append(" 休眠 asleep" if english else " 眠", DIM)
+    text.append(f" {floor.ohms / 1000:,.0f} kΩ", DIM)
+    return text
 
 
 def latency(

@@ -11,17 +11,22 @@ from typing import Any
 from hall_tools.demo.latency import summary
 from hall_tools.demo.truth import Comparison, Fact, Report
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the report's shape."""
 
 MINIMUM_A_MINUTE = {
     "call.shown": 12,
     "service.ended": 12,
     "rating.given": 10,
+    "rating.quarantined.mashing": 3,
+    "rating.quarantined.out_of_session": 1,
     "count.passage.in": 10,
     "count.passage.out": 10,
     "floor.wet": 1,
     "floor.dry": 1,
+    "floor.attended": 1,
+    "rain.started": 1,
+    "rain.ended": 1,
 }
 """What a run of a minute has to show, so that a perfect score means something."""
 

@@ -90,7 +90,7 @@ class Screen:
         if width < _NARROW or rest < 20:
             figures, events = Layout(size=min(8, rest // 2)), rest - min(8, rest // 2)
             figures.split_row(
-                self._field("评价 Ratings", panels.ratings(inbox, 6)),
+                self._field("评价 Ratings", panels.ratings(inbox, (figures.size or 0) - 2)),
                 self._field("大厅 Hall", self._hall_field(width)),
             )
             ticker = self._field("事件 Events", panels.ticker(inbox, events - 2))
@@ -113,14 +113,19 @@ class Screen:
     def _head(self) -> Text:
         open_s = time.monotonic() - self._opened
         of = f" / {self._seconds:g} s" if self._seconds else " s   Ctrl-C 停止 stops"
+        state = f"营业 open {open_s:.0f}{of}"
+        if self._hall.hours.closing:
+            state = "打烊 closing: 等待收尾 what is under way comes to its end"
         text = Text(" 营业厅演示 Hallkit demo hall ", "bold reverse")
-        text.append(f"  种子 seed {self._seed}   营业 open {open_s:.0f}{of}", "not reverse")
+        text.append(f"  种子 seed {self._seed}   {state}", "not reverse")
         return text
 
     def _hall_field(self, width: int) -> RenderableType:
         hall = self._hall
         return Group(
-            panels.hall(hall.inbox, hall.door, hall.floor, len(hall.ledger)),
+            panels.hall(
+                hall.inbox, hall.door, hall.floors, len(hall.ledger), english=width >= _NARROW
+            ),
             panels.latency(
                 hall.latencies.figures(), hall.inbox.press_delays, english=width >= _NARROW
             ),

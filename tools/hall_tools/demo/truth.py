@@ -103,7 +103,8 @@ def _tells(report: Report, fact: Fact) -> bool:
 class Occasion:
     """The time from the end of a service on, in which its customer may rate it.
 
-    `presses` are (contact, mark), `deadline` is when the keypad must have closed the session.
+    `presses` are (contact, mark) of those that count (judge.py), `deadline` is when the keypad must
+    have closed the session.
     """
 
     window: str
@@ -112,16 +113,11 @@ class Occasion:
     deadline: float
     presses: list[tuple[float, int]] = field(default_factory=list[tuple[float, int]])
 
-    def counts(self, contact: float) -> bool:
-        """Whether a press now still belongs to the rating: the first, or a correction of it."""
-        return not self.presses or contact - self.presses[0][0] <= CORRECTION_S
-
     def fact(self) -> Fact:
         """The rating: the last press that counts, or none. A silent customer is never satisfied."""
-        counted = [press for press in self.presses if self.counts(press[0])]
-        if not counted:
+        if not self.presses:
             return _fact("rating.none", (self.window, self.ticket), self.ended, self.deadline)
-        contact, mark = counted[-1]
+        contact, mark = self.presses[-1]
         return _fact("rating.given", (self.window, self.ticket, mark), contact, self.deadline)
 
 
