@@ -27,7 +27,7 @@ _STATES = {
 }
 _REASONS = {
     "mashing": "乱按",
-    "out_of_session": "无人评价",
+    "out_of_session": "非评价时段",
     "next_call": "已叫下一位",
     "locked": "已锁定",
     "late": "已超时",
@@ -126,7 +126,7 @@ def hall(
     )
     if inbox.inside != door.inside:
         people.append(f"→{door.inside}", DIM)
-    events = _figures(("发生", "happened", happened), ("收到", "received", inbox.arrived))
+    events = _figures(("发生", "happened", happened), ("收到", "received", len(inbox.reports)))
     return Group(people, *(_floor(inbox, floor, english) for floor in floors), events)
 
 
@@ -145,7 +145,8 @@ def _floor(inbox: Inbox, floor: Floor, english: bool) -> Text:
         text.append(" 下雨 rain" if english else " 雨", "cyan")
     if isinstance(floor, BatteryFloor) and floor.asleep:
         text.append(" 休眠 asleep" if english else " 眠", DIM)
-    text.append(f" {floor.ohms / 1000:,.0f} kΩ", DIM)
+    if english:
+        text.append(f" {floor.ohms / 1000:,.0f} kΩ", DIM)
     return text
 
 
