@@ -1,6 +1,7 @@
 """Cards and PINs at a keypad's reader: who logs in, what is told, and what is never told."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -130,6 +131,18 @@ def test_hall_staff_writes_what_the_gateway_reads(tmp_path: Path) -> None:
     assert "4711" not in run("list")
     run("remove", "王芳")
     assert [member.id for member in read_staff(file).staff] == ["李强"]
+
+
+def test_the_gateway_can_read_what_an_installer_wrote(tmp_path: Path) -> None:
+    """Its keys are the gateway's, the folder itself is root's."""
+    keys, file = tmp_path / "keys", tmp_path / "staff.json"
+    keys.mkdir()
+    if os.geteuid() == 0:
+        os.chown(keys, 4242, 4242)
+    done = CliRunner().invoke(app, ["staff", "add", "王芳", "--card", "34:99", "--file", str(file)])
+    assert done.exit_code == 0, done.output
+    assert f'once its hall.toml says: [staff] file = "{file}"' in done.output
+    assert (file.stat().st_uid, file.stat().st_gid) == (keys.stat().st_uid, keys.stat().st_gid)
 
 
 @pytest.mark.parametrize(

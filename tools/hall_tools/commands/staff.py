@@ -12,25 +12,28 @@ from typing import Annotated
 
 import typer
 from hall_gateway.config import load_config
-from hall_gateway.files import FileError, write_secret
+from hall_gateway.files import FileError, put_file
 from hall_gateway.staff import Member, Staff, read_staff
 from hall_gateway.toml_input import ConfigError
 from pydantic import ValidationError
 
-from hall_tools.commands.options import JsonOption
+from hall_tools.commands.options import HALL_TOML, JsonOption
 from hall_tools.errors import UserError
+from hall_tools.gateway_setup.layout import KEYS
 
 app = typer.Typer(no_args_is_help=True, help="Who may log in with a card or PIN at a keypad.")
 
 FileOption = Annotated[
-    Path, typer.Option("--file", help="The file that [staff] in hall.toml names.")
+    Path, typer.Option("--file", help=r"The file that \[staff] in hall.toml names.")
 ]
-DEFAULT = Path("staff.json")
+DEFAULT = HALL_TOML.with_name("staff.json")
 
 
 @app.command()
 def add(
-    clerk: Annotated[str, typer.Argument(help="The name that events give, e.g. 王芳.")],
+    clerk: Annotated[
+        str, typer.Argument(metavar="CLERK", help="The name that events give, e.g. 王芳.")
+    ],
     card: Annotated[
         list[str] | None,
         typer.Option("--card", metavar="BITS:DATA", help="A card, as 26:1234567 or 34:…"),
@@ -69,7 +72,8 @@ def add(
 
 @app.command()
 def remove(
-    clerk: Annotated[str, typer.Argument(help="The name.")], file: FileOption = DEFAULT
+    clerk: Annotated[str, typer.Argument(metavar="CLERK", help="The name.")],
+    file: FileOption = DEFAULT,
 ) -> None:
     """Take all cards and PINs from a clerk."""
     staff = _read(file)
@@ -115,7 +119,8 @@ def _read(file: Path) -> Staff:
 def _write(file: Path, staff: Staff) -> None:
     """Write the file, and let a gateway that runs take it: it follows its own settings file."""
     try:
-        write_secret(file, staff.model_dump_json().encode())
+        owner = _reader(file.parent)
+        put_file(file, staff.model_dump_json().encode(), 0o600, owner.st_uid, owner.st_gid)
     except FileError as error:
         raise UserError(str(error), os.EX_CANTCREAT) from None
     settings = file.with_name("hall.toml")
@@ -125,3 +130,15 @@ def _write(file: Path, staff: Staff) -> None:
         config = None
     if config is not None and config.file.resolve() == file.resolve():
         os.utime(settings)
+    else:
+        named = file.name if settings.exists() else file
+        print(f'the gateway reads it once its hall.toml says: [staff] file = "{named}"')
+
+
+def _reader(folder: Path) -> os.stat_result:
+    """Whose file it has to be for the gateway to read it: the owner of its keys. FileError."""
+    keys = folder / KEYS
+    try:
+        return (keys if keys.is_dir() else folder).stat()
+    except OSError as error:
+        raise FileError(f"{folder}: cannot use it: {error.strerror}") from None
