@@ -20,8 +20,10 @@ How it is modelled:
 
 import math
 import random
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from functools import cache
+from operator import mul
 from typing import NamedTuple
 
 from hall_tools.people import data_sheet
@@ -96,7 +98,7 @@ class Ray(NamedTuple):
 
 @cache
 def rays(tilt_x: float, tilt_y: float) -> tuple[Ray, ...]:
-    """The directions that any zone sees."""
+    """The directions that any zone sees, along x first."""
     made: list[Ray] = []
     for across, along in _angles():
         x, y = math.tan(math.radians(across + tilt_x)), math.tan(math.radians(along + tilt_y))
@@ -132,6 +134,13 @@ def _seen(degrees: float, receivers: int) -> float:
     return (math.erf((degrees + half) / sigma) - math.erf((degrees - half) / sigma)) / 2
 
 
+class View(NamedTuple):
+    """What each ray sees: how far it is, in metres, and the signal that comes back."""
+
+    distances: list[float]
+    signals: list[float]
+
+
 class Light(NamedTuple):
     """All that comes back to a zone: the sum, and the mean distance by signal in metres."""
 
@@ -145,40 +154,44 @@ class Sensor:
     def __init__(self, mount: Mounting) -> None:
         self.mount = mount
         self._rays = rays(mount.tilt_x, mount.tilt_y)
-        self._empty: dict[tuple[float, float], list[tuple[float, float]]] = {}
+        self._xs = [ray.x for ray in self._rays]
+        self._empty: dict[tuple[float, float], View] = {}
+        self._lit_view: View | None = None
+        self._lit: dict[tuple[int, int], Light] = {}
 
-    def view(
-        self, ellipsoids: Sequence[Ellipsoid], floor_rise: float, shade: float
-    ) -> list[tuple[float, float]]:
-        """(distance, signal) of every ray. `floor_rise`: metres by which the floor is nearer;
-        `shade`: by which its reflectance is multiplied."""
+    def view(self, ellipsoids: Sequence[Ellipsoid], floor_rise: float, shade: float) -> View:
+        """What every ray sees. `floor_rise`: metres by which the floor is nearer; `shade`: by which
+        its reflectance is multiplied."""
         height = self.mount.height - floor_rise
         seen = self._floor(height, self.mount.floor_reflectance * shade)
         if ellipsoids:
-            seen = list(seen)
+            seen = View(seen.distances[:], seen.signals[:])
             for ellipsoid in ellipsoids:
                 self._cast(ellipsoid, seen)
         return seen
 
-    def light(self, view: list[tuple[float, float]], columns: int, zone: int) -> Light:
-        """What comes back to a zone `columns` wide."""
-        total = mean = 0.0
-        for (distance, signal), weight in zip(view, weights(columns, zone), strict=True):
-            signal *= weight
-            total += signal
-            mean += signal * distance
-        return Light(total, mean / total)
+    def light(self, view: View, columns: int, zone: int) -> Light:
+        """What comes back to a zone `columns` wide. Reckoned once for a view that stays."""
+        if view is not self._lit_view:
+            self._lit_view, self._lit = view, {}
+        light = self._lit.get((columns, zone))
+        if light is None:
+            signals = list(map(mul, view.signals, weights(columns, zone)))
+            total = sum(signals)
+            light = Light(total, sum(map(mul, signals, view.distances)) / total)
+            self._lit[columns, zone] = light
+        return light
 
-    def _floor(self, height: float, reflectance: float) -> list[tuple[float, float]]:
+    def _floor(self, height: float, reflectance: float) -> View:
         key = (height, reflectance)
         if key not in self._empty:
-            self._empty[key] = [
-                (height * ray.length, reflectance / ray.length / (height * ray.length) ** 2)
-                for ray in self._rays
-            ]
+            self._empty[key] = View(
+                [height * ray.length for ray in self._rays],
+                [reflectance / ray.length / (height * ray.length) ** 2 for ray in self._rays],
+            )
         return self._empty[key]
 
-    def _cast(self, ellipsoid: Ellipsoid, seen: list[tuple[float, float]]) -> None:
+    def _cast(self, ellipsoid: Ellipsoid, seen: View) -> None:
         """Puts the hits that are nearer than what each ray has seen so far."""
         x, y, z, half_x, half_y, half_z, reflectance = ellipsoid
         down = self.mount.height - z
@@ -190,26 +203,29 @@ class Sensor:
         reach_x, reach_y = half_x / (down - half_z), half_y / (down - half_z)
         low_x, high_x = x / down - reach_x - 0.03, x / down + reach_x + 0.03
         low_y, high_y = y / down - reach_y - 0.03, y / down + reach_y + 0.03
-        for index, ray in enumerate(self._rays):
-            if not (low_x <= ray.x <= high_x and low_y <= ray.y <= high_y):
+        to_z = 1 / half_z
+        for index in range(bisect_left(self._xs, low_x), bisect_right(self._xs, high_x)):
+            ray_x, ray_y, length = self._rays[index]
+            if not low_y <= ray_y <= high_y:
                 continue
-            to_x, to_y, to_z = ray.x / half_x, ray.y / half_y, 1 / half_z
+            to_x, to_y = ray_x / half_x, ray_y / half_y
             square = to_x * to_x + to_y * to_y + to_z * to_z
             along = to_x * centre[0] + to_y * centre[1] + to_z * centre[2]
             inside = along * along - square * beyond
             if inside <= 0:
                 continue
             far = (along - math.sqrt(inside)) / square
-            distance = far * ray.length
-            if seen[index][0] <= distance:
+            distance = far * length
+            if seen.distances[index] <= distance:
                 continue
-            normal_x = (ray.x * far - x) / half_x**2
-            normal_y = (ray.y * far - y) / half_y**2
+            normal_x = (ray_x * far - x) / half_x**2
+            normal_y = (ray_y * far - y) / half_y**2
             normal_z = (far - down) / half_z**2
-            steep = -(ray.x * normal_x + ray.y * normal_y + normal_z) / (
-                ray.length * math.sqrt(normal_x**2 + normal_y**2 + normal_z**2)
+            steep = -(ray_x * normal_x + ray_y * normal_y + normal_z) / (
+                length * math.sqrt(normal_x**2 + normal_y**2 + normal_z**2)
             )
-            seen[index] = distance, reflectance * max(steep, 0.0) / distance**2
+            seen.distances[index] = distance
+            seen.signals[index] = reflectance * max(steep, 0.0) / distance**2
 
     def tell(
         self, light: Light, columns: int, ambient: float, rng: random.Random
