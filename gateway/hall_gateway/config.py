@@ -106,7 +106,9 @@ class MqttConfig(_Settings):
         try:
             lines = self.password_file.read_text(encoding="utf-8").splitlines()
         except OSError as error:
-            raise ConfigError(f"{self.password_file}: password file: {error.strerror}") from None
+            advice = "; run this with sudo" if isinstance(error, PermissionError) else ""
+            what = f"password file: {error.strerror}{advice}"
+            raise ConfigError(f"{self.password_file}: {what}") from None
         if not lines or not lines[0]:
             raise ConfigError(f"{self.password_file}: password file: its first line is empty")
         return lines[0]

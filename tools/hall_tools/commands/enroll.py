@@ -29,7 +29,7 @@ _BROKER = {
 
 def enroll(
     devices: Annotated[
-        list[str] | None, typer.Argument(metavar="[DEVICE]...", help="The new devices' ids: kp-1.")
+        list[str] | None, typer.Argument(metavar="DEVICE", help="The new devices' ids: kp-1.")
     ] = None,
     profile: Annotated[
         str | None, typer.Option("--profile", help="Their model; see hall profile list.")

@@ -31,7 +31,7 @@ _ONE_OR_ALL = "hall flash --port {}; all of them: hall flash --batch"
 def flash(
     devices: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[DEVICE]...", help="Id of an enrolled device; with --batch many."),
+        typer.Argument(metavar="DEVICE", help="Id of an enrolled device; with --batch many."),
     ] = None,
     batch: Annotated[
         bool, typer.Option("--batch", help="Every board that is plugged in, several at once.")
@@ -41,7 +41,8 @@ def flash(
         typer.Option(metavar="P", help="The board's port; found without it. Batch: only these."),
     ] = None,
     image: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="An image of hall image build instead.")
+        Path | None,
+        typer.Option(metavar="FILE", help="A file of hall image build, in place of DEVICE."),
     ] = None,
     base: BaseOption = None,
     config: InputsOption = HALL_TOML,

@@ -22,6 +22,7 @@ from hall_gateway.toml_input import ConfigError
 from hall_panel.raspberry_pi import BoardError, Gpio
 
 from hall_tools.commands import gateway_setup
+from hall_tools.commands.options import HALL_TOML
 from hall_tools.errors import UserError
 
 app = typer.Typer(
@@ -59,7 +60,7 @@ def run(config: ConfigOption) -> None:
 
 @app.command()
 def check(
-    config: ConfigOption,
+    config: ConfigOption = HALL_TOML,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Check the settings without starting anything.

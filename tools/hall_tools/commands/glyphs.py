@@ -19,13 +19,13 @@ def _main() -> None:  # pyright: ignore[reportUnusedFunction]
 
 @app.command("build")
 def build_command(
-    font: Annotated[Path, typer.Option(help="GNU Unifont in PCF, BDF or OpenType")] = UNIFONT,
+    font: Annotated[Path, typer.Option(help="GNU Unifont in PCF, BDF or OpenType.")] = UNIFONT,
     out: Annotated[
-        Path | None, typer.Option(help="pack to write [default: the firmware's glyphs.bin]")
+        Path | None, typer.Option(help="The pack to write; without it the firmware's glyphs.bin.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="print the result as JSON")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Builds the glyph pack: ASCII and GB 2312, 16 pixels high."""
+    """Build the glyph pack: ASCII and GB 2312, 16 pixels high."""
     target = out or mpy.firmware_root() / "hall" / "glyphs.bin"
     size = build(font, target)
     if as_json:

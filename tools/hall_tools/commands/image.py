@@ -32,7 +32,7 @@ def _image() -> None:  # pyright: ignore[reportUnusedFunction] (typer: keeps `bu
 @app.command()
 def build(
     devices: Annotated[
-        list[str] | None, typer.Argument(metavar="DEVICE...", help="Ids of enrolled devices.")
+        list[str] | None, typer.Argument(metavar="DEVICE", help="Ids of enrolled devices.")
     ] = None,
     device: Annotated[
         list[str] | None, typer.Option(metavar="D", help="An id too; may be given again.")

@@ -24,7 +24,7 @@ from hall_tools.registry import Place, Registry
 
 def label(
     devices: Annotated[
-        list[str] | None, typer.Argument(metavar="[DEVICE]...", help="Default: all of the hall.")
+        list[str] | None, typer.Argument(metavar="DEVICE", help="Default: all of the hall.")
     ] = None,
     png: Annotated[
         Path | None, typer.Option("--png", metavar="DIR", help="A picture each, in this folder.")

@@ -14,7 +14,7 @@ from hall_tools.enrolment import Enrolment
 
 
 def revoke(
-    devices: Annotated[list[str], typer.Argument(metavar="DEVICE...", help="Devices' ids.")],
+    devices: Annotated[list[str], typer.Argument(metavar="DEVICE", help="Devices' ids.")],
     config: ConfigOption = HALL_TOML,
     as_json: JsonOption = False,
 ) -> None:

@@ -99,7 +99,8 @@ class Hall:
             if keys is not None:  # a spare, which stands nowhere yet; or revoked, see _keys()
                 return DeviceConfig(id=device, profile=keys.profile)
             raise UserError(
-                f"{self._file}: no [[device]] has the id {device}; {nearest(device, known)}"
+                f"{self._file}: no [[device]] has the id {device}; {nearest(device, known)}; "
+                "a new device is enrolled first: hall enroll"
             )
         return known[device]
 
