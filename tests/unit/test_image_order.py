@@ -73,7 +73,10 @@ def test_a_hall_that_is_wrong_is_told_with_its_line(tmp_path: Path):
 
 def test_a_device_without_a_place_is_refused_with_the_nearest(tmp_path: Path):
     error = refusal(hall_folder(tmp_path), "kp-2")
-    assert str(error) == f'{tmp_path}/hall.toml: no [[device]] has the id kp-2; nearest: "kp-1"'
+    assert str(error) == (
+        f'{tmp_path}/hall.toml: no [[device]] has the id kp-2; nearest: "kp-1"; '
+        "a new device is enrolled first: hall enroll"
+    )
 
 
 def test_a_spare_has_an_image_before_it_has_a_place(tmp_path: Path):
