@@ -140,22 +140,23 @@ class Device:
         sleeps."""
         if self._config["transport"] != "coap":
             return None, False
-        from . import battery
+        from . import battery, hal_sleep
 
-        state = battery.remembered(hal)
+        state = battery.remembered(hal_sleep)
         woken = state is not None and self._cause == "deep_sleep"
         if woken:
-            battery.go_on(state, hal, self._clock)
+            battery.go_on(state, hal_sleep, self._clock)
         return state, woken
 
     def _compose_napper(self, who, state, woken):
         """The one task that samples, talks and sleeps, in the place of role, link and Wi-Fi."""
+        from . import hal_sleep
         from .battery import make_napper
 
         check_in = lambda: self.supervisor.check_in("napper")  # noqa: E731
-        self._parts["wifi"] = wifi = hal.Wifi(who["wifi"], self.log, check_in)
+        self._parts["wifi"] = wifi = hal_sleep.Wifi(who["wifi"], self.log, check_in)
         self._parts["link"] = self._link = napper = make_napper(
-            hal,
+            hal_sleep,
             self._config,
             who,
             state,

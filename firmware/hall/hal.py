@@ -1,14 +1,14 @@
-"""The chip: the only module that imports machine, network and esp32.
+"""The chip: the only module that imports machine, network and esp32, with hal_sleep.py.
 
 Here: pins, bus and flash as drivers want them, uptime, watchdog, reset and its cause, Wi-Fi, the
-serial line. Not here: what is connected (config), and what a driver does with it (drivers/).
+serial line. Not here: what is connected (config), what a driver does with it (drivers/), and what
+only a device that sleeps needs (hal_sleep.py, which the others do not load).
 """
 
 import asyncio
 import select
 import sys
 import time
-from binascii import crc32
 
 import esp32
 import machine
@@ -16,12 +16,11 @@ import micropython
 import network
 
 # RTC memory survives a reset and deep sleep, but no power cut. It holds this mark, the length of a
-# note and why the last reset was meant, and then, with its CRC-32, what the application keeps.
+# note and why the last reset was meant, and then what hal_sleep.py keeps.
 _MARK = b"HK"
-_RTC_MAX = 2048
-_NOTE_MAX = 60  # characters, of at most 4 bytes
+NOTE_MAX = 60  # characters, of at most 4 bytes
 # A parameter of the ESP32 port's Pin that its stubs do not know.
-_HOLD, _LET_GO = {"hold": True}, {"hold": False}
+_LET_GO = {"hold": False}
 _CAUSES = {
     machine.PWRON_RESET: "power_on",
     machine.HARD_RESET: "hard",
@@ -30,8 +29,7 @@ _CAUSES = {
     machine.SOFT_RESET: "soft",
 }
 
-_JOIN_MS = 15_000
-_JOIN_KNOWN_MS = 4000  # on the channel of last time, where it takes less than one second
+JOIN_MS = 15_000
 _CHECK_MS = 500
 # The driver of the radio needs a moment between a disconnect and the next connect.
 _REST_MS = 1000
@@ -41,13 +39,13 @@ _I2C_TIMEOUT_US = 5000
 
 _ticks = time.ticks_ms()
 _uptime = 0
-_kept = b""
+rtc_tail = b""  # of RTC memory, what is behind the note
 
 
 def uptime_ms():
     """ms since boot, never wrapping; to be called at least once in six days (ticks wrap).
 
-    A wake from deep sleep is no boot: see went_on()."""
+    A wake from deep sleep is no boot: see hal_sleep.went_on()."""
     global _ticks, _uptime
     now = time.ticks_ms()
     _uptime += time.ticks_diff(now, _ticks)
@@ -159,7 +157,7 @@ def watchdog(timeout_ms):
 
 def reset(why):
     """Resets the chip and leaves `why` for the next boot; at most 60 characters are kept."""
-    _write_rtc(why[:_NOTE_MAX].encode())
+    write_rtc(why[:NOTE_MAX].encode())
     machine.reset()
 
 
@@ -169,19 +167,17 @@ def boot_cause():
     The chip's own cause is lossy: a brown-out reads as power-on and a panic as a hard reset, so a
     meant reset leaves a note, and a power-on that finds RTC memory intact is a suspect brown-out.
     """
-    global _kept
+    global rtc_tail
     memory = machine.RTC().memory()
     cause = _CAUSES.get(machine.reset_cause(), "hard")
     known = len(memory) > 2 and memory[:2] == _MARK
     note = b""
     if known:
-        state = 3 + memory[2]
-        note = memory[3:state]
-        kept = memory[state + 4 :]
-        whole = memory[state : state + 4] == crc32(kept).to_bytes(4, "big")
+        tail = 3 + memory[2]
+        note = memory[3:tail]
         # Memory that has seen a moment without power is not to be built on.
-        _kept = kept if whole and cause != "power_on" else b""
-    _write_rtc(b"")
+        rtc_tail = memory[tail:] if cause != "power_on" else b""
+    write_rtc(b"")
     if known and cause == "power_on":
         return cause, "RTC memory was intact: brown-out?"
     if cause == "hard" and note:
@@ -189,61 +185,9 @@ def boot_cause():
     return cause, None
 
 
-def kept():
-    """What remember() was last told, in this life or before a sleep or a reset; b"" after a power
-    cut. boot_cause() comes first."""
-    return _kept
-
-
-def remember(state):
-    """Keeps `state` (bytes, at most 1801) over deep sleep and resets. ValueError: it is longer."""
-    global _kept
-    if len(state) > _RTC_MAX - 7 - 4 * _NOTE_MAX:
-        raise ValueError("RTC memory has no room for %d bytes" % len(state))
-    _kept = state
-    _write_rtc(b"")
-
-
-def _write_rtc(note):
-    crc = crc32(_kept).to_bytes(4, "big")
-    machine.RTC().memory(_MARK + bytes([len(note)]) + note + crc + _kept)
-
-
-def clock_ms():
-    """A clock that goes on in deep sleep: ms since some moment before the last power-on.
-
-    Asleep it is the RC oscillator's, some percent off (ESP32-C3 data sheet: trimmed, 136 kHz).
-    """
-    year, month, day, _, hour, minute, second, us = machine.RTC().datetime()
-    seconds = time.mktime((year, month, day, hour, minute, second, 0, 0))
-    return seconds * 1000 + us // 1000
-
-
-def went_on(uptime):
-    """It is `uptime` ms since the boot: this start is a wake, and time did not stand still."""
-    global _uptime, _ticks
-    _ticks = time.ticks_ms()
-    _uptime = uptime
-
-
-def woken_by_pin():
-    """Whether a pin, not the timer, ended the deep sleep."""
-    return machine.wake_reason() != machine.TIMER_WAKE
-
-
-def deep_sleep(length, armed):
-    """Off, but for RTC memory, for `length` ms; the next start has the cause deep_sleep.
-
-    `armed`: None, or ((pin, level), {pin: level}) of what wakes the chip sooner and which levels
-    other pins keep meanwhile. On an ESP32-C3 that can be GPIO 0 to 5.
-    """
-    if armed:
-        (pin, level), levels = armed
-        for each in levels:
-            machine.Pin(each, machine.Pin.OUT, value=levels[each], **_HOLD)
-        wakes = (machine.Pin(pin, machine.Pin.IN),)
-        esp32.wake_on_gpio(wakes, esp32.WAKEUP_ANY_HIGH if level else esp32.WAKEUP_ALL_LOW)
-    machine.deepsleep(length)
+def write_rtc(note):
+    """RTC memory: `note` and rtc_tail."""
+    machine.RTC().memory(_MARK + bytes([len(note)]) + note + rtc_tail)
 
 
 def idf_heap():
@@ -300,8 +244,6 @@ class Wifi:
         self._log = log
         self._check_in = check_in
         self._station = network.WLAN(network.WLAN.IF_STA)
-        self._number = 0
-        self._static_ip = None
 
     def state(self):
         """What the station says of itself, for a technician; no password."""
@@ -336,34 +278,10 @@ class Wifi:
                 failures += 1
                 self._log("wifi: %s not joined, status %s" % (ssid, self._station.status()))
 
-    async def join(self, place, static_ip):
-        """One try of the network and channel of `place` (of place(); None: each network in turn).
+    def _set_up(self):
+        """Just before a connect: for who knows more of the network than its name."""
 
-        `static_ip`: (address, netmask, router) or None, which is DHCP. Whether it joined.
-        """
-        self._static_ip = static_ip
-        for number, (ssid, password) in enumerate(self._networks):
-            if place and number != place[0]:
-                continue
-            if await self._join(ssid, password, True, place and place[1]):
-                self._number = number
-                return True
-        return False
-
-    def place(self):
-        """Where the station is joined: the number of its network, and the channel. No BSSID, which
-        the port does not tell."""
-        return [self._number, self._station.config("channel")]
-
-    def off(self):
-        """Leaves, and switches the radio off: ESP-IDF wants that before a sleep."""
-        try:
-            self._station.disconnect()
-            self._station.active(False)
-        except OSError as error:
-            self._log("wifi: %s" % error)
-
-    async def _join(self, ssid, password, switch_radio, channel=None):
+    async def _join(self, ssid, password, switch_radio, patience_ms=JOIN_MS):
         try:
             if switch_radio:
                 self._station.active(False)
@@ -373,19 +291,14 @@ class Wifi:
             else:
                 self._station.disconnect()
                 await asyncio.sleep_ms(_REST_MS)
-            if self._static_ip:
-                address, mask, router = self._static_ip
-                self._station.ifconfig((address, mask, router, router))
-            if channel:
-                self._station.config(channel=channel)  # where the scan begins
+            self._set_up()
             self._station.connect(ssid, password)
         except OSError as error:
             self._log("wifi: %s: %s" % (ssid, error))
             await asyncio.sleep_ms(_REST_MS)
             return False
         began = uptime_ms()
-        patience = _JOIN_KNOWN_MS if channel else _JOIN_MS
-        while uptime_ms() - began < patience:
+        while uptime_ms() - began < patience_ms:
             self._check_in()
             if self._station.isconnected():
                 self._log("wifi: joined " + ssid)

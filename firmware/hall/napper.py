@@ -1,7 +1,7 @@
 """A device that sleeps: awake to sample, and to talk to the gateway when there is something to say.
 
 Here: when to sample, when to talk, when to sleep, and what is kept over a sleep. Not here: what a
-sample means (the role), a request (post.py), the radio and the sleep itself (hal.py).
+sample means (the role), a request (post.py), radio and sleep (hal_sleep.py).
 
 Sleep is deep sleep: the next wake starts main.py from its first line, and only RTC memory tells it
 from a power-on. So the task below mostly goes round once. Why it is planned as it is:
@@ -39,7 +39,7 @@ NEVER_MS = 0x3FFFFFFF
 class Napper:
     """One per device, in the link's place: `await run()` never returns; it ends in a sleep.
 
-    `hal`: the module. `settings`: heartbeat_s, wake_dry_s and wake_wet_s. `address`: the gateway's
+    `hal`: hal_sleep. `settings`: heartbeat_s, wake_dry_s and wake_wet_s. `address`: the gateway's
     (numeric IP, port); `static_ip` as of Wifi.join(). `numbers`: piv.Numbers; `post`: post.Post.
     `role`: its step(), undecided(), arm(), freeze() and thaw(), PERIOD_MS, and URGENT, the kinds of
     events that do not wait. `stats`: the dict with all COUNTED, here, of coap.Client and of

@@ -2,7 +2,7 @@
 
 Here: blocks of numbers that are reserved on flash before the first of them is used (appendix B.1.1)
 and, in between, the next number in RTC memory. A start that cannot trust RTC memory goes on behind
-the block. Not here: where both memories are (journal.py, hal.py), and what the numbers protect.
+the block. Not here: where both memories are (journal.py, hal_sleep.py), what numbers protect.
 
 If the journal has lost its count while the keys have been used, there is no number that would be
 safe: the device asks to be enrolled again, which makes new keys.

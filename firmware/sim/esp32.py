@@ -1,18 +1,14 @@
-"""`esp32` of the ESP32 port, as far as Hallkit uses it: partitions of the simulated flash."""
+"""`esp32` of the ESP32 port, as far as Hallkit uses it: partitions of the simulated flash.
+
+What wakes a chip joins it where a device may sleep (`sleeping`).
+"""
 
 import board
+from micropython import const
 
-_BLOCK = 4096
-
+_BLOCK = const(4096)
 
 HEAP_DATA = 4
-WAKEUP_ALL_LOW, WAKEUP_ANY_HIGH = False, True
-
-
-def wake_on_gpio(pins, level):
-    """One pin at most here; whether it can wake the chip is said by the sleep."""
-    (pin,) = pins
-    board.current.wake_pin = [pin.id, 1 if level else 0]
 
 
 def idf_heap_info(capabilities):

@@ -7,13 +7,15 @@ partition table at its fixed place on the chip. Not here: the API of a partition
 import struct
 import time
 
+from micropython import const
+
 # The heap is the device's: no sector is ever held in it as a whole.
-_PIECE = 256
+_PIECE = const(256)
 # ESP-IDF programming guide, "Partition Tables": 32 bytes an entry, this magic in front.
-_TABLE_ADDRESS = 0x8000
+_TABLE_ADDRESS = const(0x8000)
 _ENTRY = "<2sBBII16sI"
 _ENTRY_MAGIC = b"\xaa\x50"
-_ENTRIES = 95
+_ENTRIES = const(95)
 
 
 class Flash:

@@ -1,12 +1,12 @@
 """`machine` of the ESP32 port, as far as Hallkit uses it, on the simulated board.
 
-Here: the API with the ESP32 port's own argument checks; I2C and UART join it where a board has a
-part on them (`i2c`, `serial`), as the heap is the device's. Not here: what the hardware does.
+Here: the API with the ESP32 port's own argument checks; I2C, UART, SPI and ADC join it where a
+board has a part on them (`i2c`, `serial`, `spi`, `adc`), and deep sleep where a device may sleep
+(`sleeping`), as the heap is the device's. Not here: what the hardware does.
 """
 
 import _thread
 import array
-import random
 import time
 
 import board
@@ -15,7 +15,6 @@ from power import (  # noqa: F401 (part of the module's API)
     HARD_RESET,
     PWRON_RESET,
     SOFT_RESET,
-    TIMER_WAKE,
     WDT_RESET,
 )
 
@@ -57,58 +56,9 @@ class Pin:
         self.value(0)
 
 
-class ADC:
-    ATTN_11DB = 3
-
-    # At 11 dB the ESP32's converter reads nothing nearer to the ends than this, calibrated, in
-    # microvolts. From memory; to be measured on the bench (tests/hardware, row 14). The profiles'
-    # check has the same two figures (hall_profiles.drivers.Probe).
-    _LOWEST = 142_000
-    _HIGHEST = 3_130_000
-
-    def __init__(self, pin, atten=ATTN_11DB):
-        self._pin = pin
-
-    def read_uv(self):
-        """12 bits over 3.3 V with some steps of noise, and nothing read beyond the two ends."""
-        current = board.current
-        if current.floor is None or self._pin.id != current.pins["sense"]:
-            raise OSError("ESP_ERR_NOT_FOUND")
-        full = 3_300_000
-        if current.floor.frozen:
-            return full // 2
-        step = current.floor.sense_uv() * 4095 // full + random.randint(-3, 3)
-        return min(max(step * full // 4095, self._LOWEST), self._HIGHEST)
-
-
-class SPI:
-    def __init__(self, id, baudrate=1_000_000, *, polarity=0, phase=0, sck, mosi, miso):
-        """All pins must be told, as the port's default for one that is left out may be in use."""
-        if id not in (1, 2):
-            raise ValueError("SPI(%s) doesn't exist" % id)
-        if miso is not None:
-            raise ValueError("nothing here answers on MISO")
-        pins = board.current.pins
-        self._to_digits = (
-            board.current.digits is not None
-            and (sck.id, mosi.id) == (pins["clk"], pins["din"])
-            and (polarity, phase) == (0, 0)
-        )
-
-    def write(self, data):
-        if self._to_digits:
-            board.current.digits.shift(data)
-
-
 class RTC:
     def memory(self, data=None):
         return board.current.power.memory(data)
-
-    def datetime(self):
-        """To be read alone. On this host the epoch is 1970."""
-        now = board.current.power.clock_ms()
-        year, month, day, hour, minute, second, weekday = time.gmtime(now // 1000)[:7]
-        return year, month, day, weekday, hour, minute, second, now % 1000 * 1000
 
 
 class WDT:
@@ -147,11 +97,3 @@ def reset():
 
 def reset_cause():
     return board.current.power.cause
-
-
-def wake_reason():
-    return board.current.power.woken
-
-
-def deepsleep(time_ms):
-    board.current.sleep(time_ms)

@@ -7,15 +7,16 @@ sockets are the host's own and go on working while the station is not joined.
 import time
 
 import board
+from micropython import const
 
 STAT_IDLE = 1000
 STAT_CONNECTING = 1001
 STAT_GOT_IP = 1010
 STAT_NO_AP_FOUND = 201
 
-_JOIN_MS = 50
-_CHANNEL = 6
-_RSSI = -50
+_JOIN_MS = const(50)
+_CHANNEL = const(6)
+_RSSI = const(-50)
 
 
 class WLAN:

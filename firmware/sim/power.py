@@ -2,7 +2,7 @@
 
 Here: RTC memory, the RTC's clock and the reset cause in a file that the host deletes at a power
 cut; the end of the process at a reset and at a sleep. Not here: starting again, which is the host's
-part, as the mains is; what goes on while the chip sleeps (`asleep`).
+part, as the mains is; falling asleep (`sleeping`), what goes on while the chip sleeps (`asleep`).
 """
 
 import json
@@ -20,8 +20,8 @@ TIMER_WAKE, GPIO_WAKE = 4, 7
 class Power:
     """RTC memory (2 KB on the ESP32) and the cause of this start.
 
-    `sleep`: None, or how the chip fell asleep (board.sleep); it still sleeps while `woken`, the
-    reason of its wake, is 0.
+    `sleep`: None, or how the chip fell asleep (`sleeping`); it still sleeps while `woken`, the
+    reason of its wake, is 0. `rtc`: what else the host keeps for the next process.
     """
 
     def __init__(self, path):
@@ -35,9 +35,9 @@ class Power:
         end = 3 + int.from_bytes(kept[1:3], "little")
         self._memory = kept[3:end]
         size = int.from_bytes(kept[end : end + 2], "little")
-        self._rtc = json.loads(kept[end + 2 : end + 2 + size]) if size else {"skipped": 0}
-        self.sleep = self._rtc.pop("sleep", None)
-        self.woken = self._rtc.pop("woken", 0)
+        self.rtc = rtc = json.loads(kept[end + 2 : end + 2 + size]) if size else {"skipped": 0}
+        self.sleep = rtc.pop("sleep", None)
+        self.woken = rtc.pop("woken", 0)
         # The file's system is unmounted for the firmware: the handle stays open from here on.
         self._file = open(path, "wb")  # noqa: SIM115
         # Whatever ends the process without a word is an exception of the chip.
@@ -58,27 +58,8 @@ class Power:
         emit(line, begin="\n")
         die()
 
-    def clock_ms(self):
-        """The RTC's clock: the host's, and what skip() went ahead."""
-        return time.time_ns() // 1_000_000 + self._rtc["skipped"]
-
-    def fall_asleep(self, sleep, line):
-        """As reset(); the next process finds `sleep`."""
-        self._rtc["sleep"] = sleep
-        self.reset(DEEPSLEEP_RESET, line)
-
-    def skip(self):
-        """The sleep's time is over."""
-        self._rtc["skipped"] += max(0, self.sleep["until"] - self.clock_ms())
-
-    def wake(self, reason, line):
-        """As reset(); the next process is a chip that has woken."""
-        self._rtc["woken"] = reason
-        self._rtc["sleep"] = self.sleep
-        self.reset(DEEPSLEEP_RESET, line)
-
     def _keep(self, cause):
-        tail = json.dumps(self._rtc).encode()
+        tail = json.dumps(self.rtc).encode()
         self._file.seek(0)
         self._file.write(bytes([cause]))
         for part in (self._memory, tail):

@@ -10,9 +10,10 @@ import sys
 import time
 from binascii import b2a_base64
 
-# Bytes that go out as one piece of base64: a multiple of three and of a word, so that pieces join.
-_PIECE = 768
+from micropython import const
 
+# Bytes that go out as one piece of base64: a multiple of three and of a word, so that pieces join.
+_PIECE = const(768)
 
 _output = sys.stdout
 

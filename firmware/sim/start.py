@@ -21,7 +21,6 @@ report.speak(open(4, "w"))  # noqa: SIM115
 board.current = board.Board(sys.argv[1], sys.argv[2])
 
 # The firmware's `import machine` finds these, not the unix port's own.
-import asleep  # noqa: E402
 import esp32  # noqa: E402
 import machine  # noqa: E402, F401
 import network  # noqa: E402, F401
@@ -54,10 +53,13 @@ _wire()
 vfs.umount("/flash")
 sleep = board.current.power.sleep
 if sleep:
-    board.current.restore(sleep)
+    import sleeping
+
+    sleeping.restore(sleep)
     if not board.current.power.woken:
-        asyncio.run(asleep.run(open(3, "rb")))  # noqa: SIM115
-    board.current.power.sleep = None
+        import asleep
+
+        asyncio.run(asleep.run(open(3, "rb"), sleep))  # noqa: SIM115
 vfs.umount("/")
 vfs.mount(partition, "/")
 os.chdir("/")

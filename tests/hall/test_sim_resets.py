@@ -93,13 +93,13 @@ async def test_nonsense_from_outside_is_answered_and_passed_over(tmp_path: Path)
         for line, answer in (
             (b"{", "syntax error"),
             (b"[1]", "not an object"),
-            (b'{"fly":1}', "none of button, "),
+            (b'{"fly":1}', "for this device none of erase_ms, hang_ms, press, wifi"),
             (b'{"press":9}', "this device has no key_9"),
             (b'{"press":1,"ms":-4}', "ms is not 0 to 3600000"),
             (b'{"press":1,"ms":5}', "bounce_ms is more than ms"),
             (b'{"press":"1","ms":"x"}', "ms is not 0 to 3600000"),
-            (b'{"cross":"in"}', "this device has no beam_a"),
-            (b'{"wet_ohms":5}', "this device has no probe"),
+            (b'{"cross":"in"}', "for this device none of "),
+            (b'{"wet_ohms":5}', "for this device none of "),
             (b'{"press":1,"x":"' + b"x" * 1000 + b'"}', "at most 1000 bytes"),
             (b"\xff\xfe", "??: "),
         ):

@@ -8,7 +8,8 @@ import board
 
 board.current = board.Board(sys.argv[1], sys.argv[2])
 
-from hall import hal  # noqa: E402
+import sleeping  # noqa: E402, F401 (joins machine)
+from hall import hal, hal_sleep  # noqa: E402
 
 
 class Ticks:
@@ -79,31 +80,31 @@ def reset():
 
 def remember():
     hal.boot_cause()
-    print(hal.kept())
-    hal.remember(b"over a sleep")
+    print(hal_sleep.kept())
+    hal_sleep.remember(b"over a sleep")
     try:
-        hal.remember(bytes(1802))
+        hal_sleep.remember(bytes(1802))
     except ValueError as error:
         print("refused", error)
-    hal.remember(bytes(1801))
-    hal.remember(b"over a sleep")
+    hal_sleep.remember(bytes(1801))
+    hal_sleep.remember(b"over a sleep")
 
 
 def forgotten():
-    print(hal.boot_cause(), hal.kept())
+    print(hal.boot_cause(), hal_sleep.kept())
 
 
 def note():
     hal.boot_cause()
-    hal.remember(b"over a reset")
+    hal_sleep.remember(b"over a reset")
     hal.reset("瓷" * 70)
 
 
 def clock():
-    began, up = hal.clock_ms(), hal.uptime_ms()
+    began, up = hal_sleep.clock_ms(), hal.uptime_ms()
     time.sleep_ms(30)
-    print(25 <= hal.clock_ms() - began < 2000)
-    hal.went_on(up + 600_000)
+    print(25 <= hal_sleep.clock_ms() - began < 2000)
+    hal_sleep.went_on(up + 600_000)
     print(600_000 <= hal.uptime_ms() - up < 602_000)
 
 
@@ -112,10 +113,10 @@ def sleep():
     chip = hal.Hal("esp32c3")
     board.current.pads.chip = "esp32c3"
     out = chip.output(5, "high")
-    hal.remember(b"kept")
+    hal_sleep.remember(b"kept")
     levels = ((1, 0), {5: 1, 3: 0})
     out.off()
-    hal.deep_sleep(1000, levels)
+    hal_sleep.deep_sleep(1000, levels)
 
 
 def watchdog():
