@@ -13,6 +13,9 @@ from hall_tools.demo.truth import CORRECTION_S, Occasion
 MASH_S = 2.0
 """Three presses that begin within this time are mashing."""
 
+STOOD_S = 1.0
+"""But a press that had stood alone for this long is no part of a mashing that begins after it."""
+
 CALM_S = 3.0
 """And so is every press until nobody has pressed for this long."""
 
@@ -86,6 +89,11 @@ class Judge:
             edges.append(self._mashed + CALM_S)
         edges += [touch + MASH_S for touch in self._touches]
         clear = now
+        if len(self._touches) == 2:
+            first, second = self._touches
+            if abs(second - first - STOOD_S) < AFTER_S:
+                # Who can say whether a third press takes the first with it?
+                clear = max(now, first + MASH_S + AFTER_S)
         for edge in sorted(edges):
             if edge - BEFORE_S < clear < edge + AFTER_S:
                 clear = edge + AFTER_S
@@ -127,7 +135,8 @@ class Judge:
             since = at
         held = [each for each, until in self._held.items() if each != key and until > at]
         if held:
-            since = min([at, *self._touches[-len(held) :]])
+            since = min([at, *(touch for touch in self._touches[-1:] if at - touch < STOOD_S)])
         if len(self._touches) == 2 and at - self._touches[0] < MASH_S:
-            since = min(self._touches[0], at if since is None else since)
+            first, second = self._touches
+            since = min(first if second - first < STOOD_S else second, since or at)
         return since

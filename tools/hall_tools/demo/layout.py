@@ -41,7 +41,12 @@ PLACES = (
     Place("keypad-2", "keypad-5", window="2"),
     Place("entrance", "people-counter-vl53l1x", zone="entrance"),
     # A real floor, and a shower, count as over after 10 minutes without water.
-    Place("floor", "wet-floor-mains", zone="entrance", settings={"dry_after_s": 3}),
+    Place(
+        "floor",
+        "wet-floor-mains",
+        zone="entrance",
+        settings={"sample_ms": 500, "dry_after_s": 3},
+    ),
     # On battery. A real one looks every 60 s at a wet floor, and every 600 s at a dry one.
     Place(
         "floor-2",

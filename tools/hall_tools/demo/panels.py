@@ -207,6 +207,9 @@ def _event(event: Event) -> Text:
     text = Text(no_wrap=True)
     seconds = time.monotonic() - event.report.received
     text.append(f"{seconds:4.0f}s ", DIM)
-    text.append(f"{kind:<20} ", _TICKER_COLOURS.get(kind.partition(".")[0], "cyan"))
-    text.append(" ".join(str(part) for part in event.report.what))
+    # As the hall system has it: a reason is no part of a type.
+    group, _, reason = kind.partition("quarantined.")
+    shown = f"{group}quarantined" if reason else kind
+    text.append(f"{shown:<20} ", _TICKER_COLOURS.get(kind.partition(".")[0], "cyan"))
+    text.append(" ".join(str(part) for part in (*event.report.what, reason)))
     return text

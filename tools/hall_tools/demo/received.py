@@ -23,6 +23,7 @@ _WHAT: dict[str, tuple[str, ...]] = {
     "rating.none": _WINDOW_TICKET,
     "rating.pressed": ("device", "key"),
     "rating.quarantined": ("device", "key"),
+    "count.occupancy": ("inside",),
 }
 """Which fields say what an event is about; `device` stands in its source. Others: the device."""
 

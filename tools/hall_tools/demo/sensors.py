@@ -77,6 +77,8 @@ class Floor(Station):
         settings = self.config["settings"]
         self._dry_after_s: float = settings["dry_after_s"]
         self._sampling_s: float = settings["of_samples"] * settings["sample_ms"] / 1000 + 0.5
+        # A reading that is the one before to the last step does not count, and there are many.
+        self._water_s = 2 * self._sampling_s
 
     async def start(self, now: float) -> None:
         """Switches the sensor on, over a dry floor; it says so once it is sure."""
@@ -127,11 +129,11 @@ class Floor(Station):
 
     @property
     def _wet_within_s(self) -> float:
-        return self._sampling_s
+        return self._water_s
 
     @property
     def _dry_within_s(self) -> float:
-        return self._sampling_s
+        return self._water_s
 
     async def _pour(self) -> None:
         await self.act({"wet_ohms": self.ohms})
@@ -158,7 +160,7 @@ class BatteryFloor(Floor):
 
     @property
     def _wet_within_s(self) -> float:
-        return self.START_S + self._sampling_s
+        return self.START_S + self._water_s
 
     @property
     def _dry_within_s(self) -> float:
