@@ -87,7 +87,9 @@ class Link:
         for name in COUNTED.split():
             stats[name] = 0
         self.rev = None  # of the desired state applied in this boot
-        self.quiet = lambda: True  # whether nobody would notice if the device stood still
+        # Whether nobody would notice if the device stood still. A plain True would tell the type
+        # check that every role must always say so.
+        self.quiet = lambda: bool(1)
         self._id = device.encode()
         self._root = "device/v1/%s/" % device
         self._address = address

@@ -233,7 +233,7 @@ class Effects:
             case PassageData():
                 outcome = self.occupancies.passage(device.subject, data, heard.at, now)
             case BootData() if device.role == "keypad":
-                outcome = self.sessions.restarted(device)
+                outcome = self.sessions.restarted(device, heard)
             case _:
                 pass
         emit = reported(device.role, event.kind, data, device.subject)

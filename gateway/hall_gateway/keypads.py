@@ -13,8 +13,15 @@ from hall_gateway.state import HallState, Json, Keypad, Press
 MASH_MS = 2_000
 """Three presses that begin within this time are mashing: nobody corrects a slip twice so fast."""
 
+STOOD_MS = 1_000
+"""A press that has stood alone for this long is no part of a mashing that begins with the next one:
+another hand, which has to see it first, cannot take a choice away."""
+
 CALM_MS = 3_000
 """A mashing is over when nobody has pressed for this long: as long as a rating takes to lock."""
+
+NO_BOOT = -1
+"""A boot that no event is of."""
 
 RUNS_KEPT = 16
 """Clerks whose runs of fast best marks are remembered for each keypad."""
@@ -33,7 +40,7 @@ class Heard:
 
 @dataclass(frozen=True)
 class Noted:
-    """A press in the keypad's memory. `mashing_since`: the uptime of the first press of the
+    """A press in the keypad's memory. `mashing_since`: presses from this uptime on are part of the
     mashing that it belongs to; None when it belongs to none."""
 
     keypad: Keypad
@@ -45,40 +52,34 @@ def memory(state: HallState, device: str, now: int) -> Keypad:
     return state.keypads.get(device) or Keypad(device, now)
 
 
-def note(keypad: Keypad, heard: Heard, together: bool) -> Noted:
-    """`keypad` after a press. `together`: other keys were down with it."""
+def note(keypad: Keypad, heard: Heard, key: int, together: bool) -> Noted:
+    """`keypad` after a press of `key`. `together`: keys that were told before were still down."""
     keypad = in_boot(keypad, heard.boot)
     up = heard.up
-    ups = tuple(each for each in keypad.ups if 0 <= up - each < MASH_MS)
+    ups = tuple(each for each in keypad.ups if each <= up)
     since: int | None = None
     if keypad.mashed is not None and 0 <= up - keypad.mashed < CALM_MS:
         since = up
     if together:
-        since = up
-    if len(ups) == 2:  # this one is the third
-        since = ups[0]
-    keypad = replace(keypad, ups=(*ups, up)[-2:], mashed=keypad.mashed if since is None else up)
-    return Noted(keypad, since)
+        # The first key of several that are down is the last one that was pressed before.
+        since = ups[-1] if ups and up - ups[-1] < STOOD_MS else up
+    if len(ups) == 2 and up - ups[0] < MASH_MS:  # this one is the third
+        since = ups[0] if ups[1] - ups[0] < STOOD_MS else ups[1]
+    mashed = keypad.mashed if since is None else up
+    last = {**keypad.last, str(key): up}
+    return Noted(replace(keypad, ups=(*ups, up)[-2:], mashed=mashed, last=last), since)
 
 
 def in_boot(keypad: Keypad, boot: int) -> Keypad:
     """`keypad` as far as it can be compared with the uptimes of `boot`."""
     if keypad.boot == boot:
         return keypad
-    return replace(keypad, boot=boot, ups=(), mashed=None, replaced=None, rated=None)
+    return replace(keypad, boot=boot, ups=(), last={}, mashed=None, replaced=None, rated=None)
 
 
-def spoiled(
-    presses: tuple[Press, ...], heard: Heard, since: int, key: int, others: int
-) -> tuple[Press, ...]:
-    """Which of `presses` belong to the mashing that began at `since`; `others`: how many other keys
-    were down with `key`, which are those pressed last."""
-    held = [press for press in presses if press.key != key][-others:] if others else []
-    return tuple(
-        press
-        for press in presses
-        if press.boot == heard.boot and (press.up >= since or press in held)
-    )
+def spoiled(presses: tuple[Press, ...], heard: Heard, since: int) -> tuple[Press, ...]:
+    """Which of `presses` belong to the mashing that began at `since`."""
+    return tuple(p for p in presses if p.boot == heard.boot and p.up >= since)
 
 
 def ran(keypad: Keypad, clerk: str, fast_best: bool) -> tuple[Keypad, int]:

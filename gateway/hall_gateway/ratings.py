@@ -12,7 +12,7 @@ of its own, session 0, which the keypad closes.
 
 from dataclasses import replace
 
-from hall_gateway.keypads import Heard, count, in_boot, memory, note, spoiled
+from hall_gateway.keypads import NO_BOOT, Heard, count, in_boot, memory, note, spoiled
 from hall_gateway.models import CloseData, PressData, ReasonData
 from hall_gateway.plan import Plan, PlannedDevice
 from hall_gateway.state import Emit, HallState, Keypad, Outcome, Press, Rating
@@ -49,8 +49,7 @@ def press(
 ) -> Outcome:
     """A press is either `pressed` or `quarantined`; it may spoil earlier ones."""
     outcome = Outcome()
-    others = (data.n or 1) - 1
-    noted = note(memory(state, device.id, heard.at), heard, others > 0)
+    noted = note(memory(state, device.id, heard.at), heard, data.key, data.n is not None)
     keypad = count(noted.keypad, "pressed")
     rating = _rating(plan, state, device, heard, data)
     mark = device.mark(data.key)
@@ -60,7 +59,7 @@ def press(
     told["press"] = heard.id
     kept = rating
     if kept and kept.closed is None and reason == "mashing" and since is not None:
-        bad = spoiled(kept.presses, heard, since, data.key, others)
+        bad = spoiled(kept.presses, heard, since)
         kept, keypad = spoil(kept, keypad, bad, reason, outcome)
     if reason is None:
         assert kept is not None
@@ -163,19 +162,23 @@ def close(
 def stuck(state: HallState, device: PlannedDevice, heard: Heard, key: int) -> Outcome:
     """Key `key` was never released: its last press was nobody's choice."""
     outcome = Outcome()
+    keypad = in_boot(memory(state, device.id, heard.at), heard.boot)
+    pressed = (key, heard.boot, keypad.last.get(str(key)))
     for rating in [*_open(state, device.id), _free(state, device)]:
-        held = [p for p in rating.presses if (p.key, p.boot) == (key, heard.boot)] if rating else []
+        held = [p for p in rating.presses if (p.key, p.boot, p.up) == pressed] if rating else []
         if rating and held:
-            keypad = memory(state, device.id, heard.at)
             rating, keypad = spoil(rating, keypad, (held[-1],), "stuck_key", outcome)
             outcome.keep(state, rating)
             outcome.keep(state, keypad)
     return outcome
 
 
-def restarted(plan: Plan, state: HallState, device: PlannedDevice) -> Outcome:
-    """The keypad has started again: it will not close what it had opened by itself."""
+def restarted(plan: Plan, state: HallState, device: PlannedDevice, heard: Heard) -> Outcome:
+    """The keypad has started again: it will not close what it had opened by itself. A new journal
+    counts its boots from 1 again: no uptime from before this start is compared with a later one."""
     outcome = Outcome()
+    if keypad := state.keypads.get(device.id):
+        outcome.keep(state, replace(in_boot(keypad, NO_BOOT), boot=heard.boot))
     if free := _free(state, device):
         end(plan, state, free, "", outcome)
     return outcome

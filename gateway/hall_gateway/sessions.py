@@ -117,9 +117,9 @@ class Sessions:
             outcome.emits.append(Emit(f"hall.staff.{verb}", device.subject, data, own=False))
         return outcome
 
-    def restarted(self, device: PlannedDevice) -> Outcome:
+    def restarted(self, device: PlannedDevice, heard: Heard) -> Outcome:
         """A keypad has started again."""
-        return ratings.restarted(self._plan, self._state, device)
+        return ratings.restarted(self._plan, self._state, device, heard)
 
     def applied(self, device: PlannedDevice, rev: int, now: int) -> Outcome:
         """A device says which rev it is at."""

@@ -77,17 +77,18 @@ class Rating:
 class Keypad:
     """What the next press at a keypad is judged by, and what became of all presses there.
 
-    `ups` are the last two presses, `mashed` the last one of a mashing, `replaced` when a session
-    was over because of the next call, `rated` when a rating that nobody asked for was over: all in
-    ms since boot `boot`. `runs`: how many fast best marks in a row each clerk has, the clerks rated
-    last. `wrong` PINs in a row, the last at unix ms `wrong_at`. `counts` since unix ms `since`: see
-    keypads.py.
+    `ups` are the last two presses, `last` each key's last, `mashed` the last one of a mashing,
+    `replaced` when a session was over because of the next call, `rated` when a rating that nobody
+    asked for was over: all in ms since boot `boot`. `runs`: how many fast best marks in a row each
+    clerk has, the clerks rated last. `wrong` PINs in a row, the last at unix ms `wrong_at`.
+    `counts` since unix ms `since`: see keypads.py.
     """
 
     device: str
     since: int
     boot: int = 0
     ups: tuple[int, ...] = ()
+    last: dict[str, int] = field(default_factory=dict[str, int])
     mashed: int | None = None
     replaced: int | None = None
     rated: int | None = None

@@ -13,6 +13,9 @@ from hall_gateway.plan import Plan, PlannedDevice
 from hall_gateway.state import Emit, HallState, Json, Keypad, Outcome, Press, Rating
 from hall_gateway.wire import rfc3339
 
+NOBODY = ""
+"""In place of a clerk, where none is known."""
+
 FREE = 0
 """The session of a rating that nobody asked for. A real one is a rev, and above 0."""
 
@@ -69,11 +72,12 @@ def decide(
 
 def _run(plan: Plan, keypad: Keypad, rating: Rating) -> tuple[Keypad, int]:
     """The keypad with this rating in its clerk's run, and how long the run is by it."""
-    if rating.staff is None or rating.session == FREE:
+    if rating.session == FREE:
         return keypad, 0
     asked_for = rating.presses[0].at - rating.opened
     fast = asked_for < plan.rules.fast_s * 1000
-    return ran(keypad, rating.staff, fast and rating.presses[-1].best)
+    # Who is not logged in is taken for one clerk, or logging out would be the way around.
+    return ran(keypad, rating.staff or NOBODY, fast and rating.presses[-1].best)
 
 
 def spoil(

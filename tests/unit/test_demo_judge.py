@@ -78,6 +78,19 @@ def test_a_choice_before_a_mashing_stands(judge: Judge) -> None:
     assert occasion.fact().what == ("1", "A001", 5)
 
 
+def test_a_choice_that_stood_for_a_second_is_no_part_of_a_mashing_after_it(judge: Judge) -> None:
+    occasion = _asked(judge, 0.0)
+    told = [_press(judge, key, at) for key, at in ((5, 1.0), (1, 2.1), (1, 2.4))]
+    assert told == [PRESSED, PRESSED, Verdict("mashing", (1,))]
+    assert occasion.fact().what == ("1", "A001", 1)
+
+
+def test_nobody_presses_a_third_time_where_a_first_may_have_stood(judge: Judge) -> None:
+    for at in (1.0, 2.1):
+        _press(judge, 1, at)
+    assert judge.unsure_s(2.4) == pytest.approx(0.6 + AFTER_S)
+
+
 def test_a_mashing_where_nobody_asks_reaches_into_the_session(judge: Judge) -> None:
     for at in (1.0, 1.4, 1.8):
         assert _press(judge, 1, at) == Verdict("out_of_session")

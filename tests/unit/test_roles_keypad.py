@@ -108,7 +108,7 @@ def test_two_keys_at_once_are_two_presses():
     keys.press(5, 0, 100)
     context.run(role, 300)
     assert context.of("press") == [
-        {"key": 1, "session": None, "n": 2},
+        {"key": 1, "session": None},
         {"key": 5, "session": None, "n": 2},
     ]
 
@@ -276,8 +276,8 @@ press_times = st.lists(st.integers(0, 1500), max_size=12, unique=True).map(sorte
 @given(press_times, st.integers(0, 600), st.integers(1, 900))
 def test_every_press_belongs_to_the_session_that_a_rule_of_one_line_says(times, opened, window):
     """An independent statement of the rule: in [opened, end), or until 3 s after the first press
-    in that time that is no mashing; times are in units of 10 ms, presses 40 ms long and 50 ms or
-    more apart."""
+    in that time that is no part of a mashing; times are in units of 10 ms, presses 40 ms long and
+    50 ms or more apart."""
     role, keys, context = keypad()
     starts = [10 * time for i, time in enumerate(times) if i == 0 or time - times[i - 1] >= 5]
     for index, start in enumerate(starts):
@@ -287,19 +287,26 @@ def test_every_press_belongs_to_the_session_that_a_rule_of_one_line_says(times, 
     context.run(role, 30_000)
 
     counted = [start + 10 for start in starts]
-    end, why, calm = 10 * opened + 10 * window, "end", 0
+    over = end = 10 * opened + 10 * window
+    calm = 0
+    choices: list[int] = []
     expected: list[int | None] = []
     for index, time in enumerate(counted):
         inside = 10 * opened <= time < end
         expected.append(7 if inside else None)
-        if time < calm or (index > 1 and time - counted[index - 2] < 2000):
+        third = index > 1 and time - counted[index - 2] < 2000
+        if time >= calm and not third:
+            choices += [time] * inside
+        elif inside:
+            stood = counted[index - 1] - counted[index - 2] >= 1000
+            begin = counted[index - 2 + stood] if third else time
+            choices = [choice for choice in choices if choice < begin]
+        if time < calm or third:
             calm = time + 3000
-            if inside:
-                end, why = 10 * opened + 10 * window, "end"
-                if time >= end:
-                    break  # the session is over with the mashing, at the next step
-        elif inside and why == "end":
-            end, why = time + 3000, "lock"
+        end = choices[0] + 3000 if choices else over
+        if time >= end:
+            break  # the session is over with the mashing, at the next step
+    why = "lock" if choices else "end"
     expected += [None] * (len(counted) - len(expected))
     assert [data["session"] for data in context.of("press")] == expected
     assert context.of("close") == [{"session": 7, "why": why}]
@@ -320,6 +327,64 @@ def test_mashing_gets_no_beep_and_the_prompt_waits_until_it_is_over():
     context.run(role, 10_000)
     assert context.of("close") == [{"session": 7, "why": "lock"}]
     assert [data.get("n") for data in context.of("press")] == [None] * 5
+
+
+def test_a_choice_that_has_stood_for_a_second_outlives_a_mashing():
+    role, keys, context = keypad()
+    role.desire(session(7, 30_000), 0)
+    keys.press(5, 1000, 1100)
+    for start in (2000, 2200, 2400, 2600):
+        keys.press(1, start, start + 100)
+    context.run(role, 2500)
+    assert keys.lit == {5}
+    context.run(role, 9000)
+    assert context.kinds() == ["press"] * 5 + ["close"]
+    assert context.of("close") == [{"session": 7, "why": "lock"}]
+    closed = next(now for now, kind, _ in context.events if kind == "close")
+    assert closed == 4010, "3 s after the choice"
+
+
+def test_a_choice_that_has_not_stood_is_part_of_a_mashing_and_the_customer_is_asked_again():
+    role, keys, context = keypad()
+    role.desire(session(7, 8000), 0)
+    keys.press(5, 1000, 1100)
+    for start in (1900, 2200):
+        keys.press(1, start, start + 100)
+    context.run(role, 9000)
+    assert context.of("close") == [{"session": 7, "why": "end"}]
+
+
+def test_two_keys_at_once_leave_an_earlier_choice():
+    role, keys, context = keypad()
+    role.desire(session(7, 30_000), 0)
+    keys.press(5, 1000, 1100)
+    keys.press(1, 2500, 2600)
+    keys.press(2, 2500, 2600)
+    context.run(role, 2800)
+    assert keys.lit == {5}
+    context.run(role, 5000)
+    assert context.of("close") == [{"session": 7, "why": "lock"}]
+
+
+def test_a_stuck_key_leaves_the_choice_before_it():
+    role, keys, context = keypad()
+    role.desire(session(7, 30_000), 0)
+    keys.press(5, 1000, 1100)
+    keys.press(1, 2500, 60_000)
+    context.run(role, 9000)
+    assert context.kinds() == ["press", "press", "fault", "close"]
+    assert context.of("close") == [{"session": 7, "why": "lock"}]
+
+
+def test_a_key_that_a_mashing_left_stuck_takes_no_earlier_press_of_it():
+    role, keys, context = keypad()
+    role.desire(session(7, 30_000), 0)
+    keys.press(5, 1000, 1100)
+    keys.press(4, 2100, 2200)
+    keys.press(5, 2300, 60_000)
+    context.run(role, 9000)
+    assert context.kinds() == ["press"] * 3 + ["fault", "close"]
+    assert context.of("close") == [{"session": 7, "why": "lock"}]
 
 
 def test_a_press_says_how_many_keys_are_down():

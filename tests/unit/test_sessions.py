@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from hall_gateway.keypads import memory, tally
+from hall_gateway.keypads import Heard, memory, tally
 from hall_gateway.models import (
     ShownData,
 )
@@ -597,7 +597,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(device=st.sampled_from(["kp-1", "kp-2"]))
     def restart(self, device: str) -> None:
-        self.run.take(self.run.sessions.restarted(PLAN.devices[device]))
+        self.run.take(self.run.sessions.restarted(PLAN.devices[device], Heard(2, 0, self.run.now)))
 
     @rule(seconds=st.sampled_from([1, 40, 3600, 90_000]))
     def wait(self, seconds: int) -> None:

@@ -1,20 +1,22 @@
-"""The evaluation keypad: debounced presses, the feedback a customer feels, and rating sessions.
+"""The evaluation keypad: debounced presses and rating sessions.
 
 Here: what happens in time at one keypad; the device is the authority on that. Every press is
-journalled as it happened. Not here: what a press is worth; the gateway judges it from its store, by
-the same rules (docs/decisions, "what becomes of a mashed session").
+journalled as it happened. Not here: what a customer sees and hears of it (answer.py), and what a
+press is worth; the gateway judges it from its store, by the same rules (docs/decisions, "what
+becomes of a mashed session").
 """
 
 from ..debounce import Debounce
+from .answer import Answer
 
 BLINK_MS = 500  # half a period: 1 Hz, slow enough to be calm, fast enough to be a prompt
 ASK_MS = 150  # half a period of the lamps that stand for reasons: another question
 OUTSIDE_MS = 50  # the flash that answers a press that cannot count: the lamp alone, and short
-IDENTIFY_MS = 10_000
-VOICE_MS = 200  # a voice module takes a line that is active for this long as pushed
-# Three presses within MASH_MS, or two keys at once, are mashing until CALM_MS without a press.
+# Three presses within MASH_MS, or two keys at once, are mashing until CALM_MS without a press. One
+# that has stood alone for STOOD_MS is no part of it: another hand cannot take a choice away.
 MASH_MS = 2000
 CALM_MS = 3000
+STOOD_MS = 1000
 FREE = 0  # the session of a rating that nobody asked for; a real one is a rev, and above 0
 _LONG_AGO = -1_000_000
 
@@ -53,7 +55,8 @@ class Keypad:
         self._opened_at = 0
         self._ends_at = 0
         self._locks_at = 0
-        self._chosen = 0  # mask of the key last pressed in the open session
+        self._choices = []  # of the open session: (when, mask of the key)
+        self._chosen = 0  # the last one's mask
         self._pending = None  # (rev, until, window_ms): wanted, but the clock is not set yet
         self._closing = None  # (session, why, mask): closed, as soon as that key is known
         self._asking = None  # session whose bad mark may get a reason
@@ -61,15 +64,9 @@ class Keypad:
         self._now = 0  # of the last step
         self._before = self._last = _LONG_AGO  # the last two presses
         self._calm_at = _LONG_AGO  # when a mashing is over
-        self._flash = 0  # mask of the keys whose feedback is being given
-        self._flash_until = 0
-        self._beeps = (0, 0, 0)  # begins of a beep and of a second one, and their length
-        self._voice_until = 0
-        self._identify_until = 0
-        self._lamps_on = 0
-        self._buzzer_on = self._voice_on = False
-        keys.lamp(None, False)
-        keys.buzzer(False)
+        self._answer = Answer(keys)
+        self.identify = self._answer.identify
+        self.beep = self._answer.beep
 
     def step(self, now):
         self._now = now
@@ -90,7 +87,7 @@ class Keypad:
             self._asking = None
         if self.reader:
             self.reader.step(now)
-        self._show(now)
+        self._answer.show(now, self._lamps(now))
 
     def desire(self, desired, now):
         wanted = _session_of(desired)
@@ -117,13 +114,6 @@ class Keypad:
         stuck = [n + 1 for n in range(self._keys.count) if self._stuck >> n & 1]
         return {"session": self._session or None, "stuck": stuck}
 
-    def identify(self, now):
-        self._identify_until = now + IDENTIFY_MS
-
-    def beep(self, now, pause, length):
-        """Two beeps of `length` ms, the second `pause` ms after the first; 0: only one."""
-        self._beeps = (now, now + length + pause if pause else now, length)
-
     def selftest(self):
         return {"keys_released": self._debounce.stable == 0}
 
@@ -143,11 +133,10 @@ class Keypad:
             self._emit_close(rev, "late")
             return
         self._session = rev
-        self._chosen = 0
         self._opened_at = now
         # The shorter of the two: a clock that is wrong must not hold a prompt open for hours.
         self._ends_at = now + min(left, window_ms)
-        self._voice_until = now + VOICE_MS
+        self._answer.speak(now)
 
     def _pass_time(self, now):
         if not self._chosen:
@@ -159,7 +148,7 @@ class Keypad:
     def _close(self, why, now):
         session, chosen = self._session, self._chosen
         self._session = None
-        self._chosen = 0
+        self._choose([])
         held = chosen & self._debounce.stable & ~self._stuck
         if held:
             if self._closing:
@@ -179,57 +168,70 @@ class Keypad:
     def _emit_close(self, session, why):
         self._ctx.emit("close", {"session": session or None, "why": why})
 
+    def _choose(self, choices):
+        self._choices = choices
+        self._chosen = choices[-1][1] if choices else 0
+
     def _edges(self, changed, now):
         down = self._debounce.stable
         self._stuck &= down
         pressed = changed & down
         if not pressed:
             return
-        together = _bits(down & ~self._stuck)
-        mashing = self._mashing(pressed, now, together)
+        held = down & ~pressed & ~self._stuck
+        mashing = self._mashing(pressed, held, now)
         asking, self._asking = self._asking, None
         reason = asking is not None and not mashing and pressed & self._keys.reasons
         self._feedback(pressed, now, mashing, reason)
         for index in range(self._keys.count):
-            if pressed >> index & 1:
-                self._down_at[index] = now
-                if reason:
-                    self._ctx.emit("reason", {"key": index + 1, "session": asking or None})
-                    continue
-                data = {"key": index + 1, "session": self._session or None}
-                if together > 1:
-                    data["n"] = together
-                self._ctx.emit("press", data)
-        if mashing and self._session == FREE:
-            self._close("lock", now)
-
-    def _mashing(self, pressed, now, together):
-        """Whether these presses belong to a mashing, which a choice does not outlive."""
-        mashing = together > 1 or now < self._calm_at
-        for index in range(self._keys.count):
-            if pressed >> index & 1:
-                mashing = mashing or now - self._before < MASH_MS
-                self._before, self._last = self._last, now
+            bit = pressed & 1 << index
+            if not bit:
+                continue
+            self._down_at[index] = now
+            if reason:
+                self._ctx.emit("reason", {"key": index + 1, "session": asking or None})
+                continue
+            # Of two that went down together one is told first: the other was pressed beside it.
+            held |= bit
+            data = {"key": index + 1, "session": self._session or None}
+            if held != bit:
+                data["n"] = _bits(held)
+            self._ctx.emit("press", data)
         if mashing:
-            self._calm_at = now + CALM_MS
-            self._chosen = 0
-        return mashing
+            self._end_free(now)
+
+    def _mashing(self, pressed, held, now):
+        """Whether these presses belong to a mashing; it takes the choices with it that are part of
+        it."""
+        since = None if now >= self._calm_at else now
+        if held or pressed & (pressed - 1):
+            since = self._last if held and now - self._last < STOOD_MS else now
+        while pressed:
+            pressed &= pressed - 1
+            before, last = self._before, self._last
+            if now - before < MASH_MS:
+                since = before if last - before < STOOD_MS else last
+            self._before, self._last = last, now
+        if since is None:
+            return False
+        self._calm_at = now + CALM_MS
+        self._choose([choice for choice in self._choices if choice[0] < since])
+        return True
 
     def _feedback(self, pressed, now, mashing, reason):
         """Before the journal: the customer comes first, and flash memory can take milliseconds."""
-        self._flash = pressed
         if self._session is None and self._free and not mashing and not reason:
             self._session = FREE
         if mashing or (self._session is None and not reason):
-            self._flash_until = now + OUTSIDE_MS
+            self._answer.flash(now, pressed, OUTSIDE_MS)
         else:
-            if not self._chosen:
-                self._locks_at = now + self._lock_ms
             if not reason:
-                self._chosen = pressed
-            self._flash_until = now + self._feedback_ms
+                if not self._chosen:
+                    self._locks_at = now + self._lock_ms
+                self._choose(self._choices + [(now, pressed)])
+            self._answer.flash(now, pressed, self._feedback_ms)
             self.beep(now, 0, self._feedback_ms)
-        self._show(now)
+        self._answer.show(now, self._lamps(now))
 
     def _watch_stuck(self, now):
         for index in range(self._keys.count):
@@ -238,15 +240,17 @@ class Keypad:
             if held and now - self._down_at[index] >= self._stuck_ms:
                 self._stuck |= bit
                 self._ctx.emit("fault", {"code": "key_stuck", "value": index + 1})
-                self._chosen &= ~bit
-                if self._session == FREE and not self._chosen:
-                    self._close("lock", now)
+                if self._choices and self._choices[-1] == (self._down_at[index], bit):
+                    self._choose(self._choices[:-1])
+                    self._end_free(now)
+
+    def _end_free(self, now):
+        """A rating that nobody asked for is over without a choice."""
+        if self._session == FREE and not self._chosen:
+            self._close("lock", now)
 
     def _lamps(self, now):
-        if now < self._flash_until:
-            return self._flash
-        if now < self._identify_until:
-            return self._all if (self._identify_until - now) // 250 & 1 else 0
+        """The lamps that are lit while no press is being answered."""
         if self._asking is not None:
             return self._keys.reasons if (self._asks_until - now) // ASK_MS & 1 else 0
         if self._chosen:
@@ -254,26 +258,6 @@ class Keypad:
         if not self._session or now < self._calm_at:
             return 0
         return 0 if (now - self._opened_at) // BLINK_MS & 1 else self._all
-
-    def _show(self, now):
-        lamps = self._lamps(now)
-        changed = lamps ^ self._lamps_on
-        if changed:
-            self._lamps_on = lamps
-            for index in range(self._keys.count):
-                if changed >> index & 1:
-                    self._keys.lamp(index + 1, lamps >> index & 1)
-        first, second, length = self._beeps
-        buzzer = first <= now < first + length or second <= now < second + length
-        if now < self._identify_until:
-            buzzer = (self._identify_until - now) // 250 & 3 == 1
-        if buzzer != self._buzzer_on:
-            self._buzzer_on = buzzer
-            self._keys.buzzer(buzzer)
-        voice = now < self._voice_until
-        if voice != self._voice_on:
-            self._voice_on = voice
-            self._keys.voice(voice)
 
 
 def _bits(mask):
