@@ -68,7 +68,7 @@ class Screen:
     def save(self, path: Path) -> None:
         """Writes the screen as it is now, as SVG.
 
-        docs/images/demo.svg: `hall demo --headless --seconds 46 --seed 14 --picture FILE`.
+        docs/images/demo.svg: `hall demo --headless --seconds 26 --seed 14 --picture FILE`.
         """
         width, height = PICTURE_SIZE
         console = Console(
