@@ -76,6 +76,7 @@ DEEDS = {
     "hangs": lambda on: setattr(chip, "hung", on),
     "gone": lambda on: setattr(chip, "gone", on),
     "deaf_pin": lambda on: pads.wire_line(config["pins"]["int"], lambda: 1),
+    "shorted_pin": lambda on: pads.wire_line(config["pins"]["int"], lambda: 0),
     "model": model,
     "bus_errors": bus_errors,
     "stall": stall,

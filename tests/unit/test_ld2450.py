@@ -163,6 +163,21 @@ def test_somebody_beyond_its_reach_is_a_spoilt_frame(ld2450: ModuleType) -> None
     assert radar.driver.bad == 3
 
 
+def test_a_radar_that_is_silent_for_weeks_stays_silent(
+    ld2450: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The difference of two ticks is negative from 2^29 ms on."""
+    clock = [0]
+    monkeypatch.setattr(ld2450, "ticks_ms", lambda: clock[0] % 2**30)
+    wrapped = lambda a, b: (a - b + 2**29) % 2**30 - 2**29  # noqa: E731
+    monkeypatch.setattr(ld2450, "ticks_diff", wrapped)
+    radar = Radar(ld2450)
+    for clock[0] in range(4000, 2**31, 2**24):
+        assert radar.driver.fault() == "radar_silent"
+    radar.feed(frame(()))
+    assert radar.driver.fault() is None
+
+
 def simulated(folder: Path, *deeds: tuple[int, str, Any], baud: int = 256_000) -> list[Any]:
     config: dict[str, Any] = compile_config(
         load("people-counter-ld2450"),

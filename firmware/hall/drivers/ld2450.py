@@ -30,6 +30,7 @@ class Ld2450:
         self._came = bytearray(4 * _FRAME)
         self._buffer = b""
         self._heard_at = ticks_ms()
+        self._silent = False
         self.bad = 0  # frames that did not end as one, or told of somebody beyond its reach
 
     def poll(self):
@@ -46,6 +47,7 @@ class Ld2450:
         if frame is None:
             return None
         self._heard_at = ticks_ms()
+        self._silent = False
         there = [frame[at : at + 8] for at in range(4, 28, 8)]
         targets = tuple([_target(each) for each in there if any(each)])
         for x, y, _ in targets:
@@ -56,7 +58,10 @@ class Ld2450:
 
     def fault(self):
         """None, or "radar_silent": no frame for 3 s."""
-        return "radar_silent" if ticks_diff(ticks_ms(), self._heard_at) > _SILENT_MS else None
+        # Once silent it stays so: after six days the difference of ticks is negative.
+        if ticks_diff(ticks_ms(), self._heard_at) > _SILENT_MS:
+            self._silent = True
+        return "radar_silent" if self._silent else None
 
     def _next_frame(self):
         """The first whole frame in the buffer, taken out with all that is in front of it."""

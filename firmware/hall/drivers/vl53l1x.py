@@ -94,6 +94,8 @@ class Vl53l1x:
         self._byte = bytearray(1)
         self._zone = None  # of the ranging under way; None: its result is not to be used
         self._next = 0  # of self._writes
+        # The pin tells when it goes low, and only then: a broken wire does not.
+        self._pin_was_high = False  # since the ranging was started
         self._ask_after = 2  # timings until the register is asked for what the pin did not tell
         self._fault = None
         self._answers = 0
@@ -152,7 +154,10 @@ class Vl53l1x:
 
     def _range(self, now):
         """The result of the ranging that has ended, if one has; then the next one is started."""
-        if not self._ready.value() and not self._overdue(now):
+        is_low = self._ready.value()
+        if not is_low:
+            self._pin_was_high = True
+        if not (is_low and self._pin_was_high) and not self._overdue(now):
             if ticks_diff(now, self._until) > 0:
                 self._restart(now, "tof_silent")
             return None
@@ -170,8 +175,9 @@ class Vl53l1x:
         if zone is None:
             return None
         self._fault = None
-        self._answers += 1
-        if self._answers == _STEADY:
+        if self._answers < _STEADY:
+            self._answers += 1
+        else:
             self._off_ms = _OFF_MS
         self.signal_kcps = (result[15] << 8 | result[16]) * 8  # from 1/128 Mcps, as ST rounds it
         raw = result[0] & 0x1F
@@ -181,7 +187,8 @@ class Vl53l1x:
         return zone, min(mm, _FARTHEST_MM), _STATUS[raw] if raw < len(_STATUS) else 255
 
     def _overdue(self, now):
-        """Whether a sample waits of which the pin has not told, as with a broken wire."""
+        """Whether a sample waits of which the pin has not told, as with a wire that is broken or
+        shorted: a pin that is always low would give each result before it is there."""
         if ticks_diff(self._until, now) > (_PATIENCE - self._ask_after) * self.timing_ms:
             return False
         self._read(_GPIO_STATUS, self._byte)
@@ -200,6 +207,7 @@ class Vl53l1x:
 
     def _enter(self, state, now, ms):
         self._state = state
+        self._pin_was_high = False
         self._until = ticks_add(now, ms)
 
     def _setup(self):
