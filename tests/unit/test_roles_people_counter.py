@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from hall_firmware.hall.roles.beam_lane import BeamLane
+from hall_firmware.hall.roles.path import IN, OUT, Path
 from hall_firmware.hall.roles.people_counter import PeopleCounter
 from hypothesis import given
 from hypothesis import strategies as st
@@ -132,6 +133,112 @@ def test_a_beam_that_stays_broken_is_one_fault(broken, value):
     context.run(role, 91_000)
     assert role.state()["stuck"] == 0
     assert len(context.events) == 1
+
+
+@dataclass
+class FakeLane:
+    """A lane that says what the test wants it to."""
+
+    PERIOD_MS = 5
+    passed: int = 0
+    taken: int = 0
+    wrong: str | None = None
+
+    def look(self, now: int) -> int:
+        return self.passed
+
+    def stuck(self, now: int, after_ms: int) -> int:
+        return self.taken
+
+    def fault(self) -> str | None:
+        return self.wrong
+
+    def shows(self, state: dict[str, object]) -> None:
+        state["fault"] = self.wrong
+
+
+def counter() -> tuple[PeopleCounter, FakeLane, Context]:
+    context, lane = Context(), FakeLane()
+    return PeopleCounter(SETTINGS, lane, context), lane, context
+
+
+def test_faults_that_come_and_go_are_bounded_and_the_last_is_told():
+    role, lane, context = counter()
+    for second in range(86_400):
+        lane.taken = second % 2
+        lane.wrong = "tof_silent" if second % 3 else None
+        context.now = second * 1000
+        role.step(context.now)
+        assert (role.state()["stuck"], role.state()["fault"]) == (lane.taken, lane.wrong)
+    told = context.of("fault")
+    for code in ("tof_silent", "beam_stuck"):
+        assert 140 <= len([each for each in told if each["code"] == code]) <= 150
+    before = len(told)
+    lane.taken = 3
+    for second in range(601):
+        role.step(context.now + second * 1000)
+    assert {"code": "beam_stuck", "value": 3} in context.of("fault")[before:]
+
+
+def test_one_zone_more_is_told_and_one_less_is_not():
+    role, lane, context = counter()
+    for taken in (1, 3, 2, 3, 0, 1):
+        lane.taken = taken
+        role.step(0)
+    assert [each["value"] for each in context.of("fault")] == [1, 3, 3, 1]
+
+
+def test_a_crowd_counts_and_a_flicker_does_not():
+    role, lane, context = counter()
+    for step in range(4 * 3600):
+        lane.passed = IN if step % 2 else OUT
+        context.now = step * 250
+        role.step(context.now)
+    passages = context.of("passage")
+    assert len(passages) == 120 + 3600 - 1
+    assert (role.state()["in"], role.state()["out"]) == (
+        passages.count({"dir": "in"}),
+        passages.count({"dir": "out"}),
+    )
+    assert len(context.of("fault")) <= 6 + 6
+    lane.passed = 0
+    role.step(context.now + 600_000)
+    assert context.of("fault")[-1] == {"code": "too_many", "value": 9999}
+
+
+def test_several_at_once_are_each_counted():
+    role, lane, context = counter()
+    lane.passed = 2 * IN + OUT
+    role.step(0)
+    assert context.of("passage") == [{"dir": "in"}, {"dir": "in"}, {"dir": "out"}]
+
+
+def test_who_has_passed_and_is_not_sure_yet_keeps_it_from_being_quiet():
+    context = Context()
+    states = [(0, A), (200, BOTH), (400, B), (600, NONE)]
+    role = PeopleCounter(SETTINGS, BeamLane(SETTINGS, FakeBeams(context, states)), context)
+    context.run(role, 700)
+    assert (context.events, role.quiet()) == ([], False)
+    context.run(role, 800)
+    assert (context.kinds(), role.quiet()) == (["passage"], True)
+
+
+def test_a_passage_is_counted_though_the_chip_stood_still_after_it():
+    """Until the next one was in the doorway, who turned back."""
+    path = Path(3000, 0, 150)
+    for now, where in ((0, 1), (200, 3), (400, 2), (600, 0)):
+        assert path.step(where, now) == 0
+    assert path.step(2, 2000) == IN
+    assert path.step(0, 2200) == path.step(0, 3000) == 0
+
+
+def test_a_lingerer_is_forgotten_though_the_chip_stood_still():
+    path = Path(3000, 2000, 250)
+    for now, where in ((0, 1), (200, 3), (4000, 3), (4200, 2), (4400, 0)):
+        assert path.step(where, now) == 0
+    for now, where in ((7000, 1), (7200, 3), (7400, 2), (7600, 0)):
+        assert path.step(where, now) == 0
+    assert path.step(0, 7900) == IN
 
 
 def test_it_is_quiet_only_while_nobody_is_in_the_doorway():

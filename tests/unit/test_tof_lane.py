@@ -277,6 +277,20 @@ def test_the_radar_sees_who_comes_and_goes_at_once():
     assert radar(frames(straight(-300, -120, 4500), straight(300, 120, 500))) == ["in", "out"]
 
 
+def test_a_radar_that_falls_silent_sees_nobody():
+    context, sensor = Context(), Sensor()
+    role = PeopleCounter(SETTINGS, RadarLane(SETTINGS, sensor), context)
+    for frame in frames(straight(0, -120, 4500, until=17)):
+        context.now += 100
+        sensor.reading = frame
+        role.step(context.now)
+    assert not role.quiet()
+    sensor.reading = None
+    context.run(role, context.now + 900)
+    assert role.quiet()
+    assert role.sense()["filtered"]["tracks"] == []
+
+
 def test_the_radar_follows_whoever_changes_places_in_a_frame():
     both = list(frames(straight(-300, -120, 4500), straight(300, -120, 4500)))
     assert radar(iter([frame[::-1] if i % 2 else frame for i, frame in enumerate(both)])) == [

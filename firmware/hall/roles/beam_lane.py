@@ -31,7 +31,7 @@ class BeamLane:
         return self._path.step(self._debounce.stable, now)
 
     def busy(self):
-        return self._path.where != 0
+        return self._path.busy()
 
     def stuck(self, now, after_ms):
         stuck = 0

@@ -44,18 +44,17 @@ class Path:
         """Takes the zones as they are now; IN or OUT when that makes sure of a passage, else 0."""
         before = self.where
         waited = now - self._changed_at
-        if where == before:
-            if before:
-                if now - self._headway_at >= self._timeout_ms:
-                    self._lingers = True
-                return 0
+        sure = 0
+        if not before:
             if waited >= self._clear_ms:
                 self._stage = 0
                 self._lingers = False
-            if waited < self._unsure_ms:
-                return 0
-            sure = self._waiting
-            self._waiting = 0
+            if waited >= self._unsure_ms:
+                sure = self._waiting
+                self._waiting = 0
+        if where == before:
+            if before and now - self._headway_at >= self._timeout_ms:
+                self._lingers = True
             return sure
         self.where = where
         self._changed_at = now
@@ -64,7 +63,8 @@ class Path:
         if not before:
             self._enter(where, waited < self._unsure_ms)
             self._reach(1, now)
-        elif where == BOTH:
+            return sure
+        if where == BOTH:
             self._crossed = True
             self._reach(2, now)
         elif before != BOTH:
@@ -74,6 +74,10 @@ class Path:
             self._reach(3, now)
             return self._behind(where)
         return 0
+
+    def busy(self):
+        """Whether somebody is in the doorway, or has passed and is not counted yet."""
+        return bool(self.where or self._waiting)
 
     def _reach(self, stage, now):
         if stage > self._stage:

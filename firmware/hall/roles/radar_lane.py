@@ -53,11 +53,16 @@ class RadarLane:
         self._half_mm = settings["lane_mm"] >> 1
         self._tracks = [_Track(settings["path_timeout_s"] * 1000) for _ in range(_TRACKS)]
         self._targets = ()
+        self._heard_at = 0
 
     def look(self, now):
         targets = self._radar.poll()
-        if targets is None:
+        if targets is not None:
+            self._heard_at = now
+        elif now - self._heard_at < _LOST_MS:
             return 0
+        else:
+            targets = ()  # a radar that says nothing sees nobody
         self._targets = targets
         for track in self._tracks:
             track.seen = False
@@ -73,7 +78,7 @@ class RadarLane:
         return passed
 
     def busy(self):
-        return any(track.path.where for track in self._tracks)
+        return any(track.path.busy() for track in self._tracks)
 
     def stuck(self, now, after_ms):
         return 0  # nobody can cover a radar

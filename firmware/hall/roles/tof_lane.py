@@ -78,7 +78,7 @@ class TofLane:
         return self._path.step(self._taken, now)
 
     def busy(self):
-        return bool(self._taken)
+        return self._path.busy()
 
     def stuck(self, now, after_ms):
         stuck = 0
