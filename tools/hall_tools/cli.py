@@ -20,9 +20,11 @@ from typer.main import get_command, get_group
 from hall_tools.errors import UserError
 
 _NAMES = (
-    *("profile", "firmware", "glyphs", "native", "bench"),
-    *("sim", "gateway", "show", "demo", "doctor", "image", "flash"),
-    *("enroll", "revoke", "replace", "label", "staff", "diag"),
+    # In the order of the work: a hall, what is wrong, a look without hardware, what goes into it.
+    *("gateway", "enroll", "flash", "label", "replace", "revoke", "staff"),
+    *("doctor", "diag"),
+    *("demo", "show", "sim"),
+    *("profile", "image", "firmware", "glyphs", "native", "bench"),
 )
 
 
