@@ -225,9 +225,54 @@ def test_the_hour_is_the_halls(hour: int, offset: int) -> None:
 def test_a_clock_that_was_a_year_ahead_leaves_no_trace() -> None:
     counts = sums()
     ahead = NOON + 365 * 24 * HOUR
-    passed(counts, "in", ahead, ahead)
+    for _ in range(2):
+        passed(counts, "in", ahead, ahead)
+    assert inside(counts) == 2
     passed(counts, "in", NOON, NOON)
     assert inside(counts) == 1
+
+
+def test_a_clock_that_goes_back_an_hour_keeps_nothing_from_being_told() -> None:
+    counts = sums()
+    passed(counts, "in", NOON, NOON)
+    counts.tick(NOON)
+    passed(counts, "in", NOON - HOUR, NOON - HOUR)
+    assert told(counts.tick(NOON - HOUR), "hall.count.occupancy")[0][1]["inside"] == 2
+
+
+def test_a_passage_at_the_moment_of_the_reset_is_of_the_new_day() -> None:
+    counts = sums()
+    passed(counts, "in", local(3), local(4))
+    passed(counts, "in", local(3) - 1, local(4))
+    assert inside(counts) == 1
+
+
+def test_a_day_of_late_passages_alone_is_told_and_an_empty_one_is_not() -> None:
+    counts = sums()
+    passed(counts, "in", local(1), local(4))
+    counts.tick(local(4))
+    outcome = counts.tick(local(3, day=16))
+    assert [data["late"] for _, data in told(outcome, "hall.count.reset")] == [1]
+    assert told(outcome, "hall.count.occupancy") == [], "0 as before"
+    assert counts.tick(local(3, day=17)).emits == []
+
+
+def test_a_second_in_which_nothing_happens_writes_nothing() -> None:
+    counts = sums()
+    passed(counts, "in", NOON, NOON)
+    assert counts.tick(NOON).kept
+    assert counts.tick(NOON + TELL_EVERY_MS).kept == []
+
+
+def test_repairs_are_told_each_ten_seconds_at_most() -> None:
+    counts = sums()
+    moments: list[tuple[int, int]] = []
+    for second in range(25):
+        now = NOON + second * 1000
+        passed(counts, "out", now, now)
+        for _, data in told(counts.tick(now), "hall.count.repaired"):
+            moments.append((second, data["added"]))
+    assert moments == [(0, 1), (10, 10), (20, 10)]
 
 
 # Areas.

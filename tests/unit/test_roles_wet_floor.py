@@ -475,3 +475,58 @@ def test_a_sensor_that_sleeps_says_what_one_that_is_awake_says(
             assert (ohms, fault) == (DRY, None), "voltage over a probe that is not dry"
             assert not sleepy.state()["wet"]
     assert heard.events == said.events
+
+
+def test_a_converter_that_is_stuck_at_half_the_supply_makes_no_floor_wet():
+    role, probe, context = sensor()
+    probe.frozen = True
+    samples(role, probe, context, *[40_000] * 60)
+    assert context.kinds() == ["fault"]
+
+
+def test_a_converter_that_is_frozen_is_found_over_sleeps():
+    role, probe, context = sensor()
+    probe.frozen = True
+    for _ in range(52):
+        samples(role, probe, context, DRY)
+        kept = json.loads(json.dumps(role.freeze()))
+        role = WetFloor(SETTINGS, probe, context)
+        role.thaw(kept)
+    assert context.of("fault") == [{"code": "probe_frozen", "value": DRY // 1000}]
+
+
+def test_it_asks_to_stay_awake_until_a_suspicion_is_settled():
+    role, probe, context = sensor()
+    for reading, undecided in (("open", True), ("open", True), ("open", False), ("open", False)):
+        samples(role, probe, context, reading)
+        assert role.undecided() is undecided
+    samples(role, probe, context, DRY)
+    assert role.undecided() is True
+
+
+def test_a_floor_found_wet_between_bad_samples_ends_the_fault():
+    role, probe, context = sensor()
+    samples(role, probe, context, *["open"] * 3, 40_000, "short", 40_000, "short", 40_000)
+    assert context.kinds() == ["fault", "wet"]
+    assert role.state()["fault"] is None
+
+
+@pytest.mark.parametrize("spread", [0, 20_000, 20_001])
+def test_readings_that_differ_by_a_twentieth_are_still(spread):
+    role, probe, _ = sensor()
+    readings = iter([(400_000, None)] * 15 + [(400_000 - spread, None)])
+    probe.measure = lambda: next(readings)
+    if spread > 20_000:
+        with pytest.raises(ValueError, match="is somebody mopping"):
+            role.configure({"calibrate": "dry"})
+    else:
+        assert role.configure({"calibrate": "dry"}) == {"dry_ohms": 400_000 - spread}
+
+
+@pytest.mark.parametrize(("dry", "ohms"), [(235_000, 470_000), (240_000, 490_434)])
+def test_a_reading_far_drier_than_the_calibration_is_the_driest(dry, ohms):
+    """The first leaves no conductance at all, the second next to none."""
+    role, probe, context = started()
+    context.kept["dry_ohms"] = dry
+    samples(role, probe, context, ohms)
+    assert role.state()["ohms"] == 100_000_000
