@@ -15,7 +15,7 @@ import secrets
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from hall_gateway.files import FileError, read_secret
 from hall_gateway.models import Name
@@ -28,11 +28,22 @@ class _Model(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
+def _as_read(card: str) -> str:
+    """A card as a reader says it, or nobody could ever log in with it."""
+    bits, data = (int(part) for part in card.split(":"))
+    if card != f"{bits}:{data}" or data >= 1 << bits - 2:
+        raise ValueError("no card's data")
+    return card
+
+
+Card = Annotated[str, Field(pattern=r"^(26|34):[0-9]{1,10}$"), AfterValidator(_as_read)]
+
+
 class Member(_Model):
     """One clerk: `id` as events name them."""
 
     id: Name
-    cards: list[Annotated[str, Field(pattern=r"^(26|34):\d{1,10}$")]] = []
+    cards: list[Card] = []
     pins: list[Annotated[int, Field(ge=0, lt=2**48)]] = []
 
 

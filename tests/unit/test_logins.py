@@ -14,6 +14,7 @@ from hall_gateway.state import Emit, Order
 from hall_gateway.toml_input import ConfigError
 from hall_profiles import load
 from hall_tools.cli import app
+from hall_tools.errors import UserError
 from support.core_hall import PLAN, Device, open_hall
 from support.windows import Run
 from typer.testing import CliRunner
@@ -173,3 +174,25 @@ def test_a_staff_file_that_cannot_be_used_is_said_so(
     assert words in str(error.value)
     assert "secret" not in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("card", ["26:0012345", "26:16777216", "34:4294967296", "35:1", "26:"])
+def test_a_card_that_no_reader_can_say_is_refused_and_nothing_is_written(
+    tmp_path: Path, card: str
+) -> None:
+    file = tmp_path / "staff.json"
+    arguments = ["staff", "add", "王芳", "--card", card, "--file", str(file)]
+    done = CliRunner().invoke(app, arguments)
+    assert isinstance(done.exception, UserError)
+    assert done.exception.exit_code == os.EX_USAGE
+    assert "without zeros before it" in str(done.exception)
+    assert not file.exists()
+
+
+def test_the_largest_cards_are_taken(tmp_path: Path) -> None:
+    file = tmp_path / "staff.json"
+    cards = ["26:16777215", "34:4294967295"]
+    arguments = [word for card in cards for word in ("--card", card)]
+    done = CliRunner().invoke(app, ["staff", "add", "王芳", *arguments, "--file", str(file)])
+    assert done.exit_code == 0, done.output
+    assert read_staff(file).staff[0].cards == cards

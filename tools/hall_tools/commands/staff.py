@@ -60,7 +60,10 @@ def add(
     except ValidationError as error:
         what = "a name has 1 to 32 printable characters"
         if error.errors()[0]["loc"][0] == "cards":
-            what = "a card is 26:DATA or 34:DATA, as the event card of its keypad says them"
+            what = (
+                "a card is 26:DATA or 34:DATA, as the event card of its keypad says them: "
+                "0 to 16777215 or 0 to 4294967295, without zeros before it"
+            )
         raise UserError(what, os.EX_USAGE) from None
     others = [m for m in members.values() if m.id != clerk]
     for other in others:
