@@ -204,6 +204,9 @@ def test_a_crowd_counts_and_a_flicker_does_not():
     lane.passed = 0
     role.step(context.now + 600_000)
     assert context.of("fault")[-1] == {"code": "too_many", "value": 9999}
+    told = len(context.events)
+    role.step(context.now + 6_000_000)
+    assert len(context.events) == told
 
 
 def test_several_at_once_are_each_counted():

@@ -277,6 +277,15 @@ def test_the_radar_sees_who_comes_and_goes_at_once():
     assert radar(frames(straight(-300, -120, 4500), straight(300, 120, 500))) == ["in", "out"]
 
 
+def test_the_radar_is_asked_more_often_than_it_answers():
+    context, sensor = Context(), Sensor()
+    role = PeopleCounter(SETTINGS, RadarLane(SETTINGS, sensor), context)
+    for frame in [*frames(straight(0, -120, 4500, until=40)), *[()] * 20]:
+        sensor.reading = frame
+        context.run(role, context.now + 100)
+    assert context.of("passage") == [{"dir": "in"}]
+
+
 def test_a_radar_that_falls_silent_sees_nobody():
     context, sensor = Context(), Sensor()
     role = PeopleCounter(SETTINGS, RadarLane(SETTINGS, sensor), context)

@@ -151,6 +151,12 @@ def test_a_chip_that_is_gone_is_asked_ever_less_often_and_found_again(tmp_path: 
     assert alternates(seen.zones()[-100:])
 
 
+def test_a_chip_that_hangs_ever_again_is_held_ever_longer(tmp_path: Path) -> None:
+    hangs = [(at, "hangs", True) for at in range(1000, 60_000, 500)]
+    seen = run(tmp_path, *hangs, until_ms=60_000)
+    assert 8 <= seen.restarts <= 14
+
+
 def test_a_broken_interrupt_wire_costs_nothing_but_time(tmp_path: Path) -> None:
     seen = run(tmp_path, (1000, "deaf_pin", True), until_ms=5000)
     assert seen.faults == []
