@@ -9,9 +9,12 @@ import asyncio
 import gc
 import os
 import random
+import sys
 import time
 
-from . import build, config, hal, ident, journal, kept
+from micropython import const
+
+from . import hal, journal, kept
 from .clock import Clock
 from .console import Console
 from .diagnosis import Diagnosis
@@ -20,23 +23,33 @@ from .supervisor import Supervisor
 
 VERSION = "0.1.0"
 
-WATCHDOG_MS = 10_000
+_WATCHDOG_MS = const(10_000)
 # How long a task may take to its next check-in: a step of a role is never far, a connection may
 # take as long as its time-outs and its longest wait together.
-ROLE_PATIENCE_MS = 5_000
-LINK_PATIENCE_MS = 120_000
-WIFI_PATIENCE_MS = 30_000
-CONSOLE_PATIENCE_MS = 5_000
-NAPPER_PATIENCE_MS = 30_000
+_ROLE_PATIENCE_MS = const(5_000)
+_LINK_PATIENCE_MS = const(120_000)
+_WIFI_PATIENCE_MS = const(30_000)
+_CONSOLE_PATIENCE_MS = const(5_000)
 # A prompt that nobody feeds the watchdog from ends so long after it began.
-PROMPT_MS = 600_000
-FAILURES_ALLOWED = 5
+_PROMPT_MS = const(600_000)
+_FAILURES_ALLOWED = const(5)
 
-HEALTHY_MS = 60_000
-HOUSEKEEPING_MS = 250
-HEAP_MS = 10_000
-REBOOT_MS = 1000
+_HEALTHY_MS = const(60_000)
+_HOUSEKEEPING_MS = const(250)
+_HEAP_MS = const(10_000)
+_REBOOT_MS = const(1000)
 KEPT = "/kept.json"
+
+# What is needed once: when the device is composed, its code goes back to the heap.
+_ONCE = (
+    "build",
+    "config",
+    "ident",
+    "drivers.cable",
+    "drivers.hub08",
+    "drivers.hub12",
+    "drivers.hub75",
+)
 
 
 def run(slot, confirm):
@@ -47,6 +60,7 @@ def run(slot, confirm):
         device.compose()
     except (ValueError, KeyError, OSError) as error:
         device.stand_by(_words(error))
+    _forget()
     gc.collect()
     device.log("heap: %d bytes free" % gc.mem_free())
     # Loading is over (boot.py): from here on garbage is short-lived.
@@ -68,7 +82,7 @@ class Device:
         self._errors = Errors(hal.uptime_ms, self.log)
         self.report = self._errors.report
         self.supervisor = Supervisor(
-            hal.watchdog(WATCHDOG_MS), hal.uptime_ms, self.report, self._reset
+            hal.watchdog(_WATCHDOG_MS), hal.uptime_ms, self.report, self._reset
         )
         self._clock = Clock(hal.uptime_ms)
         self.unix_ms = self._clock.unix_ms
@@ -93,13 +107,15 @@ class Device:
             hal.uptime_ms,
             lambda: self.supervisor.check_in("console"),
         )
-        self.supervisor.add("console", self._console.run, CONSOLE_PATIENCE_MS, FAILURES_ALLOWED)
+        self.supervisor.add("console", self._console.run, _CONSOLE_PATIENCE_MS, _FAILURES_ALLOWED)
         self.log("start: version %s, cause %s %s" % (VERSION, self._cause, note or ""))
         if note:
             self.report("last reset: " + note)
 
     def compose(self):
         """Builds what the config names. ValueError, KeyError, OSError: the device cannot work."""
+        from . import config, ident
+
         parts = self._parts
         parts["config"] = self._config = config.load("/config.json")
         who = ident.read(hal.partition("ident"))
@@ -108,7 +124,12 @@ class Device:
         if who["device"] != self._config["device"]:
             both = (who["device"], self._config["device"])
             raise ValueError("ident is of %s, config of %s" % both)
-        state, woken = self._wake_up()
+        state, woken = None, False
+        sleeps = self._config["transport"] == "coap"
+        if sleeps:
+            from . import sleeper
+
+            state, woken = sleeper.wake_up(self._cause, self._clock)
         parts["journal"] = self._journal = self._mount_journal(
             state["boot"] if state and woken else None
         )
@@ -118,66 +139,22 @@ class Device:
         if not woken:
             self.emit("boot", {"cause": self._cause})
         parts["role"] = self._role = self._make_role()
-        if self._config["transport"] == "coap":
-            self._compose_napper(who, state, woken)
+        if sleeps:
+            sleeper.compose(self, who, state, woken)
             return
         parts["link"] = self._link = self._make_link(who)
         self._kick = self._link.kick
         self._link.quiet = self._role.quiet
         add = self.supervisor.add
-        add("role", self._run_role, ROLE_PATIENCE_MS, FAILURES_ALLOWED)
-        add("link", self._link.run, LINK_PATIENCE_MS, FAILURES_ALLOWED)
-        add("house", self._keep_house, ROLE_PATIENCE_MS, FAILURES_ALLOWED)
+        add("role", self._run_role, _ROLE_PATIENCE_MS, _FAILURES_ALLOWED)
+        add("link", self._link.run, _LINK_PATIENCE_MS, _FAILURES_ALLOWED)
+        add("house", self._keep_house, _ROLE_PATIENCE_MS, _FAILURES_ALLOWED)
         if who["wifi"]:
             wifi = hal.Wifi(who["wifi"], self.log, lambda: self.supervisor.check_in("wifi"))
             parts["wifi"] = wifi
-            add("wifi", wifi.run, WIFI_PATIENCE_MS, FAILURES_ALLOWED)
+            add("wifi", wifi.run, _WIFI_PATIENCE_MS, _FAILURES_ALLOWED)
         else:
             self.report("ident: no Wi-Fi network, enrol this device again")
-
-    def _wake_up(self):
-        """(what was kept over a sleep or None, whether this start ends one), of a device that
-        sleeps."""
-        if self._config["transport"] != "coap":
-            return None, False
-        from . import battery, hal_sleep
-
-        state = battery.remembered(hal_sleep)
-        woken = state is not None and self._cause == "deep_sleep"
-        if woken:
-            battery.go_on(state, hal_sleep, self._clock)
-        return state, woken
-
-    def _compose_napper(self, who, state, woken):
-        """The one task that samples, talks and sleeps, in the place of role, link and Wi-Fi."""
-        from . import hal_sleep
-        from .battery import make_napper
-
-        check_in = lambda: self.supervisor.check_in("napper")  # noqa: E731
-        self._parts["wifi"] = wifi = hal_sleep.Wifi(who["wifi"], self.log, check_in)
-        self._parts["link"] = self._link = napper = make_napper(
-            hal_sleep,
-            self._config,
-            who,
-            state,
-            woken,
-            self._journal,
-            self._clock,
-            self._role,
-            wifi,
-            self._errors,
-            self.log,
-            {"fw": VERSION, "profile": self._config["profile"], "cause": self._cause},
-            desire=lambda desired: self._role.desire(desired, hal.uptime_ms()),
-            command=self._command,
-            randint=random.randint,
-            busy=lambda: self._reboot_at is not None,
-            confirm=self._confirm_start,
-            check_in=check_in,
-        )
-        self._console.heard = napper.stay_awake
-        self.supervisor.add("napper", napper.run, NAPPER_PATIENCE_MS, FAILURES_ALLOWED)
-        self.supervisor.add("house", self._keep_house, ROLE_PATIENCE_MS, FAILURES_ALLOWED)
 
     def stand_by(self, why):
         """The device cannot work: it stays up, says why, and waits for a technician."""
@@ -191,7 +168,7 @@ class Device:
                     self._reboot_when_asked()
                     await asyncio.sleep_ms(1000)
 
-        self.supervisor.add("stand_by", wait, ROLE_PATIENCE_MS, FAILURES_ALLOWED)
+        self.supervisor.add("stand_by", wait, _ROLE_PATIENCE_MS, _FAILURES_ALLOWED)
 
     def leave(self):
         """Hands over to the prompt, for so long; then the watchdog brings the device back."""
@@ -199,7 +176,7 @@ class Device:
             self._before_reset()
         except OSError as error:
             self.log("error: " + str(error))
-        hal.watchdog(PROMPT_MS)
+        hal.watchdog(_PROMPT_MS)
         self._terminal.interruptible(True)
         self.log("prompt: machine.reset() starts the device again")
 
@@ -224,6 +201,10 @@ class Device:
     def log(self, text):
         """One line of the serial log."""
         print("[%d] %s" % (hal.uptime_ms(), text))
+
+    def about(self):
+        """What the reported state says of the start."""
+        return {"fw": VERSION, "profile": self._config["profile"], "cause": self._cause}
 
     # Parts
 
@@ -252,6 +233,8 @@ class Device:
             return {}
 
     def _make_role(self):
+        from . import build
+
         try:
             chip = hal.Hal(self._config["chip"])
             return build.make_role(self._config, chip, self, self._slot + "/hall/glyphs.bin")
@@ -259,6 +242,8 @@ class Device:
             # Whatever a config can do to a driver: without its role the device still reports.
             why = _words(error)
         self.report(why)
+        from .no_role import NoRole
+
         return NoRole(why)
 
     def _make_link(self, who):
@@ -282,7 +267,7 @@ class Device:
             lambda desired: self._role.desire(desired, hal.uptime_ms()),
             self._command,
             self._role.state,
-            {"fw": VERSION, "profile": self._config["profile"], "cause": self._cause},
+            self.about(),
             self._errors,
             random.randint,
             lambda: self.supervisor.check_in("link"),
@@ -297,8 +282,8 @@ class Device:
             checks["journal"] = self._journal.torn == 0
             return checks
         if do == "reboot":
-            self._reboot_at = hal.uptime_ms() + REBOOT_MS
-            return {"in_ms": REBOOT_MS}
+            self._reboot_at = hal.uptime_ms() + _REBOOT_MS
+            return {"in_ms": _REBOOT_MS}
         if do == "login":
             reader = getattr(self._role, "reader", None)
             if not reader:
@@ -341,12 +326,12 @@ class Device:
             self._reboot_when_asked()
             if now >= heap_at:
                 self._watch_heap()  # walks through all of it: not each time
-                heap_at = now + HEAP_MS
-            if now > HEALTHY_MS or self.link_down_ms() == 0:
+                heap_at = now + _HEAP_MS
+            if now > _HEALTHY_MS or self.link_down_ms() == 0:
                 self._confirm_start()
             if self._role.quiet():
                 self._journal.prepare()  # may stop the chip for longer than a press lasts
-            await asyncio.sleep_ms(HOUSEKEEPING_MS)
+            await asyncio.sleep_ms(_HOUSEKEEPING_MS)
 
     def _confirm_start(self):
         if not self._confirmed:
@@ -355,46 +340,11 @@ class Device:
             self.log("confirmed: this start counts as healthy")
 
 
-class NoRole:
-    """In the place of a role that this firmware cannot give: refuses, and says why."""
-
-    PERIOD_MS = 1000
-    URGENT = ()
-
-    def __init__(self, why):
-        self._why = why
-
-    def step(self, now):
-        pass
-
-    def desire(self, desired, now):
-        raise ValueError(self._why)
-
-    def quiet(self):
-        return True
-
-    def state(self):
-        return {"fault": self._why}
-
-    def identify(self, now):
-        raise ValueError(self._why)
-
-    def selftest(self):
-        return {"role": False}
-
-    # As of a role that sleeps
-
-    def undecided(self):
-        return False
-
-    def arm(self):
-        return None
-
-    def freeze(self):
-        return None
-
-    def thaw(self, kept):
-        pass
+def _forget():
+    for name in _ONCE:
+        package, _, name = ("hall." + name).rpartition(".")
+        if sys.modules.pop(package + "." + name, None):
+            delattr(sys.modules[package], name)
 
 
 def random_u32():

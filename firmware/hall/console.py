@@ -21,21 +21,23 @@ import json
 import os
 from binascii import crc32, hexlify
 
+from micropython import const
+
 from .mac import hmac, same
 
 # The port keeps 260 bytes until they are read, 22 ms of the line; a frame has to find room there.
-POLL_MS = 20
-FRAME_MAX = 250
+_POLL_MS = const(20)
+_FRAME_MAX = const(250)
 BURST = 100  # bytes taken in one go: other tasks wait some 7 ms for them [E]
-BYTES_PER_MS = 11  # 115200 baud
+_BYTES_PER_MS = const(11)  # 115200 baud
 # Ctrl-C stops the application so long after a start, for the bench; boot.py may have forbidden it.
-BENCH_MS = 2000
+_BENCH_MS = const(2000)
 
-LOCK_MS = 1000  # after a wrong mac; doubled by each further one, up to
-LOCK_LAST_MS = 60_000
-SAMPLES_MS = 30_000  # a stream of samples ends so long after it was last asked for
+_LOCK_MS = const(1000)  # after a wrong mac; doubled by each further one, up to
+_LOCK_LAST_MS = const(60_000)
+_SAMPLES_MS = const(30_000)  # a stream of samples ends so long after it was last asked for
 
-_MAC_BYTES = 16
+_MAC_BYTES = const(16)
 _TAIL = 8 + 2 * _MAC_BYTES + 2  # ,"mac":"..."}
 _AT, _SPACE = 64, 32
 
@@ -56,7 +58,7 @@ class Console:
         self._uptime = uptime
         self._check_in = check_in
         self._key = None
-        self._line = bytearray(FRAME_MAX)
+        self._line = bytearray(_FRAME_MAX)
         self._length = -1  # bytes after an @; -1: none has come
         self._nonce = hexlify(os.urandom(16)).decode()
         self._number = 0
@@ -86,14 +88,14 @@ class Console:
         while True:
             self._check_in()
             now = self._uptime()
-            if self._bench and now >= BENCH_MS:
+            if self._bench and now >= _BENCH_MS:
                 self._bench = False
                 self._terminal.interruptible(False)
             if self._listen():
                 await self._answer()
             if self._stream:
                 await self._sample(self._stream)
-            await asyncio.sleep_ms(POLL_MS)
+            await asyncio.sleep_ms(_POLL_MS)
 
     def _listen(self):
         """Whether a frame is complete in the line; what follows it waits in the port's buffer."""
@@ -110,7 +112,7 @@ class Console:
                 self._length = -1
             elif self._length < 0 or byte < _SPACE:
                 self.noise += 1
-            elif self._length == FRAME_MAX:
+            elif self._length == _FRAME_MAX:
                 self._length = -1
                 self.long += 1
             else:
@@ -149,7 +151,7 @@ class Console:
         self._terminal.write(line)
         self._check_in()
         # The UART takes 128 bytes at once; whoever writes before they are gone stops the chip.
-        await asyncio.sleep_ms(len(line) // BYTES_PER_MS + 1)
+        await asyncio.sleep_ms(len(line) // _BYTES_PER_MS + 1)
 
     def _do(self, ident, command, body, line):
         """The pieces of a reply. ValueError: refused, and why."""
@@ -182,7 +184,7 @@ class Console:
         mac = hexlify(hmac(self._key, self._nonce.encode() + line[:-_TAIL])[:_MAC_BYTES])
         if not same(line[-_TAIL:], b',"mac":"%s"}' % mac):
             self.wrong += 1
-            self._locked_until = now + min(LOCK_MS << min(self._tries, 10), LOCK_LAST_MS)
+            self._locked_until = now + min(_LOCK_MS << min(self._tries, 10), _LOCK_LAST_MS)
             self._tries += 1
             raise ValueError("wrong mac")
         self._tries = 0
@@ -202,7 +204,7 @@ class Console:
         if every:
             self._shown.sample()  # tells at once when there is none
             now = self._uptime()
-            self._stream = [ident, 0, every, now, now + SAMPLES_MS]
+            self._stream = [ident, 0, every, now, now + _SAMPLES_MS]
         return ()
 
     async def _sample(self, stream):

@@ -11,7 +11,9 @@ import os
 import sys
 from binascii import crc32
 
-EVENTS = 8  # of the journal, in one answer
+from micropython import const
+
+_EVENTS = const(8)  # of the journal, in one answer
 # Of health, in the order in which they are told.
 PARTS = ("start", "heap", "wifi", "link", "journal", "files", "role", "last")
 JOURNAL = (("boot", "depth", "oldest", "next", "acked"), ("epoch", "dropped", "lost", "torn"))
@@ -133,7 +135,7 @@ class Diagnosis:
         journal = self._part("journal")
         if not journal:
             raise ValueError("this device has no journal")
-        for _ in range(EVENTS):
+        for _ in range(_EVENTS):
             found = journal.peek(after, 1)
             if not found:
                 return

@@ -14,6 +14,7 @@ import esp32
 import machine
 import micropython
 import network
+from micropython import const
 
 # RTC memory survives a reset and deep sleep, but no power cut. It holds this mark, the length of a
 # note and why the last reset was meant, and then what hal_sleep.py keeps.
@@ -30,12 +31,12 @@ _CAUSES = {
 }
 
 JOIN_MS = 15_000
-_CHECK_MS = 500
+_CHECK_MS = const(500)
 # The driver of the radio needs a moment between a disconnect and the next connect.
-_REST_MS = 1000
-_RADIO_FAILURES = 5  # failed joins until the radio is switched off and on
+_REST_MS = const(1000)
+_RADIO_FAILURES = const(5)  # failed joins until the radio is switched off and on
 
-_I2C_TIMEOUT_US = 5000
+_I2C_TIMEOUT_US = const(5000)
 
 _ticks = time.ticks_ms()
 _uptime = 0

@@ -10,15 +10,16 @@ from binascii import crc32
 
 import esp32
 import machine
+from micropython import const
 
 from . import hal
 from .hal import partition, uptime_ms  # noqa: F401 (for who is given this module as its hal)
 
-_RTC_MAX = 2048
-_CRC_BYTES = 4
+_RTC_MAX = const(2048)
+_CRC_BYTES = const(4)
 # A parameter of the ESP32 port's Pin that its stubs do not know.
 _HOLD = {"hold": True}
-_JOIN_KNOWN_MS = 4000  # on the channel of last time, where it takes less than one second
+_JOIN_KNOWN_MS = const(4000)  # on the channel of last time, where it takes less than one second
 
 
 def kept():

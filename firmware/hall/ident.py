@@ -9,14 +9,16 @@ import json
 import struct
 from binascii import crc32
 
+from micropython import const
+
 _HEADER = "<4sHHI"
-_HEADER_BYTES = 12
+_HEADER_BYTES = const(12)
 _MAGIC = b"HKID"
-_VERSION = 1
-_SECTOR = 4096
-_CLAIM_BYTES = 16
+_VERSION = const(1)
+_SECTOR = const(4096)
+_CLAIM_BYTES = const(16)
 # The last bytes of a sector: zeros once the keys have been used.
-_MARK_BYTES = 16
+_MARK_BYTES = const(16)
 _MARK_AT = _SECTOR - _MARK_BYTES
 _UNUSED = b"\xff" * _MARK_BYTES
 

@@ -12,6 +12,8 @@ journal moves by down/ack alone, and the link counts as up by the age of the las
 import asyncio
 import gc
 
+from micropython import const
+
 from . import mqtt
 from .backoff import Backoff
 from .downlink import Commands, read_ack, read_desired
@@ -22,8 +24,8 @@ from .window import Window
 
 # A handshake's arithmetic stops the one thread for longer than a press may wait for its lamp. So it
 # waits until nobody is there, but not for ever: what is journalled has to go.
-QUIET_MS = 30_000
-QUIET_LOOK_MS = 100
+_QUIET_MS = const(30_000)
+_QUIET_LOOK_MS = const(100)
 
 # What down_ms() is before the gateway's first ack: more than any desired state is good for.
 NEVER_MS = 0x3FFFFFFF
@@ -146,11 +148,11 @@ class Link:
             await self._until_quiet()
 
     async def _until_quiet(self):
-        for _ in range(QUIET_MS // QUIET_LOOK_MS):
+        for _ in range(_QUIET_MS // _QUIET_LOOK_MS):
             self._check_in()
             if self.quiet():
                 return
-            await asyncio.sleep_ms(QUIET_LOOK_MS)
+            await asyncio.sleep_ms(_QUIET_LOOK_MS)
 
     def _connection(self):
         return mqtt.Connection(

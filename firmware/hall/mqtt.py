@@ -11,10 +11,12 @@ those of the OASIS standard "MQTT 3.1.1".
 import asyncio
 from time import ticks_diff, ticks_ms
 
+from micropython import const
+
 from .errors import reason
 from .packets import MqttError, PacketStream, get_int
 
-UNACKED_MAX = 16  # PUBLISH packets without PUBACK; the next one waits
+_UNACKED_MAX = const(16)  # PUBLISH packets without PUBACK; the next one waits
 
 CONNACK_REFUSALS = {  # 3.2.2.3
     1: "unacceptable protocol version",
@@ -140,7 +142,7 @@ class Connection:
         A PUBACK that stays out ends the connection. ValueError: longer than packets.TX_MAX.
         """
         self.check()
-        while len(self._unacked) >= UNACKED_MAX:
+        while len(self._unacked) >= _UNACKED_MAX:
             await self._next_progress()
         packets = self._packets
         async with self._sending:

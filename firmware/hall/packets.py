@@ -9,13 +9,17 @@ import errno
 import socket
 from time import ticks_ms
 
+from micropython import const
+
 from .errors import reason
 
-RX_MAX = 2048  # the longest packet taken in, without its fixed header; contract payloads are 1 KiB
+_RX_MAX = const(
+    2048
+)  # the longest packet taken in, without its fixed header; contract payloads are 1 KiB
 TX_MAX = 1024 + 160  # a contract payload with its topic and header
 
-_IPPROTO_TCP = 6
-_TCP_NODELAY = 1
+_IPPROTO_TCP = const(6)
+_TCP_NODELAY = const(1)
 
 
 class MqttError(Exception):
@@ -26,7 +30,7 @@ class Buffers:
     """The packet buffers, allocated once and lent to one connection after the other."""
 
     def __init__(self):
-        self.rx = memoryview(bytearray(RX_MAX))
+        self.rx = memoryview(bytearray(_RX_MAX))
         self.tx = memoryview(bytearray(TX_MAX))
 
 
@@ -167,9 +171,9 @@ class PacketStream:
             await self._fill(1, 2)
             length |= (self._rx[1] & 127) << shift
             shift += 7
-        if length > RX_MAX:
+        if length > _RX_MAX:
             self._counts["oversized"] += 1
-            raise MqttError("incoming packet of %d bytes, at most %d" % (length, RX_MAX))
+            raise MqttError("incoming packet of %d bytes, at most %d" % (length, _RX_MAX))
         await self._fill(0, length)
         self.partial = None
         self.step = "connection"

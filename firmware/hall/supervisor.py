@@ -10,11 +10,13 @@ hangs is as deadly as a loop that hangs. The difference is that the first leaves
 import asyncio
 import sys
 
-FEED_MS = 1000
-BACKOFF_MS = 1000
-BACKOFF_LAST_MS = 60_000
+from micropython import const
+
+_FEED_MS = const(1000)
+_BACKOFF_MS = const(1000)
+_BACKOFF_LAST_MS = const(60_000)
 # A task that lived so long after a restart is counted as healthy again.
-STABLE_MS = 60_000
+_STABLE_MS = const(60_000)
 
 
 class _Task:
@@ -62,7 +64,7 @@ class Supervisor:
         try:
             while not self._stopping:
                 self._watch()
-                await asyncio.sleep_ms(FEED_MS)
+                await asyncio.sleep_ms(_FEED_MS)
         finally:
             for each in running:
                 each.cancel()
@@ -82,7 +84,7 @@ class Supervisor:
         self._watchdog.feed()
 
     async def _guard(self, task):
-        backoff = BACKOFF_MS
+        backoff = _BACKOFF_MS
         while not self._stopping:
             began = self._uptime()
             try:
@@ -91,9 +93,9 @@ class Supervisor:
             except Exception as error:
                 sys.print_exception(error)
                 text = "%s: %s" % (type(error).__name__, error)
-            if self._uptime() - began > STABLE_MS:
+            if self._uptime() - began > _STABLE_MS:
                 task.failures = 0
-                backoff = BACKOFF_MS
+                backoff = _BACKOFF_MS
             task.failures += 1
             text = "%s: %s" % (task.name, text)
             self._report(text)
@@ -103,5 +105,5 @@ class Supervisor:
             again = self._uptime() + backoff
             while self._uptime() < again and not self._stopping:
                 self.check_in(task.name)
-                await asyncio.sleep_ms(FEED_MS)
-            backoff = min(2 * backoff, BACKOFF_LAST_MS)
+                await asyncio.sleep_ms(_FEED_MS)
+            backoff = min(2 * backoff, _BACKOFF_LAST_MS)

@@ -8,10 +8,10 @@ from hall_profiles import builtin_names, compile_config, load
 from hall_tools import mpy
 from hall_tools.commands import firmware
 from hall_tools.errors import UserError
-from hall_tools.loaded import loaded
+from hall_tools.loaded import Load, loaded
 
 
-def _ships(monkeypatch: pytest.MonkeyPatch, role_bytes: int) -> None:
+def _ships(monkeypatch: pytest.MonkeyPatch, role_bytes: int, free: int = 20 * 1024) -> None:
     """Every profile's device loads the app and its role, of so many bytes in sum."""
     # Data is not counted, nor what ships and is not loaded.
     files = {"hall/app.mpy": bytes(1000), "hall/x.mpy": bytes(99_999), "hall/g.bin": bytes(99_999)}
@@ -19,8 +19,8 @@ def _ships(monkeypatch: pytest.MonkeyPatch, role_bytes: int) -> None:
     files |= {f"hall/roles/{role}.mpy": bytes(role_bytes - 1000) for role in roles}
     monkeypatch.setattr(mpy, "application", lambda: files)
 
-    def loaded(config: dict[str, Any]) -> list[str]:
-        return ["hall/app.mpy", f"hall/roles/{config['role']}.mpy"]
+    def loaded(config: dict[str, Any]) -> Load:
+        return Load(["hall/app.mpy", f"hall/roles/{config['role']}.mpy"], free)
 
     monkeypatch.setattr(firmware, "loaded", loaded)
 
@@ -43,6 +43,15 @@ def test_one_byte_more_is_refused_with_the_profiles_names(monkeypatch: pytest.Mo
     assert caught.value.exit_code == 1
 
 
+def test_one_byte_less_of_free_heap_is_refused_with_the_profiles_names(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    _ships(monkeypatch, 60 * 1024, free=20 * 1024 - 1)
+    with pytest.raises(UserError, match=r"20,480 bytes of .*keypad-5 has 20,479") as caught:
+        firmware.size()
+    assert caught.value.exit_code == 1
+
+
 def test_what_each_device_loads_fits_its_budget(capsys: pytest.CaptureFixture[str]):
     firmware.size(as_json=True)
     told = json.loads(capsys.readouterr().out)
@@ -55,9 +64,12 @@ def test_what_each_device_loads_fits_its_budget(capsys: pytest.CaptureFixture[st
     for profile, loads in told["loads"].items():
         assert loads["bytes"] == sum(sizes[name] for name in loads["modules"])
         assert loads["bytes"] <= 60 * 1024, profile
+        assert loads["free"] >= 20 * 1024, profile
         role, transport = load(profile).role, load(profile).transport
         always = {"app", "journal", f"roles/{role}", transport}
         assert {f"hall/{name}.mpy" for name in always} <= {*loads["modules"]}, profile
+        # What composes a device goes back to its heap.
+        assert not {"hall/build.mpy", "hall/config.mpy"} & {*loads["modules"]}, profile
     # Only what the profile needs.
     others = {"roles/call_display", "drivers/beams", "canvas", "drivers/panel"}
     assert not {f"hall/{name}.mpy" for name in others} & {*told["loads"]["keypad-5"]["modules"]}

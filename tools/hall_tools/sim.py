@@ -26,10 +26,9 @@ from hall_tools.image.vfs import SCANNED
 from hall_tools.onlooker import Onlooker
 from hall_tools.simline import SerialLine
 
-# 160 KB of 64-bit words for the firmware, about what an ESP32 gives an application with its 32-bit
-# words, and what the simulated world takes beside it: docs/decisions, "the simulated world shares
-# the heap".
-HEAP = "224K"
+# About 160 KB of 64-bit words for the firmware, about what an ESP32 gives an application with its
+# 32-bit words, and what the simulated world takes beside it.
+HEAP = "192K"
 FLASH = "flash.bin"
 """The flash chip in a device's folder."""
 _STARTS_AGAIN = ("reset", "sleep", "wake")
