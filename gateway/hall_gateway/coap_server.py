@@ -5,7 +5,9 @@ answered (oscore_site.py).
 
 aiocoap remembers every message for 247 s, so that a repetition gets the same answer; whoever sends
 many could fill the memory with them. Here the oldest goes when there are MAX_REMEMBERED. A
-repetition of a forgotten one is no harm: OSCORE refuses it, and the device tries anew.
+repetition of a forgotten one is no harm: OSCORE refuses it, and the device tries anew. What was
+answered without protection is forgotten at once. It was anybody's, perhaps in a device's name and
+under the message id that its next request will have, which must not get the answer of the other.
 """
 
 # aiocoap has no types.
@@ -35,6 +37,11 @@ log = logging.getLogger(__name__)
 LOGGER = "hall_gateway.aiocoap"
 MAX_REMEMBERED = 4096
 """Messages: some 16 a second for EXCHANGE_LIFETIME, and a few MB."""
+MAX_DATAGRAM = 1280
+"""Bytes: 1,152 inside the protection, and what is around them. A device sends no more."""
+MAX_OPTIONS = 16
+"""Of a message, in the open. A protected request has one, and a few of a proxy or another client;
+aiocoap takes a moment for each, of which a datagram has room for a thousand."""
 
 
 class CoapStartError(Exception):
@@ -75,6 +82,14 @@ class _Messages(MessageManager):
             self._send_initially(self._recent_messages[key])
         return True
 
+    def _store_response_for_duplicates(self, message: Any) -> None:
+        """`message` goes out: the answer to its key, from now on or just this once."""
+        if message.code is not aiocoap.EMPTY and message.opt.oscore is None:
+            self._recent_messages.pop((message.remote, message.mid), None)
+            self._until.pop((message.remote, message.mid), None)
+        else:
+            super()._store_response_for_duplicates(message)
+
     def _forget(self, key: Any, now: float) -> None:
         """`key`, those whose time is over, and the oldest when there are too many."""
         self._recent_messages.pop(key, None)
@@ -93,6 +108,8 @@ class _Socket(MessageInterfaceUDP6):
 
     def datagram_msg_received(self, data: bytes, ancdata: Any, flags: Any, address: Any) -> None:
         try:
+            if len(data) > MAX_DATAGRAM or _options(data) > MAX_OPTIONS:
+                raise ValueError("no device's message")
             aiocoap.Message.decode(data)
         except Exception:  # UnparsableMessage, and what aiocoap has not thought of
             self.refused["unparsable"] += 1
@@ -102,6 +119,23 @@ class _Socket(MessageInterfaceUDP6):
                 )
             return
         super().datagram_msg_received(data, ancdata, flags, address)
+
+
+def _options(data: bytes) -> int:
+    """How many options a message has, at least; counted no further than MAX_OPTIONS + 1."""
+    at = 4 + (data[0] & 15) if data else 0
+    found = 0
+    while at < len(data) and data[at] != 0xFF and found <= MAX_OPTIONS:
+        found += 1
+        first, at = data[at], at + 1
+        size = first & 15
+        at += (first >> 4 == 13) + 2 * (first >> 4 == 14)  # of the number
+        if size >= 13:
+            extra = size - 12
+            size = int.from_bytes(data[at : at + extra], "big") + (13 if extra == 1 else 269)
+            at += extra
+        at += size
+    return found
 
 
 @asynccontextmanager

@@ -117,7 +117,8 @@ class Core:
 
     async def keep_context(self, device: str, key: str, window: ReplayWindow) -> None:
         """The replay window of a context that hears nothing any more, for its next start."""
-        await self._writer.run(lambda: self._heart.keep_context(device, key, window))
+        now = self._clock()
+        await self._writer.run(lambda: self._heart.keep_context(device, key, window, now))
 
     def now(self) -> int:
         """Unix ms."""

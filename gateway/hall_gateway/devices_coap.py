@@ -105,11 +105,11 @@ class DevicesCoap:
         """Look for silence until cancelled."""
         while True:
             for device in self.fallen_silent():
+                self._silent.add(device)  # before the commit: it may be heard meanwhile
                 try:
                     await self._core.online(device, False)
                 except StoreError:  # the core says so in the log, and the next look makes up
-                    continue
-                self._silent.add(device)
+                    self._silent.discard(device)
             await asyncio.sleep(LOOK_S)
 
     async def finish(self) -> None:
@@ -119,9 +119,10 @@ class DevicesCoap:
 
     async def heard(self, device: str) -> None:
         """A device is there, whatever it says. Raises StoreError."""
-        await self._core.heard(device)
+        # Before the commit, so that no look meanwhile says after it that the device is gone.
         self._heard[device] = self._monotonic()
         self._silent.discard(device)
+        await self._core.heard(device)
 
     def heartbeat(self, device: str) -> float:
         """s between two wakes in which a device speaks, whatever happens."""

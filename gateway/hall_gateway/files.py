@@ -83,6 +83,17 @@ def list_secrets(path: Path) -> list[str]:
     return names
 
 
+def check_secret_folder(path: Path) -> None:
+    """As list_secrets(), without the names. Raises FileError."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise _failed("read", path, error) from None
+    _check_private(path, found, "700")
+
+
 def _check_private(path: Path, found: os.stat_result, right: str) -> None:
     if stat.S_IMODE(found.st_mode) & _OTHERS:
         raise FileError(

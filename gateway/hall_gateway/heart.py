@@ -217,8 +217,8 @@ class Heart:
     def take_context(self, device: str, key: str, now: int) -> Taken:
         return self._store.contexts.take(device, key, now)
 
-    def keep_context(self, device: str, key: str, window: ReplayWindow) -> None:
-        self._store.contexts.keep(device, key, window)
+    def keep_context(self, device: str, key: str, window: ReplayWindow, now: int) -> None:
+        self._store.contexts.keep(device, key, window, now)
 
     def reply(self, device: str, payload: bytes) -> str | None:
         return self._commands.device_reply(device, payload) if self._known(device) else None

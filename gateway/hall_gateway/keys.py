@@ -24,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hall_gateway.files import (
     FileError,
+    check_secret_folder,
     list_secrets,
     make_secret_folder,
     read_plain,
@@ -146,7 +147,7 @@ class KeyStore:
         """The keys of a device, revoked or not; None when it was never enrolled."""
         path = self.path(device)
         with _told():
-            list_secrets(self.folder)
+            check_secret_folder(self.folder)
             content = read_secret(path)
         return None if content is None else _parse(path, content)
 

@@ -20,7 +20,8 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 from aiocoap import oscore
@@ -37,8 +38,10 @@ WINDOW = 32
 CHALLENGED = 2
 """Sender sequence numbers for one recovery: the challenge, and the response to what follows."""
 ECHO_BYTES = 8
+MAX_WAITING = 4
+"""Requests of one kid that wait for the store. Anybody may send them: the kid is no secret."""
 _SETTLED_S = 2.0
-"""A folder whose time is older than this has no change that its time does not tell of."""
+"""A folder whose time is the same for so long has no change that its time does not tell of."""
 
 _oscore: Any = oscore
 
@@ -67,13 +70,23 @@ class DeviceContext(_oscore.CanProtect, _oscore.CanUnprotect, _oscore.SecurityCo
         self.sender_sequence_number = 0
         self._taken = 0
         self._taking = asyncio.Lock()
+        self._waiting = 0
         self._known = False
 
     async def prepare(self, core: Core) -> None:
         """Have enough numbers of its own for one request, and what the store knows of the window.
 
-        Raises StoreError.
+        Raises StoreError, also when too many wait for the same.
         """
+        if self._waiting >= MAX_WAITING:
+            raise StoreError(f"{self.device}: too many wait for its context")
+        self._waiting += 1
+        try:
+            await self._prepare(core)
+        finally:
+            self._waiting -= 1
+
+    async def _prepare(self, core: Core) -> None:
         async with self._taking:
             window = self.recipient_replay_window
             spare = self._taken - self.sender_sequence_number
@@ -105,22 +118,32 @@ class DeviceContext(_oscore.CanProtect, _oscore.CanUnprotect, _oscore.SecurityCo
 
 
 class Contexts:
-    """The contexts of the devices that may speak CoAP, by the kid of their requests."""
+    """The contexts of the devices that may speak CoAP, by the kid of their requests.
 
-    def __init__(self, keys: KeyStore, core: Core) -> None:
+    `monotonic` gives s.
+    """
+
+    def __init__(
+        self, keys: KeyStore, core: Core, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self.unreadable = 0
-        """Key files that could not be read, counted at every change of the folder."""
+        """Key files that could not be used, each counted once for what is wrong with it."""
         self._keys = keys
         self._core = core
+        self._monotonic = monotonic
         self._devices: frozenset[str] = frozenset()
         self._by_kid: dict[bytes, DeviceContext] = {}
-        self._read: int | None = None  # the folder's time at the last look, None: look again
+        self._files: dict[str, tuple[object, DeviceKeys | None]] = {}  # by device, as last read
+        self._wrong: dict[str, str] = {}  # what is wrong with a device's file, as it was told
+        self._changed: int | None = None  # the folder's time at the last look, None: look again
+        self._noticed = 0.0  # when that time was new
+        self._settled = False
         self._ended = False
 
     def follow(self, devices: Iterable[str]) -> None:
         """`devices` may speak, and no others."""
         self._devices = frozenset(devices)
-        self._read = None
+        self._changed = None
 
     async def find(self, kid: bytes) -> DeviceContext | None:
         """The context of a request, ready to be used. Raises StoreError, also after keep()."""
@@ -146,27 +169,64 @@ class Contexts:
     def _look(self) -> None:
         """Read the key files again if one of them has changed, or come, or gone."""
         try:
-            changed = os.stat(self._keys.folder).st_mtime_ns
+            changed = os.stat(self._keys.folder).st_ctime_ns
         except OSError:
             changed = 0
-        if changed == self._read:
+        now = self._monotonic()
+        if changed != self._changed:
+            self._changed, self._noticed, self._settled = changed, now, False
+            self._files.clear()
+        if self._settled:
             return
         # Two changes may have the same time, if they are close: one that is new is looked at again.
-        self._read = changed if time.time_ns() - changed > _SETTLED_S * 1e9 else None
+        # How new it is, is not told by the time of day, which may be wrong after a start.
+        self._settled = now - self._noticed > _SETTLED_S
         before = {context.key: context for context in self._by_kid.values()}
         self._by_kid = {}
         for device in sorted(self._devices):
             if (keys := self._keys_of(device)) is not None and keys.oscore is not None:
                 context = before.get(key_name(keys)) or DeviceContext(keys)
-                self._by_kid[context.recipient_id] = context
+                self._add(context)
+
+    def _add(self, context: DeviceContext) -> None:
+        """Of two with one kid, which only a copied file can have, the first is heard."""
+        other = self._by_kid.setdefault(context.recipient_id, context)
+        if other is not context:
+            self._tell(context.device, f"{other.device} has the same OSCORE id; enrol it again")
 
     def _keys_of(self, device: str) -> DeviceKeys | None:
+        """Of the file as it is, which is read again only if it is another: of a thousand devices
+        that takes a tenth of a second."""
+        stamp = _stamp(self._keys.path(device))
+        if (read := self._files.get(device)) is None or read[0] != stamp:
+            self._files[device] = read = (stamp, self._load(device))
+        return read[1]
+
+    def _load(self, device: str) -> DeviceKeys | None:
         try:
-            return self._keys.get(device)
+            keys = self._keys.get(device)
         except KeyStoreError as error:
-            self.unreadable += 1
-            log.error("%s is not heard: %s", device, error)
+            self._tell(device, str(error))
             return None
+        if keys is not None and keys.oscore is not None:
+            self._wrong.pop(device, None)
+        return keys
+
+    def _tell(self, device: str, wrong: str) -> None:
+        """Once: whoever sends requests makes this look at the files."""
+        if self._wrong.get(device) != wrong:
+            self._wrong[device] = wrong
+            self.unreadable += 1
+            log.error("%s is not heard: %s", device, wrong)
+
+
+def _stamp(path: Path) -> object:
+    """Another one for each file that was ever put at `path`."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_ino, found.st_ctime_ns
 
 
 def key_name(keys: DeviceKeys) -> str:

@@ -13,6 +13,10 @@ NUMBERS = 64
 """Sender sequence numbers that are taken at once. A gateway needs two of its own when it has to
 challenge a device; all other responses are under the request's number."""
 
+WINDOW_MS = 3_600_000
+"""How long a replay window is good for without a gateway: an update of the machine, not the age of
+a backup, with which all that was recorded since would be taken once more. Challenges are cheap."""
+
 _NUMBERS_A_SECOND = 16
 _BEGAN_S = 1_700_000_000
 
@@ -51,9 +55,17 @@ class Contexts(Table):
         first = max(stored, (now // 1000 - _BEGAN_S) * _NUMBERS_A_SECOND)
         values = (device, key, first + NUMBERS, None)
         self.run("REPLACE INTO contexts VALUES (?, ?, ?, ?)", values)
-        return Taken(first, None if seen is None else ReplayWindow(*json.loads(seen)))
+        return Taken(first, None if seen is None else _still_good(seen, now))
 
-    def keep(self, device: str, key: str, window: ReplayWindow) -> None:
-        """What was seen, from a process that ends and hears nothing any more."""
-        seen = json.dumps([window.index, window.bitfield])
+    def keep(self, device: str, key: str, window: ReplayWindow, now: int) -> None:
+        """What was seen, from a process that ends and hears nothing any more. `now`: unix ms."""
+        seen = json.dumps([window.index, window.bitfield, now])
         self.run("UPDATE contexts SET seen = ? WHERE (device, key) = (?, ?)", (seen, device, key))
+
+
+def _still_good(seen: str, now: int) -> ReplayWindow | None:
+    """The window, unless it is older than WINDOW_MS, or from a time that is still to come."""
+    index, bitfield, *kept = json.loads(seen)
+    if not kept or not 0 <= now - kept[0] <= WINDOW_MS:
+        return None
+    return ReplayWindow(index, bitfield)

@@ -15,14 +15,16 @@ from support.udp import Sender
 
 
 class Counting(interfaces.Resource):
-    """Answers each request with how many came so far."""
+    """Answers each request with how many came so far, as under protection or without."""
 
-    def __init__(self) -> None:
+    def __init__(self, oscore: bytes | None = b"") -> None:
         self.count = 0
+        self._oscore = oscore
 
     async def render_to_pipe(self, pipe: Any) -> None:
         self.count += 1
-        answer = aiocoap.Message(code=codes.CONTENT, payload=str(self.count).encode())
+        text = str(self.count).encode()
+        answer = aiocoap.Message(code=codes.CONTENT, payload=text, oscore=self._oscore)
         pipe.add_response(answer, is_last=True)
 
     async def needs_blockwise_assembly(self, request: Any) -> bool:
@@ -44,6 +46,29 @@ async def test_a_repetition_gets_the_same_answer(monkeypatch: pytest.MonkeyPatch
         assert (await sender.ask(first)).payload == b"1", "there is room for three"
         assert (await sender.ask(others[2])).payload == b"4"
         assert (await sender.ask(first)).payload == b"5", "the oldest went"
+
+
+async def test_what_anybody_may_cause_is_not_remembered() -> None:
+    """Else a stranger in a device's name has the gateway answer its next request with this."""
+    site = Counting(oscore=None)
+    async with coap_server("127.0.0.1", 0, site, Counter()) as port, Sender(port) as sender:
+        sent = datagram()
+        assert (await sender.ask(sent)).payload == b"1"
+        assert (await sender.ask(sent)).payload == b"2"
+
+
+async def test_what_only_costs_time_is_dropped_before_it_does() -> None:
+    refused: Counter[str] = Counter()
+    site = Counting()
+    header = b"\x40\x02\x00\x02"
+    async with coap_server("127.0.0.1", 0, site, refused) as port, Sender(port) as sender:
+        sender.send(header + b"\x00" * 1270)  # as many options
+        sender.send(header + b"\xc0" + b"\x00" * 16)
+        sender.send(header + b"\xff" + b"x" * 1276)
+        assert (await sender.ask(datagram(b"x" * 1200))).payload == b"1"
+        sixteen = b"\xd1\x00x" + b"\xe1\x00\x00x" + b"\x0d\x07" + b"y" * 20 + b"\x00" * 13
+        assert (await sender.ask(header + sixteen)).payload == b"2"
+    assert refused == {"unparsable": 3}
 
 
 async def test_what_is_no_message_is_counted() -> None:

@@ -191,6 +191,38 @@ async def test_a_silent_device_is_offline_and_comes_back(tmp_path: Path) -> None
         await core.close()
 
 
+async def test_who_is_heard_while_the_gateway_looks_is_not_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = load_config(battery_toml(tmp_path, ["floor-1"]))
+    passed = [0.0]
+    core = await Core.open(config, Clock())
+    try:
+        devices = DevicesCoap(config, core, lambda: passed[0])
+        passed[0] = MISSED * devices.heartbeat("floor-1") + 1
+        look: list[list[str]] = []
+        true_heard, true_online = core.heard, core.online
+
+        async def heard(device: str) -> None:
+            look.append(devices.fallen_silent())
+            await true_heard(device)
+
+        async def online(device: str, there: bool) -> None:
+            await true_online(device, there)
+            await devices.heard(device)  # the moment after
+            running.cancel()
+
+        monkeypatch.setattr(core, "heard", heard)
+        monkeypatch.setattr(core, "online", online)
+        running = asyncio.create_task(devices.run())
+        await asyncio.wait([running])
+        assert look == [[]]
+        passed[0] *= 2
+        assert devices.fallen_silent() == ["floor-1"], "it can fall silent once more"
+    finally:
+        await core.close()
+
+
 async def test_revocation_and_new_keys_count_from_the_next_request(tmp_path: Path) -> None:
     store = enrolled(tmp_path, "floor-1", "floor-2")
     async with coap_hall(tmp_path, "floor-1", "floor-2") as hall, client() as coap:
@@ -254,6 +286,28 @@ async def test_an_orderly_end_costs_no_challenge_and_forgets_no_number(tmp_path:
         assert (answer.code, hall.refused()) == (codes.UNAUTHORIZED, {"replayed": 1})
         said(await device.post())
         assert hall.side.figures()["challenged"] == 0
+
+
+async def test_a_window_from_long_ago_is_not_believed(tmp_path: Path) -> None:
+    """As in a backup of a gateway that did not run: what was recorded since is none of it."""
+    enrolled(tmp_path, "floor-1")
+    clock = Clock()
+    async with coap_hall(tmp_path, "floor-1", clock=clock) as hall, client() as coap:
+        device = battery(coap, hall)
+        said(await device.post())
+    recorded = protected(device.side, b"\xa0")
+    number = device.side.sender_sequence_number
+    for passed_s, challenged in ((3600, 0), (3601, 1), (-1, 1)):
+        clock.pass_s(passed_s)
+        async with coap_hall(tmp_path, "floor-1", clock=clock) as hall, client() as coap:
+            device = battery(coap, hall, number=number)
+            if challenged:
+                answer = await ask(hall.port, recorded)
+                assert answer.opt.oscore is not None, "a challenge, and nothing done"
+                assert hall.core.health()["stored"] == 0
+            said(await device.post())
+            number = device.side.sender_sequence_number
+            assert bool(hall.side.figures()["challenged"]) == bool(challenged)
 
 
 async def test_a_gateway_that_ends_asks_for_patience(tmp_path: Path) -> None:
