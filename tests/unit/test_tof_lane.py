@@ -283,6 +283,7 @@ def test_the_radar_is_asked_more_often_than_it_answers():
     for frame in [*frames(straight(0, -120, 4500, until=40)), *[()] * 20]:
         sensor.reading = frame
         context.run(role, context.now + 100)
+        assert role.sense()["raw"]["targets"] == frame, "the last that it said"
     assert context.of("passage") == [{"dir": "in"}]
 
 
