@@ -68,6 +68,11 @@ class Gateway:
         local: dict[str, Callable[[DeviceOrder], None]] = {d.id: d.order for d in displays}
         self._devices = DevicesMqtt(config, devices, core, ChainMap(local, coap.orders))
 
+    @property
+    def coap_port(self) -> int:
+        """UDP; 0 for none."""
+        return self._coap.port
+
     def health(self) -> dict[str, object]:
         """The core's figures, and what never reached it, by reason.
 
@@ -207,7 +212,7 @@ async def serve(
         connected = asyncio.create_task(gateway.brokers["devices"].wait_connected())
         await asyncio.wait((running, connected), return_when=asyncio.FIRST_COMPLETED)
         if not running.done():
-            ready(_ready_line(config))
+            ready(_ready_line(config, gateway.coap_port))
         connected.cancel()
         await running
 
@@ -216,10 +221,13 @@ def _unix_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _ready_line(config: GatewayConfig) -> str:
+def _ready_line(config: GatewayConfig, coap: int) -> str:
+    """`coap`: the UDP port of battery devices, 0 for none."""
+    where = config.coap
+    battery = f"CoAP at {where.host}:{coap} (UDP), " if where is not None else ""
     return (
         f"ready: hall {config.hall}, {len(config.devices)} devices at {_where(config.broker)}, "
-        f"hall system at {_where(config.upstream)}, store {config.store.path}"
+        f"{battery}hall system at {_where(config.upstream)}, store {config.store.path}"
     )
 
 

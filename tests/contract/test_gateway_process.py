@@ -27,6 +27,16 @@ def test_the_ready_line_names_what_it_is_connected_to(broker: Mosquitto, tmp_pat
     assert "Traceback" not in gateway.log
 
 
+def test_the_ready_line_names_where_battery_devices_find_it(
+    broker: Mosquitto, tmp_path: Path
+) -> None:
+    port = free_port()
+    tables = f'[coap]\nhost = "127.0.0.1"\nport = {port}\n'
+    gateway = Gateway(tmp_path / "gateway", broker.port, tables=tables)
+    assert f", CoAP at 127.0.0.1:{port} (UDP), hall system at " in gateway.start()
+    assert gateway.stop() == os.EX_OK
+
+
 def test_it_waits_for_brokers_that_are_not_there_and_can_be_stopped(tmp_path: Path) -> None:
     gateway = Gateway(tmp_path / "gateway", free_port(), upstream_port=free_port())
     gateway.launch()

@@ -53,6 +53,14 @@ def test_what_a_person_reads(hall: Hall) -> None:
     )
 
 
+def test_a_device_without_a_broker_is_none_of_mosquittos_business(hall: Hall) -> None:
+    arguments = ("enroll", "floor-9", "--profile", "wet-floor-battery", "--zone", "exit")
+    assert hall.run(*arguments) == (
+        "floor-9: wet-floor-battery at zone exit, keys 1\n"
+        "gateway: sees the change by itself, within a second or two\n"
+    )
+
+
 def test_a_device_that_stands_in_the_file_gets_keys_and_the_file_stays(hall: Hall) -> None:
     for generation in (1, 2):
         told = hall.told("enroll", "kp-1", "--profile", "keypad-5", "--window", "1")

@@ -74,7 +74,8 @@ def enroll(
         where = f"at {one.board.place}" if one.board.place else "spare"
         keys = f"keys {one.keys.generation}" if one.keys else "needs no keys"
         print(f"{one.board.device}: {one.board.profile} {where}, {keys}")
-    print_broker(told, config)
+    if any(one.keys is None or one.keys.psk is not None for one in enrolled):
+        print_broker(told, config)
     if any(one.keys is None for one in enrolled):
         print("gateway: drives this display itself once it is started again")
     else:
