@@ -157,13 +157,12 @@ class Client:
         """The response, or None after `wait` ms without an acknowledgement."""
         end = self._uptime() + wait
         acknowledged = False
-        while True:
+        while self._uptime() < end:
             datagram = self._receive()
+            # Also between two datagrams: whoever sends many must not keep the device from the rest.
+            self._check_in()
+            await asyncio.sleep_ms(0 if datagram else _POLL_MS)
             if datagram is None:
-                if self._uptime() >= end:
-                    break
-                self._check_in()
-                await asyncio.sleep_ms(_POLL_MS)
                 continue
             try:
                 kind, code, got, mark, options, payload = decode(datagram)
@@ -175,8 +174,9 @@ class Client:
             if kind == RST:
                 raise NoAnswerError("coap: the gateway reset the exchange")
             if kind == ACK and code == EMPTY:
-                acknowledged = True
-                end = self._uptime() + self._timings.separate
+                if not acknowledged:  # a repetition keeps the radio on no longer
+                    acknowledged = True
+                    end = self._uptime() + self._timings.separate
             elif code >> 5 in (2, 4, 5) and mark == token:
                 if kind == CON:
                     self._send(encode(ACK, EMPTY, got))

@@ -56,6 +56,7 @@ class Journal:
         self._generation = header.generation
         self._slot = 1  # of the active sector, the next to write
         self._spare = None  # the sector after the active one: True erased, False worn out
+        self._wake = boot is not None
         self._first = self._find_ring(headers)
         self._replay(headers)
         self.boot = (self.boot + 1) & 0xFFFF if boot is None else boot
@@ -115,9 +116,9 @@ class Journal:
 
         For idle moments: an erase stops the chip for some 45 ms. In the first half of a sector this
         does nothing. A mount cannot trust an earlier boot's erase, and so restarts would wear out
-        one sector.
+        one sector; wakes, which are a thousand a day, do nothing here at all.
         """
-        if self._spare is not None or self._slot * 2 < self._flash.slots:
+        if self._wake or self._spare is not None or self._slot * 2 < self._flash.slots:
             return False
         self._spare = self._flash.erase((self._active + 1) % self._flash.sectors)
         return True
@@ -315,6 +316,8 @@ class Journal:
             if header is None:  # once active, perhaps: the seqs in it were given out
                 for slot in range(1, flash.slots):
                     self._learn(sector, slot)
+        if self._wake:  # no cut ends a sleep, and a slot a wake would push out what waits
+            return
         # Bits that a cut left halfway may read otherwise next time. So the last good slot is
         # written again; what follows it, and the next free slot, which may be begun, become void.
         flash.read(self._active, good)

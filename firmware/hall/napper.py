@@ -166,7 +166,12 @@ class Napper:
 
     def remember(self):
         """Puts it where it outlives a sleep and a reset: also before each number is used."""
-        self._hal.remember(json.dumps(self.freeze()).encode())
+        kept = self.freeze()
+        try:
+            self._hal.remember(json.dumps(kept).encode())
+        except ValueError:  # the words of errors are the only part that may be long
+            kept["errors"] = []
+            self._hal.remember(json.dumps(kept).encode())
 
     def _sleep(self, now):
         armed = self._role.arm()
@@ -175,7 +180,6 @@ class Napper:
         length = min(length, talk - now)
         if length < LEAST_MS:
             return
-        self._journal.prepare()
         self._journal.flush_ack()
         self._confirm()
         self.stats["awake_ms"] += now - self._began

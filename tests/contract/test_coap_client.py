@@ -30,6 +30,11 @@ class Peer(asyncio.DatagramProtocol):
         self._transport: Any = None
         self._to: Any = None
 
+    @property
+    def heard(self) -> bool:
+        """Whether the other may still be there."""
+        return not self._transport.is_closing()
+
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
 
@@ -157,6 +162,36 @@ async def test_what_is_not_the_answer_is_passed_over():
     assert said["stats"]["malformed"] >= 3
     rejected = [aiocoap.Message.decode(data) for data in peer.came[1:]]
     assert [(each.mtype, each.mid) for each in rejected] == [(aiocoap.RST, 2), (aiocoap.RST, 3)]
+
+
+async def test_a_flood_does_not_keep_it_awake():
+    """In the gateway's name: it gives up in time, and is not late with anything else."""
+
+    def flood(peer: Peer, count: int) -> None:
+        if count == 1:
+            pour(peer)
+
+    def pour(peer: Peer) -> None:
+        for _ in range(200):
+            peer.say(b"\xff")
+        if peer.heard:
+            asyncio.get_running_loop().call_soon(pour, peer)
+
+    _, said = await ask(flood)
+    assert said["error"] == "coap: no answer to 3 transmissions"
+    assert said["ms"] < 1500
+    assert said["checks"] > 10
+
+
+async def test_an_acknowledgement_counts_once():
+    def again(peer: Peer, count: int) -> None:
+        if peer.heard:
+            peer.say(EMPTY_ACK)
+            asyncio.get_running_loop().call_later(0.1, again, peer, count)
+
+    _, said = await ask(again)
+    assert said["error"] == "coap: acknowledged, and then no response"
+    assert said["ms"] < 1000
 
 
 async def test_nobody_listens():

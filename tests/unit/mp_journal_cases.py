@@ -187,6 +187,24 @@ def case_boot_number_wraps():
     assert boots == [0xFFFF, 0, 1, 2], boots
 
 
+def case_wakes_push_nothing_out():
+    """A device that wakes each minute, while its gateway is away for days."""
+    flash = formatted()
+    journal = mount(flash)
+    boot = journal.boot
+    fill(journal, 5)
+    before = flash.operations
+    for _ in range(500):
+        journal = Journal(flash, lambda: 0, lambda: None, boot)
+        assert journal.boot == boot
+        assert not journal.prepare()
+    assert flash.operations == before
+    assert seqs(journal) == [1, 2, 3, 4, 5]
+    assert fill(journal, 1) == [6]
+    held = seqs(Journal(flash, lambda: 0, lambda: None, boot))
+    assert held == [1, 2, 3, 4, 5, 6], held
+
+
 # Acknowledging
 
 
