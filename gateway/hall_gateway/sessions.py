@@ -36,6 +36,7 @@ from hall_gateway.replaced import take_over
 from hall_gateway.state import Emit, HallState, Json, Outcome, Rating, Window
 from hall_gateway.verdicts import never_opened
 from hall_gateway.views import Views
+from hall_gateway.windows import doing, emptied, service, status
 
 SessionCommand = CallCommand | WindowCommand | TransferCommand | StaffCommand | ShowCommand
 
@@ -82,7 +83,7 @@ class Sessions:
                 step = self._steps[name]
                 step(self, self._window(command.window), outcome, now)
         if not outcome.result and command.window is not None:
-            outcome.result = _status(self._state.windows[command.window])
+            outcome.result = status(self._state.windows[command.window])
         return outcome
 
     def press(self, device: PlannedDevice, heard: Heard, data: PressData) -> Outcome:
@@ -150,7 +151,7 @@ class Sessions:
     def _call(self, command: CallCommand, outcome: Outcome, now: int) -> None:
         window = self._window(command.window)
         if window.state == "paused" or window.pausing:
-            raise RefusedError(f"window {window.id} is {_doing(window)}; resume it before a call")
+            raise RefusedError(f"window {window.id} is {doing(window)}; resume it before a call")
         if window.ticket is not None:
             self._finish(window, "next_call", outcome, now)
         called = Window(
@@ -166,40 +167,40 @@ class Sessions:
     def _recall(self, window: Window, outcome: Outcome, now: int) -> None:
         if window.state != "called":
             raise RefusedError(
-                f"window {window.id} is {_doing(window)}; call a ticket before a recall"
+                f"window {window.id} is {doing(window)}; call a ticket before a recall"
             )
         self._becomes(window, outcome, now, announce=True)
 
     def _no_show(self, window: Window, outcome: Outcome, now: int) -> None:
         if window.state != "called":
             raise RefusedError(
-                f"window {window.id} is {_doing(window)}; only a called ticket can be a no_show"
+                f"window {window.id} is {doing(window)}; only a called ticket can be a no_show"
             )
         self._finish(window, "no_show", outcome, now)
-        self._becomes(_emptied(window), outcome, now)
+        self._becomes(emptied(window), outcome, now)
 
     def _start(self, window: Window, outcome: Outcome, now: int) -> None:
         if window.state != "called" or window.called is None:
             raise RefusedError(
-                f"window {window.id} is {_doing(window)}; call a ticket before a start"
+                f"window {window.id} is {doing(window)}; call a ticket before a start"
             )
         waited = max(0, now - window.called)
         window = replace(window, state="serving", started=now, served_by=window.staff)
-        data = _service(window) | {"waited_ms": waited}
+        data = service(window) | {"waited_ms": waited}
         outcome.emits.append(Emit("hall.service.started", f"window/{window.id}", data))
         self._becomes(window, outcome, now)
 
     def _end(self, window: Window, outcome: Outcome, now: int) -> None:
         if window.state != "serving":
             raise RefusedError(
-                f"window {window.id} is {_doing(window)}; start a service before its end"
+                f"window {window.id} is {doing(window)}; start a service before its end"
             )
         self._finish(window, "completed", outcome, now)
-        self._becomes(_emptied(window), outcome, now)
+        self._becomes(emptied(window), outcome, now)
 
     def _pause(self, window: Window, outcome: Outcome, now: int) -> None:
         if window.state == "paused" or window.pausing:
-            raise RefusedError(f"window {window.id} is {_doing(window)} already; nothing to do")
+            raise RefusedError(f"window {window.id} is {doing(window)} already; nothing to do")
         if window.ticket is None:
             self._becomes(replace(window, state="paused"), outcome, now)
         else:
@@ -211,7 +212,7 @@ class Sessions:
         elif window.pausing:
             self._becomes(replace(window, pausing=False), outcome, now)
         else:
-            raise RefusedError(f"window {window.id} is {_doing(window)}, not paused")
+            raise RefusedError(f"window {window.id} is {doing(window)}, not paused")
 
     _steps: ClassVar[dict[str, Callable[["Sessions", Window, Outcome, int], None]]] = {
         "recall": _recall,
@@ -226,12 +227,12 @@ class Sessions:
         window, to = self._window(command.window), self._window(command.to)
         if window.ticket is None:
             raise RefusedError(
-                f"window {window.id} is {_doing(window)}; it has no ticket to transfer"
+                f"window {window.id} is {doing(window)}; it has no ticket to transfer"
             )
         if to.state != "idle":
-            raise RefusedError(f"window {to.id} is {_doing(to)}; transfer to an idle window")
+            raise RefusedError(f"window {to.id} is {doing(to)}; transfer to an idle window")
         self._finish(window, "transfer", outcome, now)
-        self._becomes(_emptied(window), outcome, now)
+        self._becomes(emptied(window), outcome, now)
         called = replace(
             to, state="called", ticket=window.ticket, business=window.business, called=now
         )
@@ -243,7 +244,7 @@ class Sessions:
         served = None if window.started is None else max(0, now - window.started)
         called = window.called
         waited = None if called is None else max(0, (window.started or now) - called)
-        data = _service(window) | {"waited_ms": waited, "served_ms": served, "reason": reason}
+        data = service(window) | {"waited_ms": waited, "served_ms": served, "reason": reason}
         outcome.emits.append(Emit("hall.service.ended", f"window/{window.id}", data))
         if window.started is None or reason == "transfer" or window.ticket is None:
             return
@@ -253,7 +254,7 @@ class Sessions:
             0,
             window.id,
             window.ticket,
-            window.served_by,
+            window.served_by or window.staff,
             window.business,
             now,
             short=served is not None and served < self._plan.rules.min_service_s * 1000,
@@ -295,33 +296,3 @@ class Sessions:
     def _becomes(self, window: Window, outcome: Outcome, now: int, announce: bool = False) -> None:
         outcome.keep(self._state, window)
         self._views.window(window, outcome, now, announce)
-
-
-def _emptied(window: Window) -> Window:
-    """`window` after its ticket; a pause that waited for it begins."""
-    return Window(window.id, "paused" if window.pausing else "idle", window.staff)
-
-
-def _doing(window: Window) -> str:
-    """What a window is doing, for a sentence: "serving A015"."""
-    doing = f"{window.state} {window.ticket}" if window.ticket else window.state
-    return f"{doing} and about to pause" if window.pausing else doing
-
-
-def _service(window: Window) -> Json:
-    return {
-        "ticket": window.ticket,
-        "window": window.id,
-        "staff": window.served_by or window.staff,
-        "business": window.business,
-    }
-
-
-def _status(window: Window) -> Json:
-    return {
-        "window": window.id,
-        "state": window.state,
-        "ticket": window.ticket,
-        "staff": window.staff,
-        "pausing": window.pausing,
-    }

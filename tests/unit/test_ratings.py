@@ -247,6 +247,18 @@ def test_logging_out_is_no_way_around_a_run() -> None:
     assert rate(run, 1000) == "given", "a clerk who is known"
 
 
+def test_a_clerk_who_logs_in_after_the_start_is_rated_too() -> None:
+    run = Run()
+    run.do("call", window="1", ticket="A001")
+    run.do("start", window="1")
+    run.do("staff", window="1", staff="王芳")
+    run.do("end", window="1")
+    session = run.state.desired["kp-1"].rev
+    run.press(session)
+    run.close(session, "lock")
+    assert run.last("service.ended")["staff"] == run.last("rating.given")["staff"] == "王芳"
+
+
 def test_a_press_after_the_next_call_is_not_the_last_customers() -> None:
     run = Run()
     session = run.serve()

@@ -366,6 +366,17 @@ def test_two_keys_at_once_leave_an_earlier_choice():
     assert context.of("close") == [{"session": 7, "why": "lock"}]
 
 
+@pytest.mark.parametrize(("after", "why"), [(990, "end"), (1000, "lock")])
+def test_a_choice_that_is_held_outlives_another_key_after_a_second(after, why):
+    role, keys, context = keypad()
+    role.desire(session(7, 8000), 0)
+    keys.press(5, 1000, 2500)
+    keys.press(1, 1000 + after, 1100 + after)
+    context.run(role, 9000)
+    assert [data.get("n") for data in context.of("press")] == [None, 2]
+    assert context.of("close") == [{"session": 7, "why": why}]
+
+
 def test_a_stuck_key_leaves_the_choice_before_it():
     role, keys, context = keypad()
     role.desire(session(7, 30_000), 0)
@@ -465,6 +476,16 @@ def test_where_nobody_asks_mashing_ends_the_rating_at_once():
         keys.press(1, start, start + 100)
     context.run(role, 6000)
     assert context.kinds() == ["press"] * 3 + ["close", "press"]
+    assert context.of("close") == [{"session": None, "why": "lock"}]
+
+
+def test_a_stuck_key_ends_a_rating_that_nobody_asked_for():
+    role, keys, context = keypad()
+    role.desire({"rev": 7, "session": None, "free": True}, 0)
+    keys.press(1, 1000, 60_000)
+    context.run(role, 9000)
+    assert context.kinds() == ["press", "fault", "close"]
+    assert context.of("close") == [{"session": None, "why": "lock"}]
 
 
 def test_a_bad_mark_is_asked_for_its_reason():
