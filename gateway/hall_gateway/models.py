@@ -116,7 +116,8 @@ class ShownData(_DevicePayload):
 
 class PressData(_DevicePayload):
     """press: a debounced press. `session` is the open session's rev, None outside of one; `n` how
-    many keys are down at once, when it is more than this one."""
+    many keys are down at once, when it is more than this one; of two in one moment the one that is
+    told first has none."""
 
     key: Key
     session: Rev | None
