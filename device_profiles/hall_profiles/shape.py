@@ -6,8 +6,8 @@ be right, which is the `description` of the model's field. Not here: rules betwe
 
 import difflib
 import json
-from collections.abc import Callable, Collection, Iterable
-from typing import TypeVar
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import TypeVar, get_args
 
 from hall_profiles.source import FieldPath, Source, Value
 from pydantic import BaseModel, ValidationError
@@ -127,7 +127,13 @@ def _missing(details: list[ErrorDetails]) -> set[FieldPath]:
 def _owner(model: type[BaseModel], names: list[str]) -> type[BaseModel]:
     """The model that has the last of `names` as a field."""
     for name in names[:-1]:
-        annotation = model.model_fields[name].annotation
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            model = annotation
+        model = next(_models(model.model_fields[name].annotation), model)
     return model
+
+
+def _models(annotation: object) -> Iterator[type[BaseModel]]:
+    """The models in an annotation, such as list[Title] | None."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models(part)

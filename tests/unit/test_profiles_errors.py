@@ -148,6 +148,10 @@ SLIPS |= {
         "keypad-4", "  reasons:\n", "  reasons:\n    - {zh: 其他, en: Another reason}\n",
         "driver.reasons: has 5 reasons for 4 keys; at most one reason a key", "  reasons:",
     ),
+    "a reason in one language": Slip(
+        "keypad-4", "{zh: 等候太久, en: Too long a wait}", "{en: Too long a wait}",
+        "driver.reasons[2].zh: is missing; the Chinese title", "{en: Too long a wait}",
+    ),
     "a reader with one line": Slip(
         "keypad-6", "  d1: 35\n", "",
         "pins.d1: is missing; one of 4, 33, 35, 36, 37, 38, 39", "pins:",
