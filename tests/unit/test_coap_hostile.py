@@ -64,6 +64,24 @@ UNPROTECTED = cbor2.dumps({"events": [{"epoch": 1, "seq": 1}]})
         (datagram(b"x" * 20, oscore=b"\x09\x01kkkk"), codes.UNAUTHORIZED, "unknown_key"),
         (datagram(b"x" * 20, oscore=b"\x09\x01"), codes.UNAUTHORIZED, "unknown_key"),
     ],
+    # Each datagram has a random token, which would be in a name made from it.
+    ids=[
+        "an event",
+        "a GET",
+        "a discovery",
+        "a key exchange",
+        "too long",
+        "an empty option",
+        "an option cut after its flags",
+        "an option without its context",
+        "a sequence number of seven bytes",
+        "a reserved flag",
+        "an extended flag",
+        "no sequence number",
+        "a FETCH",
+        "a long unknown key id",
+        "an empty key id",
+    ],
 )
 async def test_what_has_no_key(tmp_path: Path, sent: bytes, code: Any, reason: str | None) -> None:
     enrolled(tmp_path, "floor-1")
