@@ -251,8 +251,8 @@ async def test_people_are_counted_by_direction(hub: Hub, tmp_path: Path):
             await device.device.send({**deed, "ms": 500})
             if "cross" in deed:
                 await device.until(lambda line: "crossed" in line, after=before)
-            # Nothing tells that nobody has passed; and nobody follows within a hand's breadth.
-            await asyncio.sleep(0.1 if "cross" in deed else 0.6)
+            # Nothing tells that nobody has passed; and nobody comes within an arm's length.
+            await asyncio.sleep(0.4 if "cross" in deed else 0.9)
         passages = await hub.events("passage", 2)
         assert [event["data"] for event in passages] == [{"dir": "in"}, {"dir": "out"}]
 
