@@ -202,6 +202,55 @@ def test_what_a_technician_sees():
     }
 
 
+def walked(path: Path, *steps: tuple[int, int, int]) -> int:
+    """What is said of (ms, zones taken, mm of height) one after the other, from an empty lane."""
+    now, said = 5000, path.step(0, 0)
+    for ms, where, height in (*steps, (300, 0, 0)):
+        said += path.step(where, now, height)
+        now += ms
+        # The sensor goes on: the height is told again, and time passes.
+        said += path.step(where, now, height)
+    return said
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "ms", "said"),
+    [
+        (700, 1400, 500, IN),  # a cart and who pushes it
+        (1300, 1400, 500, 2 * IN),  # two slow people
+        (700, 1400, 200, 2 * IN),  # a child ahead is shorter, along the way too
+        (1400, 700, 500, 2 * IN),
+    ],
+)
+def test_low_long_and_somebody_higher_behind_is_a_cart(first: int, second: int, ms: int, said: int):
+    path = Path(3000, 2000, 250, 800)
+    one = [(ms, 1, first), (100, 3, first), (ms, 2, first)]
+    other = [(100, 1, second), (100, 3, second), (200, 2, second)]
+    assert walked(path, *one, (100, 0, 0), *other) == said
+
+
+@pytest.mark.parametrize(
+    ("ms", "said"),
+    [(90, IN), (200, IN + OUT), (300, 0)],
+    ids=["ran", "two who pass each other", "turned round"],
+)
+def test_who_leaves_where_they_came_from_too_soon_had_not_turned(ms: int, said: int):
+    assert walked(Path(3000, 2000, 250, 800), (ms, 1, 0), (ms, 3, 0), (ms, 1, 0)) == said
+    assert walked(Path(3000, 0, 0), (ms, 1, 0), (ms, 3, 0), (ms, 1, 0)) == 0
+
+
+def test_who_turns_before_the_other_zone_saw_them_again_is_nobody():
+    """They leave the inner zone while the outer one sees two thirds of them, and never more."""
+    lane = Lane()
+    lane.empty(3)
+    lane.show((900, VALID), FLOOR, 3)
+    lane.show((900, VALID), (900, VALID), 6)
+    lane.show((1900, VALID), (900, VALID), 3)
+    lane.show((1450, VALID), FLOOR, 6)
+    lane.empty(1)
+    assert lane.passages() == []
+
+
 READINGS = st.tuples(
     st.integers(0, 1),
     st.integers(0, 4000),

@@ -13,6 +13,11 @@ BOTH = 3
 IN = 1
 OUT = 4
 
+# A cart is in the doorway for at least so long: it is longer than a child who walks ahead.
+_CART_MS = 800
+# Two who pass each other take longer than that; somebody who runs does not.
+_HURRIED_MS = 350
+
 
 class Path:
     """One way at a time.
@@ -23,13 +28,18 @@ class Path:
     after the other and sees the dark badly; 0 where that cannot be. A passage is then said when the
     doorway has been free for so long, or somebody behind has come as far. Whoever appears again
     where they went, or steps back out where they came from, had only turned round.
+
+    `pair_ms`: nobody turns round in less. What came and went on the same side in that time were two
+    who passed each other, one in and one out, or one who ran and whose leaving was seen in the wrong
+    order; 0 where everybody has a path of their own.
     """
 
-    def __init__(self, timeout_ms, clear_ms, unsure_ms):
+    def __init__(self, timeout_ms, clear_ms, unsure_ms, pair_ms=0):
         self.where = 0  # the zones taken: A, B, BOTH or 0
         self._timeout_ms = timeout_ms
         self._clear_ms = clear_ms
         self._unsure_ms = unsure_ms
+        self._pair_ms = pair_ms
         self._changed_at = 0
         self._entered = 0  # the zone the way began with
         self._crossed = False  # both were taken at once since then
@@ -38,11 +48,19 @@ class Path:
         self._stage = 0  # the farthest since the doorway was free for long
         self._headway_at = 0
         self._lingers = False
-        self._waiting = 0  # a passage that is not sure yet: IN or OUT
+        self._waiting = 0  # a passage that is not sure yet: IN, OUT or both
+        self._came_at = 0  # the doorway had been free for long until then
+        self._highest = 0  # of this way
+        self._cart = 0  # so high was whose passage waits, if that may be a cart
 
-    def step(self, where, now):
-        """Takes the zones as they are now; IN or OUT when that makes sure of a passage, else 0."""
+    def step(self, where, now, height=0):
+        """Takes the zones as they are now, and how high that is, where it is known.
+
+        IN, OUT or both when that makes sure of a passage, else 0.
+        """
         before = self.where
+        if before and height > self._highest:
+            self._highest = height
         waited = now - self._changed_at
         sure = 0
         if not before:
@@ -85,6 +103,8 @@ class Path:
             self._headway_at = now
 
     def _enter(self, where, soon):
+        if not soon:
+            self._came_at = self._changed_at
         if soon and not self._void:
             if self._waiting and where != BOTH - self._last:
                 # The same one, who is still there.
@@ -97,14 +117,24 @@ class Path:
         self._void = where == BOTH  # both at once: the direction was never seen
         self._entered = where
         self._crossed = False
+        self._highest = 0
 
     def _leave(self, last):
         self._last = last
         self._waiting = 0
-        if self._void or self._lingers or not self._crossed or last in (self._entered, BOTH):
+        if self._void or self._lingers or not self._crossed or last == BOTH:
             return 0
+        took = self._changed_at - self._came_at
         passage = IN if last == B else OUT
+        if last == self._entered:
+            if took >= self._pair_ms:
+                return 0
+            if took >= _HURRIED_MS:
+                self._waiting = IN + OUT
+                return 0
+            passage = IN + OUT - passage
         self._stage = 0
+        self._cart = self._highest if took >= _CART_MS else 0
         if not self._unsure_ms:
             return passage
         self._waiting = passage
@@ -116,4 +146,6 @@ class Path:
         if sure != (IN if where == B else OUT):
             return 0
         self._waiting = 0
+        if self._cart and 2 * self._highest > 3 * self._cart:
+            return 0  # long, low, and somebody higher behind it: a cart and who pushes it
         return sure

@@ -13,8 +13,9 @@ from .path import BOTH, A, B, Path
 
 # Of the highest a zone is taken from so many 16ths; of what took it, it is free below so many.
 _TAKEN = 11
-_FREE = 7
+_FREE = 8
 _UNSURE_MS = 250  # three rangings of each zone
+_PAIR_MS = 800  # who turns in the doorway is in it for longer
 _CLEAR_MS = 2000
 _QUIET_MS = 2000  # without anybody, before the floor is believed
 _SILENT_MS = 1500  # no ranging for so long: whatever was there is not known to be there
@@ -30,7 +31,7 @@ class TofLane:
         self._levels = [
             FloorLevel(settings["floor_mm"], settings["head_percent"]) for _ in range(2)
         ]
-        self._path = Path(settings["path_timeout_s"] * 1000, _CLEAR_MS, _UNSURE_MS)
+        self._path = Path(settings["path_timeout_s"] * 1000, _CLEAR_MS, _UNSURE_MS, _PAIR_MS)
         self._heights = [0, 0]
         self._highest = 0
         self._peaks = [0, 0]
@@ -62,7 +63,8 @@ class TofLane:
             self._peaks[zone] = max(self._peaks[zone], both)
             limit = self._peaks[zone] * _FREE >> 4
         else:
-            limit = self._highest * _TAKEN >> 4
+            # Between two, or when one turns: whoever is already there again is soon seen.
+            limit = self._highest * (_TAKEN if self._taken else _FREE) >> 4
         if height >= max(least, limit):
             if not self._taken & bit:
                 self._taken_at[zone] = now
@@ -75,7 +77,7 @@ class TofLane:
         elif not self._taken:
             self._highest = 0
         level.settle(now - self._busy_at >= _QUIET_MS)
-        return self._path.step(self._taken, now)
+        return self._path.step(self._taken, now, both)
 
     def busy(self):
         return self._path.busy()
