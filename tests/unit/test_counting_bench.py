@@ -7,12 +7,24 @@ chance, only with the code.
 
 import json
 import random
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hall_tools.bench import people
-from hall_tools.bench.people import HEIGHTS, OURS, ROODE, ST, TUNED, Row, beams, generators, tof
+from hall_tools.bench.people import (
+    HEIGHTS,
+    OURS,
+    ROODE,
+    ST,
+    TUNED,
+    Row,
+    beams,
+    generators,
+    judged,
+    tof,
+)
 from hall_tools.cli import app
 from hall_tools.people import data_sheet, traces
 from hall_tools.people.counters import Counter, profile
@@ -36,37 +48,48 @@ BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 assert SEED not in TUNED
 
 
-def row(name: str, height: float, trials: int) -> Row:
-    return tof(BY_NAME[name], height, SEED, trials)
+# How often, where it matters: what is rare, or where two counters are close. Else so often that the
+# whole table is counted in less than a minute.
+TRIALS = 40
+MORE = {"single": 200, "hurried": 100, "tandem 0.7 s": 100, "cart": 100}
+MORE |= {"U-turn, early": 100, "U-turn, late": 100, "linger": 100}
+
+
+@cache
+def row(name: str, height: float) -> Row:
+    return tof(BY_NAME[name], height, SEED, MORE.get(name, TRIALS))
 
 
 @pytest.mark.parametrize(
-    ("name", "height", "recall", "trials"),
-    [
-        ("single", 2.4, 0.98, 200),
-        ("tandem 0.7 s", 2.4, 0.90, 100),
-        ("single", 2.8, 0.95, 200),
-    ],
+    ("name", "height", "recall"),
+    [("single", 2.4, 0.98), ("tandem 0.7 s", 2.4, 0.90), ("single", 2.8, 0.95)],
 )
-def test_who_walks_through_is_counted(name: str, height: float, recall: float, trials: int):
-    scores = row(name, height, trials).scores
-    ours = scores[OURS]
+def test_who_walks_through_is_counted(name: str, height: float, recall: float):
+    ours = row(name, height).scores[OURS]
     assert (ours.recall() or 0) >= recall
     assert ours.false_per_100() <= 1
-    for yardstick in (ST, ROODE):
-        assert (ours.recall() or 0) >= (scores[yardstick].recall() or 0)
 
 
 @pytest.mark.parametrize("name", ["U-turn, early", "U-turn, late", "linger"])
 def test_who_turns_back_is_nobody(name: str):
-    assert row(name, 2.4, 100).scores[OURS].false_per_100() <= 1
+    assert row(name, 2.4).scores[OURS].false_per_100() <= 1
+
+
+@pytest.mark.parametrize("height", HEIGHTS)
+@pytest.mark.parametrize("name", BY_NAME)
+def test_none_of_the_yardsticks_is_better(name: str, height: float):
+    """In no scenario: by what was missed and what was false, together."""
+    counted, single = row(name, height), row("single", height)
+    ours = judged(counted, single, OURS)
+    for yardstick in (ST, ROODE):
+        assert ours <= judged(counted, single, yardstick), json.dumps(counted.as_json())
 
 
 @pytest.mark.parametrize("name", ["stands 2 min", "parked cart", "power-on below"])
 @pytest.mark.parametrize("height", HEIGHTS)
 def test_what_stands_is_not_learnt(name: str, height: float):
     """Those who pass afterwards are counted."""
-    assert (row(name, height, 40).scores[OURS].recall() or 0) >= 0.9
+    assert (row(name, height).scores[OURS].recall() or 0) >= 0.9
 
 
 def test_beams_count_who_walks_through():
@@ -79,7 +102,7 @@ def test_beams_count_who_walks_through():
 
 
 def test_the_same_seed_counts_the_same():
-    first, again = (row("tandem 0.5 s", 2.4, 5).as_json() for _ in range(2))
+    first, again = (tof(BY_NAME["tandem 0.5 s"], 2.4, SEED, 5).as_json() for _ in range(2))
     assert first == again
 
 

@@ -65,6 +65,17 @@ def measure(
     return rows
 
 
+def judged(row: Row, single: Row, name: str) -> float:
+    """What a counter got wrong in a scenario, to be compared: missed and false per 100 passages.
+
+    Where nobody passes, whoever sees nobody makes no mistake. So such a scenario is judged together
+    with the `single` walkers below the same sensor: their wrong events are added.
+    """
+    score = row.scores[name]
+    wrong = score.wrong_per_100()
+    return wrong if score.true else wrong + single.scores[name].wrong_per_100()
+
+
 def generators(scenario: Scenario, sensor: str, seed: int, trials: int) -> Iterable[random.Random]:
     """The randomness of each trial: the same whatever else is run."""
     for trial in range(max(1, round(trials * scenario.share))):

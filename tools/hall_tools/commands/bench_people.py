@@ -47,7 +47,7 @@ def people(
 
 
 def _print(rows: list[Row], seed: int) -> None:
-    console = Console(width=None if os.isatty(1) else 100, highlight=False)
+    console = Console(width=None if os.isatty(1) else 120, highlight=False)
     for height in HEIGHTS:
         title = f"VL53L1X at {height} m"
         console.print(_compared(title, [row for row in rows if row.height == height]))
@@ -56,8 +56,10 @@ def _print(rows: list[Row], seed: int) -> None:
     console.print(
         "recall: passages that were said of those that were true, in/out; an event of the same "
         "direction within 2 s says it.\n"
-        "false: other events, per 100 trials. prec.: share of what was said that was true. "
-        "net: in minus out, as said minus as true, per 100 trials."
+        "false: other events, per 100 trials. wrong: missed and false together, per 100 passages "
+        "(per 100 trials where nobody passes).\n"
+        "prec.: share of what was said that was true. net: in minus out, as said minus as true, "
+        "per 100 trials."
     )
     tuned = f"{TUNED.start} to {TUNED.stop - 1}"
     if seed in TUNED:
@@ -71,7 +73,8 @@ def _compared(title: str, rows: list[Row]) -> Table:
     table = _table(
         title,
         *("n", "recall:\nHallkit", "\nST", "\nRoode"),
-        *("false:\nHallkit", "\nST", "\nRoode", "\nprec.", "\nnet"),
+        *("false:\nHallkit", "\nST", "\nRoode"),
+        *("wrong:\nHallkit", "\nST", "\nRoode", "\nprec.", "\nnet"),
     )
     for row in rows:
         ours, st, roode = (row.scores[name] for name in (OURS, ST, ROODE))
@@ -80,6 +83,7 @@ def _compared(title: str, rows: list[Row]) -> Table:
             str(ours.trials),
             *(_recall(score) for score in (ours, st, roode)),
             *(f"{score.false_per_100():.1f}" for score in (ours, st, roode)),
+            *(f"{score.wrong_per_100():.1f}" for score in (ours, st, roode)),
             _share(ours.precision()),
             f"{100 * ours.net / ours.trials:+.0f}",
         )

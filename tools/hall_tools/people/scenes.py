@@ -182,6 +182,15 @@ def with_cart(rng: random.Random) -> Scene:
     return scene
 
 
+def child_ahead(rng: random.Random) -> Scene:
+    """A child, and close behind it an adult: as low before high as a cart and who pushes it."""
+    scene, speed, side = Scene(), min(_speed(rng), 1.2), rng.choice((-1, 1))
+    start = _first(rng, speed)
+    _walk(scene, rng, child(rng), start, speed=speed, side=side)
+    _walk(scene, rng, adult(rng), start + rng.uniform(0.7, 1.2), speed=speed, side=side)
+    return scene
+
+
 def _turn(rng: random.Random, depth: float) -> Scene:
     """Comes as far as `depth` beyond the line (before it: negative), turns, and goes back."""
     scene, speed, side = Scene(), _speed(rng), rng.choice((-1, 1))
@@ -334,6 +343,7 @@ SCENARIOS = (
     Scenario("tandem 0.7 s", tandem_700),
     Scenario("tandem 0.5 s", tandem_500),
     Scenario("queue of four", queue),
+    Scenario("child ahead", child_ahead),
     Scenario("cart", with_cart),
     Scenario("U-turn, early", u_turn_early),
     Scenario("U-turn, late", u_turn_late),

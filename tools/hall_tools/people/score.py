@@ -73,6 +73,7 @@ class Score:
             "recall": self.recall(),
             "precision": self.precision(),
             "false_per_100": self.false_per_100(),
+            "wrong_per_100": self.wrong_per_100(),
         }
 
     def recall(self) -> float | None:
@@ -87,6 +88,12 @@ class Score:
     def false_per_100(self) -> float:
         """Events that were not true, per 100 trials."""
         return 100 * self.false / self.trials if self.trials else 0.0
+
+    def wrong_per_100(self) -> float:
+        """Passages that were missed and events that were false, together, per 100 true passages;
+        per 100 trials where nobody passed."""
+        of = self.true or self.trials
+        return 100 * (self.true - self.found + self.false) / of if of else 0.0
 
 
 def _ins(events: Iterable[Passage]) -> int:
