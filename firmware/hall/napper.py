@@ -14,7 +14,7 @@ import json
 from . import coap
 from .errors import reason
 
-VERSION = 1  # of what is kept
+VERSION = 2  # of what is kept
 
 # After a start that is no wake, and after a technician's last frame, it stays awake so long.
 AWAKE_MS = 10_000
@@ -29,6 +29,9 @@ URGENT_S = (10, 3600)
 PATIENT_S = (60, 4 * 3600)
 # After so many failures a try is one datagram, without retransmission.
 TIRED = 3
+# So many wakes by the pin in a row, over a floor that samples as dry: the pin is not to be believed
+# until the gateway has been told. A comparator that is stuck would empty the battery in days.
+FRUITLESS = 3
 
 COUNTED = "wakes pin_wakes tries failures awake_ms radio_ms"
 
@@ -92,6 +95,7 @@ class Napper:
         self._talk_at = 0  # a heartbeat is due
         self._retry_at = 0  # no try before it
         self._failures = 0
+        self._fruitless = 0
         self._seen = journal.next  # events from here on are new since the last look
 
     @property
@@ -137,13 +141,20 @@ class Napper:
         self._awake_until = now
         self._place = kept["place"]
         self._heard, self._talk_at, self._retry_at, self._failures = kept["talk"]
+        self._fruitless = kept["fruitless"]
         self._post.rev = kept["rev"]
         self._errors.last = kept["errors"]
         names = sorted(self.stats)
         for at in range(len(names)):
             self.stats[names[at]] = kept["stats"][at]
         self.stats["wakes"] += 1
-        self.stats["pin_wakes"] += self._hal.woken_by_pin()
+        if self._hal.woken_by_pin():
+            self.stats["pin_wakes"] += 1
+            self._fruitless += 1
+            if self._fruitless == FRUITLESS:
+                self._errors.report("wake: the pin says water where the probe finds none")
+        elif self._fruitless < FRUITLESS:  # the pin has let it sleep
+            self._fruitless = 0
         self._role.thaw(kept["role"])
 
     def freeze(self):
@@ -158,6 +169,7 @@ class Napper:
             "piv": [self._numbers.next, self._numbers.end],
             "place": self._place,
             "talk": [self._heard, self._talk_at, self._retry_at, self._failures],
+            "fruitless": self._fruitless,
             "rev": self._post.rev,
             "errors": self._errors.last[-3:],
             "stats": [self.stats[name] for name in sorted(self.stats)],
@@ -174,7 +186,7 @@ class Napper:
             self._hal.remember(json.dumps(kept).encode())
 
     def _sleep(self, now):
-        armed = self._role.arm()
+        armed = self._role.arm() if self._fruitless < FRUITLESS else None
         length = self._settings["wake_dry_s" if armed else "wake_wet_s"] * 1000
         talk = max(self._retry_at, now if self._waiting() else self._talk_at)
         length = min(length, talk - now)
@@ -197,6 +209,7 @@ class Napper:
         journal = self._journal
         if self._seen == journal.next:
             return
+        self._fruitless = 0
         fresh = journal.peek(self._seen - 1, 8)
         self._seen = journal.next
         if any(event["kind"] in self._role.URGENT for event in fresh):
@@ -253,7 +266,7 @@ class Napper:
                 self._journal.flush_ack()
                 self._heard = now = self._uptime()
                 self._talk_at = now + self._settings["heartbeat_s"] * 1000
-                self._failures = 0
+                self._failures = self._fruitless = 0
                 if not more:
                     break
         finally:
