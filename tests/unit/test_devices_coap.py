@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import cbor2
 import pytest
 from aiocoap.numbers import codes
 from hall_gateway.config import load_config
@@ -286,6 +287,31 @@ async def test_an_orderly_end_costs_no_challenge_and_forgets_no_number(tmp_path:
         assert (answer.code, hall.refused()) == (codes.UNAUTHORIZED, {"replayed": 1})
         said(await device.post())
         assert hall.side.figures()["challenged"] == 0
+
+
+async def test_what_was_heard_before_a_crash_is_not_taken_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even when an earlier gateway has ended in order: its window was taken from the store."""
+    enrolled(tmp_path, "floor-1")
+    async with coap_hall(tmp_path, "floor-1") as hall, client() as coap:
+        device = battery(coap, hall)
+        said(await device.post())
+        number = device.side.sender_sequence_number
+    async with coap_hall(tmp_path, "floor-1") as hall, client() as coap:
+        device = battery(coap, hall, number=number)
+        recorded = protected(device.side, cbor2.dumps({"events": [device.events.wet()]}))
+        await ask(hall.port, recorded)
+        assert hall.side.figures()["challenged"] == 0
+
+        async def nothing() -> None: ...
+
+        monkeypatch.setattr(hall.side, "finish", nothing)
+    async with coap_hall(tmp_path, "floor-1") as hall:
+        for _ in range(2):
+            assert (await ask(hall.port, recorded)).opt.oscore is not None, "a challenge"
+        assert hall.side.figures()["challenged"] == 2
+        assert hall.core.health()["duplicates"] == 0
 
 
 async def test_a_window_from_long_ago_is_not_believed(tmp_path: Path) -> None:
