@@ -1,10 +1,15 @@
-"""When a sleeping device believes the pin that wakes it, and what it keeps when room is short."""
+"""What a sleeping device believes and keeps, and that no flood of datagrams keeps it awake."""
 
+import asyncio
+import itertools
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hall_firmware.hall import coap
 from hall_firmware.hall.napper import COUNTED, FRUITLESS, Napper
+from hall_firmware.hall.piv import Numbers
 
 
 class Chip:
@@ -141,3 +146,34 @@ def test_the_words_of_errors_give_way_to_the_numbers() -> None:
     assert json.loads(short.kept) == json.loads(whole.kept)
     with pytest.raises(ValueError, match="no room"):
         napper_on(Chip(room - 1), parts).remember()
+
+
+@pytest.mark.parametrize(
+    ("reserved", "kept", "believed"),
+    [
+        (128, (70, 128), (70, 128)),
+        (128, (70, 192), (0, 0)),  # of a journal that is gone
+        (128, (80, 64), (0, 0)),
+        (None, (70, 128), (0, 0)),
+        (128, None, (0, 0)),
+    ],
+)
+def test_numbers_that_the_journal_knows_nothing_of(
+    reserved: int | None, kept: tuple[int, int] | None, believed: tuple[int, int]
+) -> None:
+    numbers: Any = Numbers(SimpleNamespace(reserved=reserved), None, lambda: None, kept)
+    assert (numbers.next, numbers.end) == believed
+
+
+def test_datagrams_without_end_do_not_keep_the_radio_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def rest(_: int) -> None: ...
+
+    monkeypatch.setattr(asyncio, "sleep_ms", rest, raising=False)
+    clock, checks = itertools.count(), itertools.count()
+    client: Any = object.__new__(coap.Client)
+    client._uptime = lambda: now if (now := next(clock)) < 1000 else pytest.fail("no end")
+    client._check_in = lambda: next(checks)
+    client._receive = lambda: b"\xff"
+    client._stats = {"malformed": 0}
+    assert asyncio.run(client._answer(1, b"", 100)) is None
+    assert next(checks) == client._stats["malformed"] > 90
