@@ -172,7 +172,7 @@ def test_datagrams_without_end_do_not_keep_the_radio_on(monkeypatch: pytest.Monk
     clock, checks = itertools.count(), itertools.count()
     client: Any = object.__new__(coap.Client)
     client._uptime = lambda: now if (now := next(clock)) < 1000 else pytest.fail("no end")
-    client._check_in = lambda: next(checks)
+    client._check_in = lambda: now if (now := next(checks)) < 1000 else pytest.fail("no end")
     client._receive = lambda: b"\xff"
     client._stats = {"malformed": 0}
     assert asyncio.run(client._answer(1, b"", 100)) is None
