@@ -52,7 +52,7 @@ assert SEED not in TUNED
 # whole table is counted in less than a minute.
 TRIALS = 40
 MORE = {"single": 200, "hurried": 100, "tandem 0.7 s": 100, "cart": 100}
-MORE |= {"U-turn, early": 100, "U-turn, late": 100, "linger": 100}
+MORE |= {"U-turn, early": 100, "U-turn, late": 100, "linger": 100, "parked cart": 200}
 
 
 @cache

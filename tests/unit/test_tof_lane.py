@@ -229,6 +229,12 @@ def test_low_long_and_somebody_higher_behind_is_a_cart(first: int, second: int, 
     assert walked(path, *one, (100, 0, 0), *other) == said
 
 
+@pytest.mark.parametrize(("height", "said"), [(500, 0), (1000, IN)])
+def test_what_is_low_for_long_is_a_parked_cart(height: int, said: int):
+    steps = [(900, 1, height), (900, 3, height), (900, 2, height)]
+    assert walked(Path(3000, 2000, 250, 800), *steps) == said
+
+
 @pytest.mark.parametrize(
     ("ms", "said"),
     [(90, IN), (200, IN + OUT), (300, 0)],

@@ -15,6 +15,9 @@ OUT = 4
 
 # A cart is in the doorway for at least so long: it is longer than a child who walks ahead.
 _CART_MS = 800
+# What is low for so long is a parked cart that is seen now and then, and not people.
+_PARKED_MS = 2000
+_LOW_MM = 550
 # Two who pass each other take longer than that; somebody who runs does not.
 _HURRIED_MS = 350
 
@@ -30,8 +33,8 @@ class Path:
     where they went, or steps back out where they came from, had only turned round.
 
     `pair_ms`: nobody turns round in less. What came and went on the same side in that time were two
-    who passed each other, one in and one out, or one who ran and whose leaving was seen in the wrong
-    order; 0 where everybody has a path of their own.
+    who passed each other, one in and one out, or one who ran, whose zones were not left in order; 0
+    where everybody has a path of their own.
     """
 
     def __init__(self, timeout_ms, clear_ms, unsure_ms, pair_ms=0):
@@ -133,6 +136,8 @@ class Path:
                 self._waiting = IN + OUT
                 return 0
             passage = IN + OUT - passage
+        if took >= _PARKED_MS and 0 < self._highest < _LOW_MM:
+            return 0
         self._stage = 0
         self._cart = self._highest if took >= _CART_MS else 0
         if not self._unsure_ms:

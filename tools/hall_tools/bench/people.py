@@ -47,7 +47,7 @@ def measure(
     seed: int, trials: int, heard: Callable[[str], None], only: Iterable[str] | None = None
 ) -> list[Row]:
     """Every scenario (or `only` these), `trials` times, fewer of the long ones; the same for every
-    seed. Two minutes for 60 trials."""
+    seed. A minute and a half for 60 trials."""
     chosen = [each for each in SCENARIOS if only is None or each.name in only]
     rows: list[Row] = []
     for height in HEIGHTS:

@@ -28,9 +28,9 @@ def people(
 ) -> None:
     """Count simulated people with every sensor, beside two published ways to count.
 
-    Two minutes with 60 trials; long scenarios get fewer. The tracker was tuned on seeds 1000 to
-    1999, so any other seed is one it has not seen. docs/counting.md says what the figures mean, and
-    that they say nothing about a real doorway.
+    A minute and a half with 60 trials on one idle core; long scenarios get fewer. The tracker was
+    tuned on seeds 1000 to 1999, so any other seed is one it has not seen. docs/counting.md says
+    what the figures mean, and that they say nothing about a real doorway.
     """
     with progress() as heard:
         rows = measure(seed, trials, heard)
@@ -106,7 +106,7 @@ def _alone(title: str, rows: list[Row]) -> Table:
 
 
 def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1))
     table.add_column("scenario", no_wrap=True)
     for header in columns:
         table.add_column(header, justify="right", no_wrap=True)
