@@ -22,6 +22,8 @@ from hall_tools.people.yardsticks import RoodePath, StPath
 TUNED = range(1000, 2000)
 #: Where a VL53L1X hangs, in m.
 HEIGHTS = (2.4, 2.8)
+#: How often `measure` tells what comes next.
+STEPS = len(SCENARIOS) * (len(HEIGHTS) + 2)
 OURS, ST, ROODE = "Hallkit", "ST", "Roode"
 
 

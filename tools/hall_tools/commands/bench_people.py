@@ -12,7 +12,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from hall_tools.bench.people import HEIGHTS, OURS, ROODE, ST, TUNED, Row, measure
+from hall_tools.bench.people import HEIGHTS, OURS, ROODE, ST, STEPS, TUNED, Row, measure
 from hall_tools.people.score import Score
 from hall_tools.progress import progress
 
@@ -32,7 +32,7 @@ def people(
     tuned on seeds 1000 to 1999, so any other seed is one it has not seen. docs/counting.md says
     what the figures mean, and that they say nothing about a real doorway.
     """
-    with progress() as heard:
+    with progress(STEPS) as heard:
         rows = measure(seed, trials, heard)
     if as_json:
         told = {
