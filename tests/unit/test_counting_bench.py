@@ -51,8 +51,16 @@ assert SEED not in TUNED
 # How often, where it matters: what is rare, or where two counters are close. Else so often that the
 # whole table is counted in less than a minute.
 TRIALS = 40
-MORE = {"single": 200, "hurried": 100, "tandem 0.7 s": 100, "cart": 100}
-MORE |= {"U-turn, early": 100, "U-turn, late": 100, "linger": 100, "parked cart": 200}
+MORE = {
+    "single": 200,
+    "hurried": 100,
+    "tandem 0.7 s": 100,
+    "cart": 100,
+    "U-turn, early": 100,
+    "U-turn, late": 100,
+    "linger": 100,
+    "parked cart": 200,
+}
 
 
 @cache
