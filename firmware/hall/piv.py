@@ -8,7 +8,7 @@ If the journal has lost its count while the keys have been used, there is no num
 safe: the device asks to be enrolled again, which makes new keys.
 """
 
-BLOCK = 64
+BLOCK = 8
 
 
 class LostError(ValueError):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -21,6 +20,7 @@ from aiocoap import resource
 from aiocoap.credentials import CredentialsMap
 from aiocoap.numbers import codes
 from aiocoap.oscore_sitewrapper import OscoreSiteWrapper
+from hall_tools.ports import free_port
 
 OSCORE = {
     "secret": "0102030405060708090a0b0c0d0e0f10",
@@ -30,12 +30,6 @@ OSCORE = {
 }
 """The keys of its device `fl-1`, as they are in its identity."""
 CLAIM = ":fl-1"
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
 
 
 class _Events(resource.Resource):

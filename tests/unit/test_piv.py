@@ -20,4 +20,4 @@ def test_no_number_comes_twice_whatever_is_cut(seed: str) -> None:
     assert counts["crashes"] > 100
     assert counts["sleeps"] > 100, "and some lives end as they should"
     # A cut costs what was left of its block; a sleep and a crash cost nothing.
-    assert counts["blocks"] <= counts["cuts"] + counts["sent"] / 64 + 100
+    assert counts["blocks"] <= counts["cuts"] + counts["sent"] / 8 + 100

@@ -26,6 +26,7 @@ class Chip:
         self.fails = True
         self.full = False
         self.mounted = True
+        self.cause = 1  # power on
         self.slept: list[float] = []
         self.ran: list[str] = []
         self.interrupted_by: list[int] = []  # the character that stops the application; -1: none
@@ -37,7 +38,9 @@ class Chip:
             "gc": SimpleNamespace(threshold=lambda _bytes: None),
             "hall": SimpleNamespace(app=SimpleNamespace(run=self.run)),
             "json": json,
-            "machine": SimpleNamespace(reset=self.reset),
+            "machine": SimpleNamespace(
+                reset=self.reset, reset_cause=lambda: self.cause, DEEPSLEEP_RESET=4
+            ),
             "micropython": SimpleNamespace(kbd_intr=self.interrupted_by.append),
             "os": SimpleNamespace(listdir=self.listdir, rename=self.rename),
             "sys": SimpleNamespace(path=sys_path, print_exception=lambda _error: None),
