@@ -97,7 +97,10 @@ async def test_commands_are_answered(pair: Pair) -> None:
 @pytest.mark.parametrize(
     ("command", "error"),
     [
-        ({"do": "dance"}, "unknown command; known are identify, selftest, reboot, update, config, login"),
+        (
+            {"do": "dance"},
+            "unknown command; known are identify, selftest, reboot, update, config, login",
+        ),
         ({"do": 7}, "unknown command"),
         ({"do": ["identify"]}, "unknown command"),
         ({}, "unknown command"),

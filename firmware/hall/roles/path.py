@@ -26,7 +26,8 @@ class Path:
     """One way at a time.
 
     A way without headway for `timeout_ms` (to its next stage: the first zone, both, the other) is a
-    lingerer's. It is void, and so is whatever follows until the doorway was free for `clear_ms`.
+    lingerer's. It is void, and so is whatever follows until the doorway was free for `clear_ms`, or
+    for longer where something low stands.
     `unsure_ms`: so long zones may seem free though somebody is there, as when a sensor looks at one
     after the other and sees the dark badly; 0 where that cannot be. A passage is then said when the
     doorway has been free for so long, or somebody behind has come as far. Whoever appears again
@@ -67,7 +68,7 @@ class Path:
         waited = now - self._changed_at
         sure = 0
         if not before:
-            if waited >= self._clear_ms:
+            if waited >= (_PARKED_MS if self._is_low() else self._clear_ms):
                 self._stage = 0
                 self._lingers = False
             if waited >= self._unsure_ms:
@@ -99,6 +100,9 @@ class Path:
     def busy(self):
         """Whether somebody is in the doorway, or has passed and is not counted yet."""
         return bool(self.where or self._waiting)
+
+    def _is_low(self):
+        return 0 < self._highest < _LOW_MM
 
     def _reach(self, stage, now):
         if stage > self._stage:
@@ -136,7 +140,7 @@ class Path:
                 self._waiting = IN + OUT
                 return 0
             passage = IN + OUT - passage
-        if took >= _PARKED_MS and 0 < self._highest < _LOW_MM:
+        if took >= _PARKED_MS and self._is_low():
             return 0
         self._stage = 0
         self._cart = self._highest if took >= _CART_MS else 0

@@ -16,7 +16,7 @@ _TAKEN = 11
 _FREE = 8
 _UNSURE_MS = 250  # three rangings of each zone
 _PAIR_MS = 800  # who turns in the doorway is in it for longer
-_CLEAR_MS = 2000
+_CLEAR_MS = 350  # and whoever lingered has gone: a queue behind them waits no longer
 _QUIET_MS = 2000  # without anybody, before the floor is believed
 _SILENT_MS = 1500  # no ranging for so long: whatever was there is not known to be there
 

@@ -94,7 +94,8 @@ def visits(seed: int) -> Iterator[Visit]:
         hand: list[Conduct] = [*_DECK, next(rare)]
         rng.shuffle(hand)
         child = rng.choice([at for at, conduct in enumerate(hand) if conduct != "leaves"])
-        calm = [at for at, conduct in enumerate(hand) if conduct == "rates"]
+        # Two who mash one after the other leave a customer no time to rate.
+        calm = [at for at, conduct in enumerate(hand) if conduct == "rates" and at != child]
         child_first, together, clerk = rng.sample(calm, 3)
         lingers = rng.randrange(len(hand))
         for at, conduct in enumerate(hand):

@@ -19,8 +19,8 @@ LEFT_S = 0.3
 """Somebody who turns round is told of by nobody: so long after the time they take, they are gone
 on a busy machine too."""
 
-LINGERED_S = 2.5
-"""After somebody has lingered a counter trusts nobody before the lane was free for two seconds."""
+LINGERED_S = 1.0
+"""Whoever comes right behind a lingerer may be taken for the same one (docs/counting.md)."""
 
 BUTTON_MS = 600
 
@@ -46,8 +46,9 @@ class Door(Station):
     async def turn_back(self, body_ms: int) -> None:
         """Comes under the sensor from outside, turns round and goes: not a passage."""
         async with self._lane:
-            await self.act({"turn_back": "in", "ms": body_ms})
-            await asyncio.sleep(body_ms / 1000 + LEFT_S + GAP_S)
+            there_and_back = 2 * body_ms
+            await self.act({"turn_back": "in", "ms": there_and_back})
+            await asyncio.sleep(there_and_back / 1000 + LEFT_S + GAP_S)
 
     async def linger(self, stays_ms: int) -> None:
         """The same, but so slowly that the counter gives up: no passage either."""

@@ -220,7 +220,23 @@ def u_turn_late(rng: random.Random) -> Scene:
 
 def linger(rng: random.Random) -> Scene:
     """Steps about in the doorway for 5 to 15 s, and leaves where they came from."""
+    scene = Scene()
+    _linger(scene, rng, rng.choice((-1, 1)))
+    return scene
+
+
+def busy(rng: random.Random) -> Scene:
+    """A lingerer, who leaves, and a second after that four in a row, who wait no longer."""
     scene, side = Scene(), rng.choice((-1, 1))
+    start = _linger(scene, rng, side) + rng.uniform(1.0, 1.4)
+    for _ in range(4):
+        _walk(scene, rng, adult(rng), start, speed=1.2, side=-side)
+        start += rng.uniform(0.9, 1.5)
+    return scene
+
+
+def _linger(scene: Scene, rng: random.Random, side: int) -> float:
+    """Returns when they turn to go."""
     now = _first(rng, 1.0)
     at, y = rng.uniform(-0.35, 0.05), _aside(rng)
     corners = [(now - (FAR + at), -side * FAR, y), (now, side * at, y)]
@@ -234,7 +250,7 @@ def linger(rng: random.Random) -> Scene:
         corners.append((now, side * at, y))
     corners.append((now + (FAR + at), -side * FAR, y))
     scene.add(adult(rng).body(Path(corners)))
-    return scene
+    return now
 
 
 def side_by_side(rng: random.Random) -> Scene:
@@ -348,6 +364,7 @@ SCENARIOS = (
     Scenario("U-turn, early", u_turn_early),
     Scenario("U-turn, late", u_turn_late),
     Scenario("linger", linger),
+    Scenario("busy after", busy),
     Scenario("side by side", side_by_side),
     Scenario("opposite", opposite),
     Scenario("stands 2 min", stand, 0.1),
