@@ -46,6 +46,9 @@ def gateway_with_header(profile: str, folder: Path, port: int) -> tuple[Gateway,
     return gateway, Header(header, config.compiled(config.devices[0]))
 
 
+SHOWN = "SELECT count(*) FROM events WHERE kind = 'shown'"
+
+
 def eventually(client: PlainClient, what: Callable[[], object], expected: object) -> None:
     """`what` becomes `expected`; `client` only lends its patience."""
     assert client.until(lambda: what() == expected), (what(), expected)
@@ -70,13 +73,13 @@ def test_the_main_board_of_a_small_hall(profile: str, broker: Mosquitto, tmp_pat
         header.given.unlink()
         gateway.start()
         eventually(hall.client, header.seen, called.format("A015"))
+        eventually(hall.client, lambda: gateway.rows(SHOWN), [(2,)])
         hall.command("call", ticket="B007", window="1")
         eventually(hall.client, header.seen, called.format("B007"))
         shown = hall.await_events("hall.call.shown", count=2)
         # The restarted display reported its number again: that is stored, and no second event.
         assert [event["data"]["ticket"] for event in shown] == ["A015", "B007"]
-        stored = gateway.rows("SELECT count(*) FROM events WHERE kind = 'shown'")
-        assert stored == [(3,)]
+        assert gateway.rows(SHOWN) == [(3,)]
         started = hall.await_events("hall.device.started", count=2)
         assert len({event["id"] for event in started}) == 2
 

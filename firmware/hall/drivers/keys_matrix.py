@@ -30,12 +30,22 @@ class KeysMatrix(Lamps):
     def read(self):
         """The keys that are down now, bounces and all: bit 0 is key 1. While the matrix cannot tell
         which they are, those it could tell last; if it has not seen two, all that may be down."""
+        masks = [0] * len(self._rows)
+        down = self._scan(masks)
+        believed = self._believed
+        # A contact that bounced between two rows would be a key that nobody touched.
+        if down != self._scan(masks) or (_rectangle(masks) and believed & (believed - 1)):
+            return believed
+        self._believed = down
+        return down
+
+    def _scan(self, masks):
         down = 0
         bit = 1
-        masks = [0] * len(self._rows)
         for index, row in enumerate(self._rows):
             row.on()
             sleep_us(SETTLE_US)
+            masks[index] = 0
             at = 1
             for column in self._columns:
                 if column.value():
@@ -44,12 +54,7 @@ class KeysMatrix(Lamps):
                 bit <<= 1
                 at <<= 1
             row.off()
-        down &= self._all
-        believed = self._believed
-        if _rectangle(masks) and believed & (believed - 1):
-            return believed
-        self._believed = down
-        return down
+        return down & self._all
 
 
 def _rectangle(masks):

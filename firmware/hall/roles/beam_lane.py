@@ -9,7 +9,6 @@ from .path import A, B, Path
 
 GLITCH_MS = 5  # two samples: shorter is light or noise, as no body passes a beam that fast
 _ARM_MS = 150  # so long the light may come through between an arm and its body
-_PAIR_MS = 500  # who turns in the doorway is in it for longer
 
 
 class BeamLane:
@@ -19,7 +18,7 @@ class BeamLane:
 
     def __init__(self, settings, beams):
         self._beams = beams
-        self._path = Path(settings["path_timeout_s"] * 1000, 0, _ARM_MS, _PAIR_MS)
+        self._path = Path(settings["path_timeout_s"] * 1000, 0, _ARM_MS)
         self._debounce = Debounce(2, GLITCH_MS)
         self._broken_at = [0, 0]
 
