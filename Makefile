@@ -14,7 +14,7 @@ demo: setup
 	@.venv/bin/hall demo $(ARGS)
 
 test:
-	@tools/setup.sh mosquitto systemd xfonts-unifont procps $(NATIVE_PACKAGES)
+	@tools/setup.sh mosquitto systemd xfonts-unifont procps chromium fonts-wqy-microhei $(NATIVE_PACKAGES)
 	.venv/bin/pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 lint: setup build/stubs

@@ -25,7 +25,7 @@ from amqtt.contexts import ListenerConfig
 from amqtt.errors import BrokerError
 from amqtt.session import Session
 
-from hall_gateway.config import is_loopback
+from hall_gateway.config_links import is_loopback
 
 KEEPALIVE_GRACE_S = 15
 """amqtt ends a connection after one keepalive without a packet; MQTT 3.1.1, 3.1.2.10 says 1.5."""

@@ -30,7 +30,7 @@ from aiocoap.numbers.constants import TransportTuning
 from aiocoap.tokenmanager import TokenManager
 from aiocoap.transports.udp6 import MessageInterfaceUDP6
 
-from hall_gateway.config import ANY_ADDRESS
+from hall_gateway.config_links import ANY_ADDRESS
 
 log = logging.getLogger(__name__)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from hall_gateway.config import GatewayConfig
 from hall_gateway.heart import Heart, Snapshot
@@ -17,6 +18,7 @@ from hall_gateway.store_contexts import ReplayWindow, Taken
 from hall_gateway.values import Ack, DeviceOrder, OutboxRow, Reply, Signals
 from hall_gateway.writer import Writer
 
+T = TypeVar("T")
 Clock = Callable[[], int]
 """Unix ms, now."""
 
@@ -66,6 +68,12 @@ class Core:
         a replaced one was at goes on with the new one."""
         now = self._clock()
         await self._writer.run(lambda: self._heart.follow(plan, now))
+
+    async def do(self, work: Callable[[Heart, int], T], *, grows: bool = False) -> T:
+        """What `work(heart, now)` returns, after the commit of the transaction that it ran in, in
+        the store's thread. `grows`: it adds to the store, so a full one refuses it."""
+        now = self._clock()
+        return await self._writer.run(lambda: work(self._heart, now), grows=grows)
 
     async def event(self, device: str, payload: bytes) -> Ack | None:
         """up/event. The ack to publish on down/ack, also for a duplicate.

@@ -27,7 +27,8 @@ import cbor2
 from aiocoap.numbers import codes  # pyright: ignore[reportMissingTypeStubs]
 
 from hall_gateway.cbor_input import CborError, decode
-from hall_gateway.config import DeviceConfig, GatewayConfig
+from hall_gateway.config import GatewayConfig
+from hall_gateway.config_hall import DeviceConfig
 from hall_gateway.core import Core
 from hall_gateway.oscore_site import RefusedError
 from hall_gateway.values import Ack, DeviceOrder, StoreError

@@ -8,6 +8,7 @@ import json
 import logging
 import sqlite3
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from hall_gateway.config import GATEWAY_ID
@@ -88,13 +89,32 @@ class Touched:
     replies: bool = False
 
 
+@dataclass(frozen=True)
+class Published:
+    """A CloudEvent that was just put into the outbox, for the first time. `time` is unix ms."""
+
+    id: str
+    emit: Emit
+    time: int
+    quality: Quality
+
+
+Follower = Callable[[Published, int], None]
+"""Called with what was published and now (unix ms), in the transaction that publishes it."""
+
+
 class Effects:
-    """Carries outcomes out in `store`, and notes in `touched` what changed."""
+    """Carries outcomes out in `store`, and notes in `touched` what changed.
+
+    `followers` see every CloudEvent, each once; what they keep outside of the store and the
+    hall's state must bear being told again, for a transaction can be taken back.
+    """
 
     def __init__(
         self, plan: Plan, store: Store, state: HallState, times: BootTimes, counts: Counter[str]
     ) -> None:
         self.touched = Touched()
+        self.followers: list[Follower] = []
         self.sessions = Sessions(plan, state)
         self.occupancies = Occupancies(plan.occupancy, state)
         self._hall = plan.hall
@@ -246,3 +266,6 @@ class Effects:
         added = self._store.add_outbox(id, topic(emit.type), body, now)
         self._counts[f"published.{emit.type}" if added else "published_before"] += 1
         self.touched.outbox = True
+        if added:
+            for follower in self.followers:
+                follower(Published(id, emit, time, quality), now)

@@ -16,7 +16,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from hall_gateway.config import MqttConfig
+from hall_gateway.config_links import MqttConfig
 from hall_gateway.mqtt_connection import Connection, Counters, DisconnectedError, Message
 
 log = logging.getLogger(__name__)

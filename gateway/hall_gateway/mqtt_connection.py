@@ -24,7 +24,7 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
-from hall_gateway.config import MqttConfig
+from hall_gateway.config_links import MqttConfig
 
 INBOUND_LIMIT = 500
 """Messages that wait for a handler before the socket is no longer read."""

@@ -24,7 +24,8 @@ from pathlib import Path
 
 from hall_gateway.broker import embedded_broker
 from hall_gateway.coap_side import CoapSide, coap_side
-from hall_gateway.config import BrokerConfig, GatewayConfig, MqttConfig
+from hall_gateway.config import GatewayConfig
+from hall_gateway.config_links import BrokerConfig, MqttConfig
 from hall_gateway.core import Core
 from hall_gateway.devices_mqtt import DevicesMqtt
 from hall_gateway.hall_link import HallLink

@@ -13,7 +13,8 @@ from typing import Any
 
 import paho.mqtt.publish as publish
 import pytest
-from hall_gateway.config import BrokerConfig, load_config
+from hall_gateway.config import load_config
+from hall_gateway.config_links import BrokerConfig
 from hall_tools.doctor.mqtt_login import LoginError, RefusedError, log_in
 from hall_tools.doctor.tls_psk import Answer, handshake
 from support.installed import DEVICES, Installation

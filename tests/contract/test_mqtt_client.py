@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from hall_gateway import mqtt_connection
-from hall_gateway.config import MqttConfig
+from hall_gateway.config_links import MqttConfig
 from hall_gateway.mqtt import MqttClient, retry_delay
 from hall_gateway.mqtt_connection import Connection, Counters, DisconnectedError, Message
 from hall_tools.ports import free_port

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hall_gateway.config import BrokerConfig
+from hall_gateway.config_links import BrokerConfig
 from hall_tools import cli
 from hall_tools.device_broker import Told, cut, tell
 from hall_tools.errors import UserError

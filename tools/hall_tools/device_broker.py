@@ -20,7 +20,7 @@ from enum import Enum
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
-from hall_gateway.config import BrokerConfig, is_loopback
+from hall_gateway.config_links import BrokerConfig, is_loopback
 from hall_gateway.toml_input import ConfigError
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.properties import Properties

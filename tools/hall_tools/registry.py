@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import tomlkit
-from hall_gateway.config import DeviceConfig, GatewayConfig, load_profile
+from hall_gateway.config import GatewayConfig, load_profile
+from hall_gateway.config_hall import DeviceConfig
 from hall_gateway.files import FileError, replace_file
 from hall_gateway.toml_input import ConfigError, parse_toml
 from tomlkit.exceptions import TOMLKitError

@@ -6,7 +6,8 @@ Here: what is seen from outside of it, and its key files. Not here: rights to fi
 import socket
 from collections.abc import Iterator, Sequence
 
-from hall_gateway.config import DeviceConfig, is_loopback
+from hall_gateway.config_hall import DeviceConfig
+from hall_gateway.config_links import is_loopback
 from hall_gateway.keys import DeviceKeys, KeyStoreError
 
 from hall_tools.doctor.findings import Finding, Site, fault, good, several, warning

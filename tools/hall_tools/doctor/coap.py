@@ -10,7 +10,7 @@ import socket
 import struct
 from collections.abc import Iterator
 
-from hall_gateway.config import ANY_ADDRESS, CoapConfig, is_loopback
+from hall_gateway.config_links import ANY_ADDRESS, CoapConfig, is_loopback
 from hall_gateway.store_look import LookError, owner
 
 from hall_tools.doctor.findings import Finding, Site, fault, good, warning

@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 import paho.mqtt.client as paho
-from hall_gateway.config import MqttConfig
+from hall_gateway.config_links import MqttConfig
 from hall_gateway.toml_input import ConfigError
 from paho.mqtt.enums import CallbackAPIVersion
 

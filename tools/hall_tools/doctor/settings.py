@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from hall_gateway.config import is_loopback
+from hall_gateway.config_links import is_loopback
 from hall_gateway.toml_input import ConfigError
 
 from hall_tools.doctor.findings import Finding, Site, fault, good, several, warning

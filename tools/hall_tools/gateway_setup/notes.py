@@ -7,7 +7,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from hall_gateway.config import BrokerConfig, GatewayConfig
+from hall_gateway.config import GatewayConfig
+from hall_gateway.config_links import BrokerConfig
 
 from hall_tools.gateway_setup import layout
 from hall_tools.gateway_setup.machine import Machine

@@ -14,7 +14,8 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-from hall_gateway.config import BrokerConfig, GatewayConfig, load_config
+from hall_gateway.config import GatewayConfig, load_config
+from hall_gateway.config_links import BrokerConfig
 from hall_gateway.keys import KeyStore, KeyStoreError
 from hall_gateway.toml_input import ConfigError, parse_toml
 from hall_panel.raspberry_pi import DEVICE as GPIO_DEVICE

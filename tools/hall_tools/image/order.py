@@ -9,7 +9,9 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hall_gateway.config import ANY_ADDRESS, DeviceConfig, load_config, load_profile
+from hall_gateway.config import load_config, load_profile
+from hall_gateway.config_hall import DeviceConfig
+from hall_gateway.config_links import ANY_ADDRESS
 from hall_gateway.keys import DeviceKeys, KeyStore, KeyStoreError
 from hall_gateway.toml_input import ConfigError, nearest
 from hall_profiles import compile_config
