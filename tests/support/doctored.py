@@ -34,6 +34,15 @@ class Place:
         assert len(found) == 1, found
         return found[0]
 
+    def told(self, level: str, text: str, advice: str) -> None:
+        """Assert that a finding of that level says `text` and advises `advice`, and that each
+        advises something."""
+        found = self.found(level)
+        matching = [finding for finding in found if text in finding.text]
+        assert matching, found
+        assert advice in matching[0].advice
+        assert all(finding.advice for finding in found)
+
     def health(self, **figures: object) -> None:
         """What the gateway says of itself from now on."""
         machine = self.installation.machine

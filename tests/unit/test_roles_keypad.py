@@ -344,14 +344,38 @@ def test_a_choice_that_has_stood_for_a_second_outlives_a_mashing():
     assert closed == 4010, "3 s after the choice"
 
 
-def test_a_choice_that_has_not_stood_is_part_of_a_mashing_and_the_customer_is_asked_again():
+MASHED = {
+    "a choice that has not stood is part of it, and the customer is asked again": (
+        8000,
+        [(5, 1000, 1100), (1, 1900, 2000), (1, 2200, 2300)],
+        ["press", "press", "press", "close"],
+        "end",
+    ),
+    "a stuck key leaves the choice before it": (
+        30_000,
+        [(5, 1000, 1100), (1, 2500, 60_000)],
+        ["press", "press", "fault", "close"],
+        "lock",
+    ),
+    "a key that it left stuck takes no earlier press of it": (
+        30_000,
+        [(5, 1000, 1100), (4, 2100, 2200), (5, 2300, 60_000)],
+        ["press", "press", "press", "fault", "close"],
+        "lock",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MASHED)
+def test_a_mashing(name):
+    window_ms, presses, kinds, why = MASHED[name]
     role, keys, context = keypad()
-    role.desire(session(7, 8000), 0)
-    keys.press(5, 1000, 1100)
-    for start in (1900, 2200):
-        keys.press(1, start, start + 100)
+    role.desire(session(7, window_ms), 0)
+    for key, down, up in presses:
+        keys.press(key, down, up)
     context.run(role, 9000)
-    assert context.of("close") == [{"session": 7, "why": "end"}]
+    assert context.kinds() == kinds
+    assert context.of("close") == [{"session": 7, "why": why}]
 
 
 def test_two_keys_at_once_leave_an_earlier_choice():
@@ -375,27 +399,6 @@ def test_a_choice_that_is_held_outlives_another_key_after_a_second(after, why):
     context.run(role, 9000)
     assert [data.get("n") for data in context.of("press")] == [None, 2]
     assert context.of("close") == [{"session": 7, "why": why}]
-
-
-def test_a_stuck_key_leaves_the_choice_before_it():
-    role, keys, context = keypad()
-    role.desire(session(7, 30_000), 0)
-    keys.press(5, 1000, 1100)
-    keys.press(1, 2500, 60_000)
-    context.run(role, 9000)
-    assert context.kinds() == ["press", "press", "fault", "close"]
-    assert context.of("close") == [{"session": 7, "why": "lock"}]
-
-
-def test_a_key_that_a_mashing_left_stuck_takes_no_earlier_press_of_it():
-    role, keys, context = keypad()
-    role.desire(session(7, 30_000), 0)
-    keys.press(5, 1000, 1100)
-    keys.press(4, 2100, 2200)
-    keys.press(5, 2300, 60_000)
-    context.run(role, 9000)
-    assert context.kinds() == ["press"] * 3 + ["fault", "close"]
-    assert context.of("close") == [{"session": 7, "why": "lock"}]
 
 
 def test_a_press_says_how_many_keys_are_down():
