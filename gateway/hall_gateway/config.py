@@ -14,6 +14,7 @@ from hall_profiles import Profile, ProfileError, compile_config
 from pydantic import Field, model_validator
 
 from hall_gateway.config_base import ID_RULE, FilePath, Id, Settings
+from hall_gateway.config_console import ConsoleConfig
 from hall_gateway.config_hall import (
     DeviceConfig,
     OccupancyConfig,
@@ -59,6 +60,7 @@ class GatewayConfig(Settings):
     occupancy: OccupancyConfig = Field(
         default=OccupancyConfig(), description="an [occupancy] table"
     )
+    console: ConsoleConfig = Field(default=ConsoleConfig(), description="a [console] table")
 
     def compiled(self, device: DeviceConfig) -> dict[str, object]:
         """The config of a device, as hall_profiles.compile_config makes it, and its errors."""
@@ -175,10 +177,11 @@ def load_profile(name: str) -> Profile:
     return hall_profiles.load(name)
 
 
-def load_config(path: Path) -> GatewayConfig:
+def load_config(path: Path, *, secrets: bool = True) -> GatewayConfig:
     """The settings in the TOML file at `path`; relative paths in it start at its folder.
 
-    Raises ConfigError, with one line for every error.
+    Without `secrets` no file is opened that only the gateway's own user may read: nobody is known
+    of the staff then. Raises ConfigError, with one line for every error.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -186,4 +189,4 @@ def load_config(path: Path) -> GatewayConfig:
         raise ConfigError(f"{path}: {error.strerror}; see docs/gateway.example.toml") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8: {error.reason} at byte {error.start}") from None
-    return parse_toml(text, GatewayConfig, path)
+    return parse_toml(text, GatewayConfig, path, secrets=secrets)

@@ -5,7 +5,7 @@ Here: the models of these tables. Not here: the rules between tables (config.py)
 
 import ipaddress
 
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
 
 from hall_gateway.config_base import ID_RULE, FilePath, Id, Settings
 from hall_gateway.staff import Staff, read_staff
@@ -154,7 +154,10 @@ class StaffConfig(Settings):
     _known: Staff = PrivateAttr()
 
     @model_validator(mode="after")
-    def _read(self) -> "StaffConfig":
+    def _read(self, info: ValidationInfo) -> "StaffConfig":
+        if info.context is not None and not info.context.get("secrets", True):
+            self._known = Staff.new()
+            return self
         try:
             self._known = read_staff(self.file)
         except ValueError as error:

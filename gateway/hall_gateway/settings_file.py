@@ -22,7 +22,8 @@ log = logging.getLogger(__name__)
 LOOK_S = 0.5
 """Between two looks at the file: an editor that writes it in place is done between two of them."""
 
-_FOLLOWED = {"windows", "devices", "rating", "occupancy", "staff"}
+_FOLLOWED = {"windows", "devices", "rating", "occupancy", "staff", "console"}
+"""What waits for no restart of the gateway; the console is a process of its own."""
 
 Stamp = tuple[int, ...]
 

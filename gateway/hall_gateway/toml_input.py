@@ -34,8 +34,9 @@ class ProblemsError(ValueError):
         super().__init__("; ".join(text for _, text in self.found))
 
 
-def parse_toml(text: str, model: type[Model], path: Path) -> Model:
+def parse_toml(text: str, model: type[Model], path: Path, *, secrets: bool = True) -> Model:
     """The settings in `text`, which was read from `path`; paths in it are relative to its folder.
+    `secrets`: whether models read the files that they name and only one user may read.
 
     Raises ConfigError naming every error with file, line and key.
     """
@@ -46,7 +47,8 @@ def parse_toml(text: str, model: type[Model], path: Path) -> Model:
         where = f"{path}:{line.group(1)}" if line else str(path)
         raise ConfigError(f"{where}: not TOML: {error}") from None
     try:
-        return model.model_validate(raw, context={"folder": path.parent})
+        context = {"folder": path.parent, "secrets": secrets}
+        return model.model_validate(raw, context=context)
     except ValidationError as error:
         found = sorted(
             (line_of(text, loc), f"{_dotted(loc)}: {message}")
