@@ -34,8 +34,9 @@ class Commands:
         self._effects = effects
         self._counts = counts
 
-    def command(self, name: str, payload: bytes, now: int) -> Reply | None:
-        """The reply; None when a device has to give it first, or there is no id to answer to."""
+    def command(self, name: str, payload: bytes, now: int, by: str | None = None) -> Reply | None:
+        """The reply; None when a device has to give it first, or there is no id to answer to.
+        `by`: who gave it on this machine; None for the hall system."""
         id = command_id(payload)
         if id is None:
             self._counts["refused.command_without_id"] += 1
@@ -58,7 +59,7 @@ class Commands:
         else:
             self._counts["commands.done"] += 1
             body = None if result is None else compact({"id": id, "ok": True, "result": result})
-        self._hall.add_command(id, name, now, body, digest)
+        self._hall.add_command(id, name, now, body, digest, by)
         return None if body is None else Reply(id, body)
 
     def device_reply(self, device: str, payload: bytes) -> str | None:
@@ -110,8 +111,10 @@ class Commands:
         self._effects.touched.device_commands = True
 
     def _answer(self, id: str, body: bytes) -> None:
-        self._hall.answer_order(id, body)
-        self._effects.touched.replies = True
+        if self._hall.answer_order(id, body):
+            self._effects.touched.answers[id] = body
+        else:
+            self._effects.touched.replies = True
 
 
 def _digest(name: str, payload: bytes) -> bytes:

@@ -36,6 +36,8 @@ class Core:
         self._plan = plan
         self._clock = clock
         self._snapshot = Snapshot()
+        self.watchers: set[Callable[[Snapshot], None]] = set()
+        """Called with what was committed, after each commit."""
         loop = asyncio.get_running_loop()
 
         def publish(snapshot: Snapshot) -> None:
@@ -139,12 +141,13 @@ class Core:
         """
         return await self._writer.run(lambda: self._heart.reply(device, payload), grows=True)
 
-    async def command(self, name: str, payload: bytes) -> Reply | None:
+    async def command(self, name: str, payload: bytes, by: str | None = None) -> Reply | None:
         """command/{name}. None when the answer comes later (`device`), or there is no id to
-        answer to (counted)."""
+        answer to (counted). `by`: who gave it on this machine, where its answer stays then, also
+        a later one (Snapshot.answers); None for the hall system."""
         now = self._clock()
         heart = self._heart
-        return await self._writer.run(lambda: heart.command(name, payload, now), grows=True)
+        return await self._writer.run(lambda: heart.command(name, payload, now, by), grows=True)
 
     async def tick(self) -> None:
         """Call once a second: texts and sessions expire, unanswered device commands get an error
@@ -199,4 +202,7 @@ class Core:
         if snapshot.desired is not before.desired:
             self.signals.desired.set()
         for name in snapshot.news:
-            getattr(self.signals, name).set()
+            if signal := getattr(self.signals, name, None):
+                signal.set()
+        for watcher in tuple(self.watchers):
+            watcher(snapshot)

@@ -87,6 +87,7 @@ class Touched:
     outbox: bool = False
     device_commands: bool = False
     replies: bool = False
+    answers: dict[str, bytes] = field(default_factory=dict[str, bytes])
 
 
 @dataclass(frozen=True)

@@ -38,12 +38,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What is committed, for the event loop. `news` names the signals to set."""
+    """What is committed, for the event loop. `news` names the signals to set, `answers` are late
+    replies to commands that were given on this machine, by their ids."""
 
     desired: dict[str, bytes] = field(default_factory=dict[str, bytes])
     states: dict[str, bytes] = field(default_factory=dict[str, bytes])
     health: dict[str, object] = field(default_factory=dict[str, object])
     news: tuple[str, ...] = ()
+    answers: dict[str, bytes] = field(default_factory=dict[str, bytes])
 
 
 class Heart:
@@ -132,7 +134,7 @@ class Heart:
         except sqlite3.Error as error:
             _log.error("the store cannot roll back either: %s", error)
         health = {**self._snapshot.health, "failed_commits": self._counts["failed_commits"]}
-        self._snapshot = replace(self._snapshot, health=health, news=())
+        self._snapshot = replace(self._snapshot, health=health, news=(), answers={})
         self._publish(self._snapshot)
 
     def full(self) -> bool:
@@ -223,8 +225,8 @@ class Heart:
     def reply(self, device: str, payload: bytes) -> str | None:
         return self._commands.device_reply(device, payload) if self._known(device) else None
 
-    def command(self, name: str, payload: bytes, now: int) -> Reply | None:
-        return self._commands.command(name, payload, now)
+    def command(self, name: str, payload: bytes, now: int, by: str | None = None) -> Reply | None:
+        return self._commands.command(name, payload, now, by)
 
     def tick(self, now: int) -> None:
         self._effects.carry_out(self._effects.sessions.tick(now), now)
@@ -282,13 +284,16 @@ class Heart:
         touched, self._effects.touched = self._effects.touched, Touched()
         before = self._snapshot
         desired = {**before.desired, **touched.desired} if touched.desired else before.desired
+        news = [name for name in ("outbox", "device_commands", "replies") if getattr(touched, name)]
         states = before.states
         if touched.devices:
             states = {**states, **{d: self._device_state(d) for d in touched.devices}}
-        news = [name for name in ("outbox", "device_commands", "replies") if getattr(touched, name)]
+            news.append("states")
         if touched.desired:
             news.append("desired")
-        self._snapshot = Snapshot(desired, states, self._health(), tuple(news))
+        self._snapshot = Snapshot(
+            desired, states, self._health(), tuple(news), answers=touched.answers
+        )
         self._publish(self._snapshot)
 
     def _device_state(self, device: str) -> bytes:

@@ -28,13 +28,15 @@ class PayloadError(ValueError):
     """What is wrong with a payload and what would be right, in one line."""
 
 
-def parse(model: type[Model], payload: bytes, windows: Iterable[str] = ()) -> Model:
-    """`payload` (JSON, at most MAX_PAYLOAD bytes; more is refused unparsed) as `model`.
+def parse(
+    model: type[Model], payload: bytes, windows: Iterable[str] = (), limit: int = MAX_PAYLOAD
+) -> Model:
+    """`payload` (JSON, at most `limit` bytes; more is refused unparsed) as `model`.
 
     `windows` are the ids that an error about a window suggests. Raises PayloadError, also for a
     number that JSON cannot write again, in whatever field: NaN, Infinity, 1e999.
     """
-    parsed = _read(model, payload, MAX_PAYLOAD, windows)
+    parsed = _read(model, payload, limit, windows)
     json.loads(payload.decode(), parse_constant=_not_finite, parse_float=_finite)
     return parsed
 

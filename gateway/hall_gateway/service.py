@@ -26,6 +26,8 @@ from hall_gateway.broker import embedded_broker
 from hall_gateway.coap_side import CoapSide, coap_side
 from hall_gateway.config import GatewayConfig
 from hall_gateway.config_links import BrokerConfig, MqttConfig
+from hall_gateway.control import NAME as CONTROL_SOCKET
+from hall_gateway.control import Control
 from hall_gateway.core import Core
 from hall_gateway.devices_mqtt import DevicesMqtt
 from hall_gateway.hall_link import HallLink
@@ -57,8 +59,10 @@ class Gateway:
         coap: CoapSide,
         manager: ServiceManager,
         settings: SettingsFile | None,
+        control: Control,
     ) -> None:
         self.core = core
+        self._control = control
         self.settings = settings
         self._manager = manager
         self._before: tuple[int, object] = (0, 0)
@@ -107,7 +111,7 @@ class Gateway:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`; raises what ended a task, when that comes first."""
-        intake = (self._devices.receive(), self._hall.receive())
+        intake = (self._devices.receive(), self._hall.receive(), self._control.run())
         steady = (self._devices.run(), self._hall.run(), self._coap.run(), self._tick())
         async with asyncio.TaskGroup() as group:
             receiving = [group.create_task(work) for work in intake]
@@ -186,7 +190,8 @@ async def composed(
         coap = await stack.enter_async_context(coap_side(config, core, keys))
         manager = ServiceManager(os.environ, _unix_ms)
         settings = SettingsFile(file, config) if file else None
-        yield Gateway(config, core, devices, hall, displays, coap, manager, settings)
+        control = Control(core, config.store.path.with_name(CONTROL_SOCKET), routes=())
+        yield Gateway(config, core, devices, hall, displays, coap, manager, settings, control)
 
 
 async def serve(

@@ -100,9 +100,12 @@ class Hall(Table):
         none, the digest when an older hallkit took it."""
         return self.run("SELECT digest, reply FROM commands WHERE id = ?", (id,)).fetchone()
 
-    def add_command(self, id: str, name: str, now: int, reply: bytes | None, digest: bytes) -> None:
-        row = (id, name, now, reply, digest)
-        self.run("INSERT INTO commands VALUES (NULL, ?, ?, ?, ?, 0, ?)", row)
+    def add_command(
+        self, id: str, name: str, now: int, reply: bytes | None, digest: bytes, by: str | None
+    ) -> None:
+        """`by`: who gave it on this machine; None for the hall system."""
+        row = (id, name, now, reply, digest, by)
+        self.run("INSERT INTO commands VALUES (NULL, ?, ?, ?, ?, 0, ?, ?)", row)
 
     def add_order(self, order: DeviceOrder, expires: int) -> None:
         """A command that a device has to carry out until unix ms `expires`."""
@@ -131,10 +134,17 @@ class Hall(Table):
             "SELECT id, device FROM device_commands WHERE expires <= ?", (now,)
         ).fetchall()
 
-    def answer_order(self, id: str, reply: bytes) -> None:
-        """The order is done with; its reply waits for the hall system."""
+    def answer_order(self, id: str, reply: bytes) -> bool:
+        """The order is done with; its reply waits for the hall system. True when somebody on this
+        machine gave it: then it waits for nobody but them."""
         self.run("DELETE FROM device_commands WHERE id = ?", (id,))
-        self.run("UPDATE commands SET reply = ?, waiting = 1 WHERE id = ?", (reply, id))
+        by = self.maybe(
+            "UPDATE commands SET reply = ?, waiting = given_by IS NULL WHERE id = ? "
+            "RETURNING given_by",
+            reply,
+            id,
+        )
+        return by is not None
 
     def waiting_replies(self, limit: int) -> list[Reply]:
         rows = self.run(
