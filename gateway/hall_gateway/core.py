@@ -184,7 +184,8 @@ class Core:
 
     async def advance(self, sink: str, position: int) -> None:
         """The sink acknowledged every row up to `position`. Never goes back."""
-        await self._writer.run(lambda: self._heart.advance(sink, position))
+        now = self._clock()
+        await self._writer.run(lambda: self._heart.advance(sink, position, now))
 
     def device_states(self) -> dict[str, bytes]:
         """The hall side's state/{device} payload of every device:

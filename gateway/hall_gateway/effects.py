@@ -80,13 +80,14 @@ class BootTimes:
 
 @dataclass
 class Touched:
-    """What a batch changed, for those who wait for it."""
+    """What a batch changed, for those who wait for it; `news` are further signals' names."""
 
     desired: dict[str, bytes] = field(default_factory=dict[str, bytes])
     devices: set[str] = field(default_factory=set[str])
     outbox: bool = False
     device_commands: bool = False
     replies: bool = False
+    news: set[str] = field(default_factory=set[str])
     answers: dict[str, bytes] = field(default_factory=dict[str, bytes])
 
 
@@ -264,7 +265,7 @@ class Effects:
 
     def _publish(self, id: str, emit: Emit, time: int, quality: Quality, now: int) -> None:
         body = cloud_event(self._hall, id, emit, time, quality)
-        added = self._store.add_outbox(id, topic(emit.type), body, now)
+        added = self._store.sinks.add(id, topic(emit.type), body, now)
         self._counts[f"published.{emit.type}" if added else "published_before"] += 1
         self.touched.outbox = True
         if added:

@@ -98,12 +98,13 @@ class HallLink:
         return f"{self._root}/reply/{reply.id}"
 
     async def _drain_outbox(self) -> None:
+        news = self._core.signals.outbox.listen()
         while True:
-            self._core.signals.outbox.clear()
+            news.clear()
             async with self._batch:
                 empty = not await self._publish_batch()
             if empty:
-                await self._core.signals.outbox.wait()
+                await news.wait()
 
     async def _publish_batch(self) -> bool:
         """Publish what follows the cursor, and move it past what was confirmed; False for none."""

@@ -24,6 +24,8 @@ from hall_gateway.schema import StoreOpenError, owned
 from hall_gateway.state import Json
 from hall_gateway.store import CROWDED, FULL, Store
 from hall_gateway.store_contexts import ReplayWindow, Taken
+from hall_gateway.store_dead_letters import DeadLetters
+from hall_gateway.store_sinks import Sinks
 from hall_gateway.values import DeviceOrder, OutboxRow, Reply, StoreFullError
 from hall_gateway.wire import compact
 
@@ -246,10 +248,23 @@ class Heart:
         self._store.hall.reply_delivered(command_id)
 
     def outbox(self, sink: str, limit: int) -> list[OutboxRow]:
-        return self._store.outbox(sink, limit)
+        return self._store.sinks.outbox(sink, limit)
 
-    def advance(self, sink: str, position: int) -> None:
-        self._store.advance(sink, position)
+    def advance(self, sink: str, position: int, now: int) -> None:
+        self._store.sinks.advance(sink, position, now)
+
+    @property
+    def sinks(self) -> Sinks:
+        return self._store.sinks
+
+    @property
+    def dead_letters(self) -> DeadLetters:
+        """Whoever changes them says so by tell("sinks")."""
+        return self._store.dead_letters
+
+    def tell(self, name: str) -> None:
+        """There is news of that name when this transaction is committed."""
+        self._effects.touched.news.add(name)
 
     def _load(self) -> None:
         self._state = self._store.hall.load()
@@ -291,6 +306,7 @@ class Heart:
             news.append("states")
         if touched.desired:
             news.append("desired")
+        news += touched.news
         self._snapshot = Snapshot(
             desired, states, self._health(), tuple(news), answers=touched.answers
         )
@@ -319,10 +335,12 @@ class Heart:
                 groups[group][rest] = count
             else:
                 single[name] = count
+        sinks = self._store.sinks.rows()
         return {
             **single,
             **groups,
-            "outbox": self._store.outbox_depths(),
+            "outbox": {row.name: row.waiting for row in sinks if row.removed is None},
+            "sinks": {row.name: row.figures() for row in sinks},
             "store_bytes": self._store.bytes_on_disk(),
             "store_full": self._full,
             "last_commit": self._clock(),

@@ -1,9 +1,8 @@
 """The gateway's store: one SQLite connection, which one thread owns.
 
-Here: transactions, the outbox, what the store takes on disk, and what it forgets. SQL stands in
-this module and in its tables' modules (store_events.py, store_hall.py, store_contexts.py), nowhere
-else. Not here: when to commit (writer.py), what a row means (accept.py), how a store is opened
-(schema.py).
+Here: transactions, what the store takes on disk, and what it forgets. SQL stands in this module
+and in its tables' modules (store_*.py), nowhere else. Not here: when to commit (writer.py), what a
+row means (accept.py), how a store is opened (schema.py).
 """
 
 import secrets
@@ -12,9 +11,10 @@ from pathlib import Path
 
 from hall_gateway.schema import PAGE_BYTES, open_store
 from hall_gateway.store_contexts import Contexts
+from hall_gateway.store_dead_letters import DeadLetters
 from hall_gateway.store_events import Events, Table
 from hall_gateway.store_hall import Hall
-from hall_gateway.values import OutboxRow
+from hall_gateway.store_sinks import Sinks
 
 KEEP_MS = 30 * 24 * 3600 * 1000
 """How long rows are kept after they have done their duty, when there is room."""
@@ -39,7 +39,8 @@ class Store(Table):
     """Rows in and out. Every method but the first three runs inside a transaction.
 
     `events` are the raw events, `hall` the state of the hall, `contexts` what is remembered of
-    OSCORE security contexts. Raises sqlite3.Error; the caller rolls back then.
+    OSCORE security contexts, `sinks` the outbox and its cursors, `dead_letters` what a sink
+    refused. Raises sqlite3.Error; the caller rolls back then.
     """
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
@@ -47,6 +48,8 @@ class Store(Table):
         self.events = Events(connection)
         self.hall = Hall(connection)
         self.contexts = Contexts(connection)
+        self.sinks = Sinks(connection)
+        self.dead_letters = DeadLetters(connection)
         self._path = path
         self.own_epoch = 1 + secrets.randbelow(2**32 - 1)
         """Of the gateway's own events: new at every open, so that a store restored from a backup,
@@ -61,6 +64,7 @@ class Store(Table):
         self.run("BEGIN IMMEDIATE")
 
     def rollback(self) -> None:
+        self.sinks.taken_back()
         # SQLite has rolled back by itself after some errors: a full disk, an I/O error.
         if self._db.in_transaction:
             self.run("ROLLBACK")
@@ -77,48 +81,6 @@ class Store(Table):
             "INSERT INTO meta VALUES ('own_seq', 1) "
             "ON CONFLICT DO UPDATE SET value = value + 1 RETURNING value"
         )
-
-    def add_outbox(self, id: str, topic: tuple[str, str], body: bytes, now: int) -> bool:
-        """A CloudEvent for every sink; False when its id is there already."""
-        added = self.run(
-            "INSERT INTO outbox VALUES (NULL, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
-            (id, *topic, body, now),
-        )
-        return added.rowcount == 1
-
-    def outbox(self, sink: str, limit: int) -> list[OutboxRow]:
-        """The rows after the sink's cursor. A new sink's cursor stands before the oldest row."""
-        self.run(
-            "INSERT INTO sinks SELECT ?, coalesce("
-            "(SELECT min(position) - 1 FROM outbox), "
-            "(SELECT seq FROM sqlite_sequence WHERE name = 'outbox'), 0) "
-            "WHERE NOT EXISTS (SELECT 1 FROM sinks WHERE sink = ?)",
-            (sink, sink),
-        )
-        rows = self.run(
-            "SELECT position, noun, verb, body FROM outbox WHERE position > "
-            "(SELECT position FROM sinks WHERE sink = ?) ORDER BY position LIMIT ?",
-            (sink, limit),
-        )
-        return [OutboxRow(*row) for row in rows]
-
-    def advance(self, sink: str, position: int) -> None:
-        """The sink has every row up to `position`; a cursor never goes back or past the end."""
-        self.run(
-            "UPDATE sinks SET position = max(position, min(?, "
-            "coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'outbox'), 0))) "
-            "WHERE sink = ?",
-            (position, sink),
-        )
-
-    def outbox_depths(self) -> dict[str, int]:
-        """How many rows wait for each sink. Positions after a cursor have no gaps: only rows that
-        every sink has are deleted, and a rollback takes its positions back."""
-        rows = self.run(
-            "SELECT sink, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'outbox'), 0) "
-            "- position FROM sinks"
-        )
-        return dict(rows.fetchall())
 
     def used(self) -> float:
         """How much of its limit the store uses, 0 to 1."""
@@ -138,8 +100,10 @@ class Store(Table):
         does not have, nor an event that has had no effect yet. Returns how many rows went.
         """
         before = _NEVER if self.used() >= CROWDED else now - KEEP_MS
+        self.sinks.pass_over()
         gone = self._delete(
-            "outbox WHERE created < ? AND position <= (SELECT min(position) FROM sinks) "
+            "outbox WHERE created < ? AND position <= "
+            "(SELECT min(position) FROM sinks WHERE removed IS NULL) "
             "AND position < (SELECT min(position) FROM outbox) + ?",
             before,
             _CHUNK,
@@ -174,7 +138,7 @@ class Store(Table):
             "ORDER BY noted DESC LIMIT -1 OFFSET ?)",
             MAX_HOLES,
         )
-        return gone
+        return gone + self.dead_letters.trim()
 
     def _delete(self, where: str, *parameters: object) -> int:
         return self.run(f"DELETE FROM {where}", parameters).rowcount

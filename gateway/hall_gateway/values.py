@@ -6,6 +6,7 @@ Here: frozen values at the boundary between core.py and the links. Not here: wha
 
 import asyncio
 from dataclasses import dataclass, field
+from weakref import WeakSet
 
 from hall_gateway.wire import compact
 
@@ -40,12 +41,18 @@ class Reply:
 
 @dataclass(frozen=True)
 class OutboxRow:
-    """One CloudEvent for event/{topic_noun}/{topic_verb}; positions grow and have gaps."""
+    """One CloudEvent, its `id`, for event/{topic_noun}/{topic_verb}; positions grow and have
+    gaps."""
 
     position: int
     topic_noun: str
     topic_verb: str
     body: bytes
+    id: str = ""
+
+    @property
+    def type(self) -> str:
+        return f"hall.{self.topic_noun}.{self.topic_verb}"
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,26 @@ class DeviceOrder:
     body: bytes
 
 
+class Signal(asyncio.Event):
+    """An event for one loop to clear; any other that looks has one of its own, by listen()."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._listeners: WeakSet[asyncio.Event] = WeakSet()
+
+    def listen(self) -> asyncio.Event:
+        """Set together with this one, for as long as the caller keeps it; set from the start."""
+        event = asyncio.Event()
+        event.set()
+        self._listeners.add(event)
+        return event
+
+    def set(self) -> None:
+        super().set()
+        for event in self._listeners:
+            event.set()
+
+
 @dataclass(frozen=True)
 class Signals:
     """Set by the core whenever there may be something new; cleared by the loop that looks.
@@ -64,7 +91,8 @@ class Signals:
     A loop clears its event first, then asks the core, then waits: nothing is missed that way.
     """
 
-    desired: asyncio.Event = field(default_factory=asyncio.Event)
-    device_commands: asyncio.Event = field(default_factory=asyncio.Event)
-    replies: asyncio.Event = field(default_factory=asyncio.Event)
-    outbox: asyncio.Event = field(default_factory=asyncio.Event)
+    desired: Signal = field(default_factory=Signal)
+    device_commands: Signal = field(default_factory=Signal)
+    replies: Signal = field(default_factory=Signal)
+    outbox: Signal = field(default_factory=Signal)
+    sinks: Signal = field(default_factory=Signal)

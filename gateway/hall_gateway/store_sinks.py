@@ -1,0 +1,180 @@
+"""The store's outbox, and the sinks that take from it: how far each is, and how it is.
+
+Here: SQL over outbox and sinks. Not here: what a sink refused (store_dead_letters.py), what becomes
+of an event outside (hall_link.py, webhooks.py).
+
+A sink is known by its name. It has a cursor, and maybe types that it wants: the cursor passes over
+all others. Passing over costs no commit: it is remembered, and written with the next move of the
+cursor, or before rows are forgotten.
+"""
+
+import logging
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from hall_gateway.store_events import Table
+from hall_gateway.values import OutboxRow
+
+_END = "coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'outbox'), 0)"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SinkPlan:
+    """A sink of the settings: the types that it wants (SQLite's GLOB, none for all), and whether a
+    new one begins with the oldest event kept, or with what happens from then on."""
+
+    types: tuple[str, ...] = ()
+    from_oldest: bool = False
+
+
+@dataclass(frozen=True)
+class SinkRow:
+    """How a sink is. `waiting`: events after its cursor, at most that many of which it wants.
+
+    `acked`: when it last took something. `error`, `failing` (since when) and `retry` (when it is
+    tried again) are None while nothing is wrong. `dead` letters wait for somebody's decision,
+    `discarded` is how many were given up by hand. `removed`: it is not in the settings any more
+    since then, and `waited` events were waiting for it. Times are unix ms.
+    """
+
+    name: str
+    position: int
+    waiting: int
+    acked: int | None
+    error: str | None
+    failing: int | None
+    retry: int | None
+    dead: int
+    discarded: int
+    removed: int | None
+    waited: int | None
+
+    def figures(self) -> dict[str, object]:
+        """All but the name, for /health."""
+        figures = asdict(self)
+        del figures["name"]
+        return figures
+
+
+class Sinks(Table):
+    """The outbox and every sink's cursor."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        super().__init__(connection)
+        self._plans: Mapping[str, SinkPlan] = {}
+        self._passed: dict[str, int] = {}  # after the cursor up to here, a sink wants nothing
+
+    def taken_back(self) -> None:
+        """The transaction was: positions that it gave are given again."""
+        self._passed.clear()
+
+    def declare(self, plans: Mapping[str, SinkPlan], now: int) -> None:
+        """The sinks of the settings. One that is not among them any more holds nothing back; what
+        waits for it is told, and kept as long as for the others."""
+        known = {row.name: row for row in self.rows()}
+        for name in known.keys() - plans.keys():
+            if known[name].removed is None:
+                waiting = known[name].waiting
+                self.run(
+                    "UPDATE sinks SET removed = ?, waited = ?, error = NULL, failing = NULL, "
+                    "retry = NULL WHERE sink = ?",
+                    (now, waiting, name),
+                )
+                text = "%s is not in the settings any more; %d events waited for it"
+                (_log.warning if waiting else _log.info)(text, name, waiting)
+        for name, plan in plans.items():
+            row = known.get(name)
+            if row is None:
+                self._add(name, plan.from_oldest)
+            elif row.removed is not None:
+                self._come_back(row)
+        self._plans = plans
+
+    def _add(self, name: str, from_oldest: bool) -> None:
+        oldest = "(SELECT min(position) - 1 FROM outbox)" if from_oldest else "NULL"
+        self.run(
+            f"INSERT INTO sinks (sink, position) VALUES (?, coalesce({oldest}, {_END}))", (name,)
+        )
+
+    def _come_back(self, row: SinkRow) -> None:
+        """A sink that was removed goes on where it stopped, as far as that is still there."""
+        first = self.value(f"SELECT coalesce((SELECT min(position) FROM outbox), {_END} + 1)")
+        missed = max(0, first - 1 - row.position)
+        self.run(
+            "UPDATE sinks SET removed = NULL, waited = NULL, position = max(position, ?) "
+            "WHERE sink = ?",
+            (first - 1, row.name),
+        )
+        if missed:
+            _log.warning(
+                "%s is back after being out of the settings; %d events were deleted meanwhile",
+                row.name,
+                missed,
+            )
+
+    def add(self, id: str, topic: tuple[str, str], body: bytes, now: int) -> bool:
+        """A CloudEvent for every sink; False when its id is there already."""
+        added = self.run(
+            "INSERT INTO outbox VALUES (NULL, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+            (id, *topic, body, now),
+        )
+        return added.rowcount == 1
+
+    def outbox(self, sink: str, limit: int) -> list[OutboxRow]:
+        """The rows after the sink's cursor that it wants, in order. One that was never declared
+        wants all, from the oldest row on."""
+        position = self.maybe("SELECT position FROM sinks WHERE sink = ?", sink)
+        if position is None:
+            self._add(sink, from_oldest=True)
+            position = self.value("SELECT position FROM sinks WHERE sink = ?", sink)
+        types = self._plans.get(sink, SinkPlan()).types
+        wanted = " OR ".join(["'hall.' || noun || '.' || verb GLOB ?"] * len(types)) or "TRUE"
+        rows = self.run(
+            "SELECT position, noun, verb, body, id FROM outbox "
+            f"WHERE position > ? AND ({wanted}) ORDER BY position LIMIT ?",
+            (max(position, self._passed.get(sink, 0)), *types, limit),
+        )
+        found = [OutboxRow(*row) for row in rows]
+        if types and not found:
+            self._passed[sink] = self.value(f"SELECT {_END}")
+        elif types:
+            self._passed[sink] = found[0].position - 1
+        return found
+
+    def advance(self, sink: str, position: int, now: int) -> None:
+        """The sink has every row up to `position` that it wants; a cursor never goes back or past
+        the end. Then nothing is wrong with it."""
+        self.run(
+            f"UPDATE sinks SET position = max(position, min(?, {_END})), "
+            "acked = ?, error = NULL, failing = NULL, retry = NULL WHERE sink = ?",
+            (position, now, sink),
+        )
+
+    def failed(self, sink: str, error: str, retry: int | None, now: int) -> None:
+        """The sink does not take what is next; it is tried again at unix ms `retry`."""
+        self.run(
+            "UPDATE sinks SET error = ?, failing = coalesce(failing, ?), retry = ? WHERE sink = ?",
+            (error, now, retry, sink),
+        )
+
+    def pass_over(self) -> None:
+        """Write down what cursors have passed over, so that it can be forgotten."""
+        for sink, passed in self._passed.items():
+            self.run(
+                "UPDATE sinks SET position = ? WHERE sink = ? AND position < ?",
+                (passed, sink, passed),
+            )
+
+    def rows(self) -> list[SinkRow]:
+        """Every sink, by name."""
+        rows = self.run(
+            f"SELECT sink, position, {_END}, acked, error, failing, retry, dead, discarded, "
+            "removed, waited FROM sinks ORDER BY sink"
+        ).fetchall()
+        return [
+            SinkRow(name, position, end - max(position, self._passed.get(name, 0)), *more)
+            for name, position, end, *more in rows
+        ]
