@@ -296,6 +296,20 @@ class CallCommand(_Command):
     business: Name | None = None
 
 
+class TakeCommand(_Command):
+    """A customer took a ticket; `priority` 0 is ordinary, 9 goes first."""
+
+    ticket: Ticket
+    business: Name | None = None
+    priority: Annotated[int, Field(ge=0, le=9, description="0 (ordinary) to 9 (first)")] = 0
+
+
+class CancelCommand(_Command):
+    """A customer who waits gives up."""
+
+    ticket: Ticket
+
+
 class WindowCommand(_Command):
     """recall, no_show, start, end, pause, resume: something happens at a window."""
 
@@ -344,9 +358,20 @@ class DeviceCommand(_Command):
     ttl_s: Annotated[int, Field(ge=1, le=90_000, description="1 to 90000 s")] = 30
 
 
-Command = CallCommand | WindowCommand | TransferCommand | StaffCommand | ShowCommand | DeviceCommand
+Command = (
+    TakeCommand
+    | CancelCommand
+    | CallCommand
+    | WindowCommand
+    | TransferCommand
+    | StaffCommand
+    | ShowCommand
+    | DeviceCommand
+)
 
 COMMANDS: dict[str, type[Command]] = {
+    "take": TakeCommand,
+    "cancel": CancelCommand,
     "call": CallCommand,
     "recall": WindowCommand,
     "no_show": WindowCommand,

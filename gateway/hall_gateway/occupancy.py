@@ -15,6 +15,7 @@ small, and both are told, never done in silence:
 import logging
 from dataclasses import dataclass, replace
 
+from hall_gateway.hall_clock import HallClock
 from hall_gateway.models import PassageData
 from hall_gateway.state import Emit, HallState, Occupancy, Outcome
 
@@ -23,9 +24,6 @@ HALL = "hall"
 
 TELL_EVERY_MS = 10_000
 """From one occupancy that is told to the next one of a place, at least."""
-
-_HOUR_MS = 3_600_000
-_DAY_MS = 24 * _HOUR_MS
 
 _log = logging.getLogger(__name__)
 
@@ -46,10 +44,9 @@ class OccupancyRules:
         """Where somebody is who has gone in past a counter with this subject."""
         return subject if subject.removeprefix("zone/") in self.areas else HALL
 
-    def began(self, now: int) -> int:
-        """The last moment of a reset until `now`."""
-        shift = self.reset_hour * _HOUR_MS - self.utc_offset_min * 60_000
-        return (now - shift) // _DAY_MS * _DAY_MS + shift
+    @property
+    def clock(self) -> HallClock:
+        return HallClock(self.reset_hour, self.utc_offset_min)
 
 
 class Occupancies:
@@ -81,7 +78,7 @@ class Occupancies:
 
     def _today(self, place: str, now: int, outcome: Outcome) -> Occupancy:
         """The sum of a place, begun anew when its time has come."""
-        began = self._rules.began(now)
+        began = self._rules.clock.began(now)
         current = self._state.occupancies.get(place)
         if current is None:
             return Occupancy(place, began)

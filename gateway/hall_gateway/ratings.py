@@ -16,7 +16,7 @@ from hall_gateway.keypads import NO_BOOT, Heard, count, in_boot, memory, note, s
 from hall_gateway.models import CloseData, PressData, ReasonData
 from hall_gateway.plan import Plan, PlannedDevice
 from hall_gateway.state import Emit, HallState, Keypad, Outcome, Press, Rating
-from hall_gateway.verdicts import FREE, decide, of, spoil
+from hall_gateway.verdicts import FREE, decide, ended_at, of, spoil
 
 LOCK_MS = 3_000
 """A press this long after the first, or later, is locked out (DESIGN.md, What a rating is)."""
@@ -196,6 +196,7 @@ def reason(state: HallState, device: PlannedDevice, heard: Heard, data: ReasonDa
         outcome.emits.append(Emit("hall.rating.quarantined", device.subject, told, own=False))
         return outcome
     told |= {"mark": rating.presses[-1].mark, "reason": label, "press": rating.presses[-1].id}
+    told["ended_at"] = ended_at(rating)
     outcome.keep(state, replace(rating, reason=data.key))
     outcome.emits.append(Emit("hall.rating.reason", device.subject, told, own=False))
     return outcome

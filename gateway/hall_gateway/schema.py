@@ -94,7 +94,8 @@ def open_store(path: Path, max_mb: int, migrations: str = MIGRATIONS) -> sqlite3
         for pragma in (
             "journal_mode = WAL",
             "synchronous = FULL",
-            f"wal_autocheckpoint = {wal_pages}",
+            # In a small store one transaction takes as much again as half of the log.
+            f"wal_autocheckpoint = {min(1000, pages // 8)}",
             f"journal_size_limit = {wal_pages * PAGE_BYTES}",
             f"max_page_count = {pages - wal_pages}",
         ):

@@ -17,32 +17,38 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import ClassVar
 
-from hall_gateway import ratings
+from hall_gateway import ratings, tickets, windows
 from hall_gateway.keypads import Heard
 from hall_gateway.logins import login
 from hall_gateway.models import (
     CallCommand,
+    CancelCommand,
     CloseData,
     PressData,
     ReasonData,
     ShowCommand,
     ShownData,
     StaffCommand,
+    TakeCommand,
     TransferCommand,
     WindowCommand,
 )
 from hall_gateway.plan import Plan, PlannedDevice
 from hall_gateway.replaced import take_over
-from hall_gateway.state import Emit, HallState, Json, Outcome, Rating, Window
+from hall_gateway.state import Emit, HallState, Json, Outcome, Rating, RefusedError, Window
 from hall_gateway.verdicts import never_opened
 from hall_gateway.views import Views
-from hall_gateway.windows import doing, emptied, service, status
+from hall_gateway.windows import attended, doing, emptied, service, status
 
-SessionCommand = CallCommand | WindowCommand | TransferCommand | StaffCommand | ShowCommand
-
-
-class RefusedError(ValueError):
-    """A command that cannot be done now: what is in the way and what would be right, one line."""
+SessionCommand = (
+    TakeCommand
+    | CancelCommand
+    | CallCommand
+    | WindowCommand
+    | TransferCommand
+    | StaffCommand
+    | ShowCommand
+)
 
 
 class Sessions:
@@ -70,8 +76,14 @@ class Sessions:
         """
         outcome = Outcome()
         match command:
+            case TakeCommand():
+                return tickets.take(self._state, command, self._plan.occupancy.clock, now)
+            case CancelCommand():
+                return tickets.cancel(self._state, command, now)
             case ShowCommand():
-                self._show(command, outcome, now)
+                if command.window is not None:
+                    self._window(command.window)
+                self._views.show(command, outcome, now)
             case CallCommand():
                 self._call(command, outcome, now)
             case TransferCommand():
@@ -136,8 +148,11 @@ class Sessions:
         return self._views.shown(device, data.rev)
 
     def tick(self, now: int) -> Outcome:
-        """Texts whose time is over go; sessions that nobody closed for a day are closed."""
-        outcome = Outcome()
+        """Texts whose time is over go; sessions that nobody closed for a day are closed; the night
+        ends what was left of a day."""
+        clock = self._plan.occupancy.clock
+        outcome = tickets.night(self._state, clock, now)
+        outcome.add(windows.night(self._state, clock.began(now)))
         self._views.tick(outcome, now)
         ratings.expire(self._plan, self._state, outcome, now)
         return outcome
@@ -154,15 +169,17 @@ class Sessions:
             raise RefusedError(f"window {window.id} is {doing(window)}; resume it before a call")
         if window.ticket is not None:
             self._finish(window, "next_call", outcome, now)
+        taken = tickets.called(self._state, command.ticket, outcome)
         called = Window(
             window.id,
             "called",
             command.staff or window.staff,
             command.ticket,
-            command.business,
+            command.business or (taken.business if taken else None),
             called=now,
         )
         self._arrive(called, outcome, now)
+        outcome.emits.append(tickets.asked(called, taken, False, now))
 
     def _recall(self, window: Window, outcome: Outcome, now: int) -> None:
         if window.state != "called":
@@ -237,6 +254,7 @@ class Sessions:
             to, state="called", ticket=window.ticket, business=window.business, called=now
         )
         self._arrive(called, outcome, now)
+        outcome.emits.append(tickets.asked(called, None, True, now))
 
     def _finish(self, window: Window, reason: str, outcome: Outcome, now: int) -> None:
         """The ticket of `window` is done with there; a service that took place is rated."""
@@ -267,25 +285,6 @@ class Sessions:
             session = self._views.prompt(keypad, window.ticket, outcome, now)
             outcome.keep(self._state, replace(rating, session=session))
 
-    def _show(self, command: ShowCommand, outcome: Outcome, now: int) -> None:
-        if command.window is not None:
-            devices = self._plan.displays(self._window(command.window).id)
-            if not devices:
-                raise RefusedError(f"window {command.window} has no display; name a device instead")
-        else:
-            device = self._plan.devices.get(command.device or "")
-            if device is None or device.role != "call_display":
-                known = [d.id for d in self._plan.devices.values() if d.role == "call_display"]
-                raise RefusedError(
-                    f"device: {command.device} is not a display of this hall; "
-                    f"give one of {', '.join(known) or 'none'}"
-                )
-            devices = [device]
-        until = now + command.seconds * 1000
-        for device in devices:
-            self._views.text(device, command.text, until, outcome, now)
-        outcome.result = {"devices": [device.id for device in devices]}
-
     def _arrive(self, window: Window, outcome: Outcome, now: int) -> None:
         """A ticket is called to `window`; its keypad is no longer the last customer's."""
         ratings.called(self._state, window.id, outcome, now)
@@ -294,5 +293,7 @@ class Sessions:
         self._becomes(window, outcome, now, announce=True)
 
     def _becomes(self, window: Window, outcome: Outcome, now: int, announce: bool = False) -> None:
+        window, told = attended(self._state.windows[window.id], window, now)
+        outcome.emits += told
         outcome.keep(self._state, window)
         self._views.window(window, outcome, now, announce)

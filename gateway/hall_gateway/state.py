@@ -15,10 +15,15 @@ WindowState = Literal["idle", "called", "serving", "paused"]
 Json = dict[str, Any]
 
 
+class RefusedError(ValueError):
+    """A command that cannot be done now: what is in the way and what would be right, one line."""
+
+
 @dataclass(frozen=True)
 class Window:
     """A window. Times are unix ms. `served_by` is who was logged in when the service started;
-    `pausing`: it pauses as soon as the ticket is done with."""
+    `pausing`: it pauses as soon as the ticket is done with. `attended`: since when its clerk is
+    there, as it was told; `active`: when something last happened there."""
 
     id: str
     state: WindowState = "idle"
@@ -29,6 +34,25 @@ class Window:
     called: int | None = None
     started: int | None = None
     pausing: bool = False
+    attended: int | None = None
+    active: int = 0
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """A ticket that waits since unix ms `taken`; `priority` 0 (ordinary) to 9 (first)."""
+
+    ticket: str
+    taken: int
+    business: str | None = None
+    priority: int = 0
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A ticket that waits no more."""
+
+    ticket: str
 
 
 @dataclass(frozen=True)
@@ -163,7 +187,7 @@ class Occupancy:
         return self.entered - self.left + self.repaired
 
 
-Kept = Window | Rating | Keypad | Display | Desired | Occupancy
+Kept = Window | Rating | Keypad | Display | Desired | Occupancy | Ticket | Dropped
 """What the store keeps of a hall's state."""
 
 
@@ -177,12 +201,14 @@ class HallState:
     displays: dict[str, Display] = field(default_factory=dict[str, Display])
     desired: dict[str, Desired] = field(default_factory=dict[str, Desired])
     occupancies: dict[str, Occupancy] = field(default_factory=dict[str, Occupancy])
+    tickets: dict[str, Ticket] = field(default_factory=dict[str, Ticket])
 
     def become(self, other: "HallState") -> None:
         """Take everything from `other` in place of what is here."""
         self.windows, self.ratings = other.windows, other.ratings
         self.keypads, self.displays = other.keypads, other.displays
         self.desired, self.occupancies = other.desired, other.occupancies
+        self.tickets = other.tickets
 
     def put(self, kept: Kept) -> None:
         """Take `kept` as the current one of its kind."""
@@ -199,6 +225,10 @@ class HallState:
                 self.desired[kept.device] = kept
             case Occupancy():
                 self.occupancies[kept.place] = kept
+            case Ticket():
+                self.tickets[kept.ticket] = kept
+            case Dropped():
+                self.tickets.pop(kept.ticket, None)
 
 
 @dataclass(frozen=True)
@@ -232,6 +262,12 @@ class Outcome:
     kept: list[Kept] = field(default_factory=list[Kept])
     orders: list[Order] = field(default_factory=list[Order])
     result: Json = field(default_factory=dict[str, object])
+
+    def add(self, other: "Outcome") -> None:
+        """What `other` leads to, after what this does; the result is this one's."""
+        self.emits += other.emits
+        self.kept += other.kept
+        self.orders += other.orders
 
     def keep(self, state: HallState, kept: Kept) -> None:
         """`kept` becomes current, and goes to the store with the step."""
@@ -271,6 +307,10 @@ def desired_from(text: str) -> Desired:
 
 def occupancy_from(text: str) -> Occupancy:
     return Occupancy(**_object(text))
+
+
+def ticket_from(text: str) -> Ticket:
+    return Ticket(**_object(text))
 
 
 def _object(text: str) -> Json:

@@ -10,17 +10,20 @@ from hall_gateway.ratings import KEPT_CLOSED
 from hall_gateway.state import (
     Desired,
     Display,
+    Dropped,
     HallState,
     Kept,
     Keypad,
     Occupancy,
     Rating,
+    Ticket,
     Window,
     desired_from,
     display_from,
     keypad_from,
     occupancy_from,
     rating_from,
+    ticket_from,
     to_json,
     window_from,
 )
@@ -55,6 +58,8 @@ class Hall(Table):
             state.put(desired_from(body))
         for (body,) in self.run("SELECT body FROM occupancies"):
             state.put(occupancy_from(body))
+        for (body,) in self.run("SELECT body FROM tickets ORDER BY rowid"):
+            state.put(ticket_from(body))
         ratings = self.run(
             "SELECT body FROM (SELECT body, closed, row_number() OVER "
             "(PARTITION BY device, closed IS NULL ORDER BY session DESC) AS age FROM ratings) "
@@ -79,6 +84,10 @@ class Hall(Table):
                 self.run("REPLACE INTO desired VALUES (?, ?, ?)", (kept.device, kept.rev, body))
             case Occupancy():
                 self.run("REPLACE INTO occupancies VALUES (?, ?)", (kept.place, body))
+            case Ticket():
+                self.run("REPLACE INTO tickets VALUES (?, ?)", (kept.ticket, body))
+            case Dropped():
+                self.run("DELETE FROM tickets WHERE id = ?", (kept.ticket,))
             case Rating():
                 row = (kept.device, kept.session, kept.opened, kept.closed, body)
                 self.run("REPLACE INTO ratings VALUES (?, ?, ?, ?, ?)", row)

@@ -23,6 +23,7 @@ FREE = 0
 def never_opened(state: HallState, rating: Rating, reason: str, outcome: Outcome) -> None:
     """The verdict of a service for which no keypad could ask."""
     told = of(rating) | {"session": None, "reason": reason, "prompted": False}
+    told["ended_at"] = rfc3339(rating.opened)
     outcome.emits.append(Emit("hall.rating.none", f"window/{rating.window}", told))
     if rating.device:
         keypad = memory(state, rating.device, rating.opened)
@@ -45,7 +46,7 @@ def decide(
         if 0 < plan.rules.fast_run <= run:
             presses = rating.presses
             rating, keypad = spoil(rating, keypad, presses, "fast_best_run", outcome)
-    told = of(rating) | {"session": rating.session or None}
+    told = of(rating) | {"session": rating.session or None, "ended_at": ended_at(rating)}
     if rating.presses:
         last = rating.presses[-1]
         told |= {
@@ -92,6 +93,11 @@ def spoil(
         keypad = count(keypad, "quarantined", reason)
     left = tuple(press for press in rating.presses if press not in presses)
     return replace(rating, presses=left, refused=reason if presses else rating.refused), keypad
+
+
+def ended_at(rating: Rating) -> str | None:
+    """When the service ended whose rating it is: by that and the window it is found again."""
+    return None if rating.session == FREE else rfc3339(rating.opened)
 
 
 def of(rating: Rating | None, device: PlannedDevice | None = None) -> Json:

@@ -8,8 +8,19 @@ A rev is at least the unix time in seconds, so it stays newer than what a lost s
 
 from dataclasses import replace
 
+from hall_gateway.models import ShowCommand
 from hall_gateway.plan import Plan, PlannedDevice
-from hall_gateway.state import Call, Desired, Display, Emit, HallState, Json, Outcome, Window
+from hall_gateway.state import (
+    Call,
+    Desired,
+    Display,
+    Emit,
+    HallState,
+    Json,
+    Outcome,
+    RefusedError,
+    Window,
+)
 from hall_gateway.wire import rfc3339
 
 TTL_S = 30
@@ -70,6 +81,26 @@ class Views:
                 outcome.keep(self._state, replace(display, text=None))
                 if device := self._plan.devices.get(display.device):
                     self._refresh(device, outcome, now)
+
+    def show(self, command: ShowCommand, outcome: Outcome, now: int) -> None:
+        """A text on the displays of a window of this hall, or on one. Raises RefusedError."""
+        if command.window is not None:
+            devices = self._plan.displays(command.window)
+            if not devices:
+                raise RefusedError(f"window {command.window} has no display; name a device instead")
+        else:
+            device = self._plan.devices.get(command.device or "")
+            if device is None or device.role != "call_display":
+                known = [d.id for d in self._plan.devices.values() if d.role == "call_display"]
+                raise RefusedError(
+                    f"device: {command.device} is not a display of this hall; "
+                    f"give one of {', '.join(known) or 'none'}"
+                )
+            devices = [device]
+        until = now + command.seconds * 1000
+        for device in devices:
+            self.text(device, command.text, until, outcome, now)
+        outcome.result = {"devices": [device.id for device in devices]}
 
     def prompt(self, keypad: PlannedDevice, ticket: str | None, outcome: Outcome, now: int) -> int:
         """The keypad asks for a rating of `ticket`, or with None for nothing; returns the rev."""

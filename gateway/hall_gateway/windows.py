@@ -1,9 +1,18 @@
 """A window in words and as data.
 
-Here: what follows from one window alone. Not here: how it becomes another one (sessions.py).
+Here: what follows from one window alone, and when it is open. Not here: how it becomes another one
+(sessions.py).
+
+A window is open while a clerk is logged in there and it is not paused. Two pairs of events tell
+that: opened and closed, whether a clerk is there, and paused and resumed. Nobody logs out at night:
+then closed says until when something last happened at the window, and it is opened again by the
+first thing that happens there.
 """
 
-from hall_gateway.state import Json, Window
+from dataclasses import replace
+
+from hall_gateway.state import Emit, HallState, Json, Outcome, Window
+from hall_gateway.wire import rfc3339
 
 
 def emptied(window: Window) -> Window:
@@ -36,3 +45,39 @@ def status(window: Window) -> Json:
         "staff": window.staff,
         "pausing": window.pausing,
     }
+
+
+def attended(before: Window, after: Window, now: int) -> tuple[Window, list[Emit]]:
+    """`after`, which `before` becomes at unix ms `now`, with what is told of its being open."""
+    emits: list[Emit] = []
+    since = before.attended
+    if since is not None and after.staff is None:
+        emits.append(_closed(before, "logout", now))
+        since = None
+    elif after.staff is not None and (since is None or after.staff != before.staff):
+        since = now
+        emits.append(_event("opened", after))
+    if before.state != "paused" == after.state:
+        emits.append(_event("paused", after))
+    elif before.state == "paused" != after.state:
+        emits.append(_event("resumed", after))
+    return replace(after, attended=since, active=now), emits
+
+
+def night(state: HallState, began: int) -> Outcome:
+    """Where nothing has happened since unix ms `began`, when the hall's day began, nobody is."""
+    outcome = Outcome()
+    for window in list(state.windows.values()):
+        if window.attended is not None and window.active < began:
+            outcome.keep(state, replace(window, attended=None))
+            outcome.emits.append(_closed(window, "night", window.active))
+    return outcome
+
+
+def _closed(window: Window, reason: str, until: int) -> Emit:
+    return _event("closed", window, reason=reason, until=rfc3339(until))
+
+
+def _event(verb: str, window: Window, **more: str) -> Emit:
+    data: Json = {"window": window.id, "staff": window.staff, **more}
+    return Emit(f"hall.window.{verb}", f"window/{window.id}", data)

@@ -6,16 +6,7 @@ Only that belongs here; what must follow is in the tests.
 from typing import Any
 
 from hall_gateway.keypads import Heard
-from hall_gateway.models import (
-    CallCommand,
-    CloseData,
-    PressData,
-    ReasonData,
-    ShowCommand,
-    StaffCommand,
-    TransferCommand,
-    WindowCommand,
-)
+from hall_gateway.models import COMMANDS, CloseData, DeviceCommand, PressData, ReasonData
 from hall_gateway.plan import Plan
 from hall_gateway.sessions import Sessions
 from hall_gateway.state import Emit, HallState, Outcome
@@ -38,9 +29,8 @@ class Run:
         return outcome
 
     def do(self, name: str, **fields: Any) -> dict[str, Any]:
-        models = {"call": CallCommand, "transfer": TransferCommand, "staff": StaffCommand}
-        model = models.get(name, ShowCommand if name == "show" else WindowCommand)
-        command = model.model_validate({"id": "x", **fields})
+        command = COMMANDS[name].model_validate({"id": "x", **fields})
+        assert not isinstance(command, DeviceCommand)
         return self.take(self.sessions.command(name, command, self.now)).result
 
     def serve(self, ticket: str = "A001", window: str = "1", served_s: int = 0) -> int:

@@ -447,6 +447,8 @@ async def test_from_call_to_rating(tmp_path: Path) -> None:
         await send(hall, keypad, keypad.event("press", {"key": 2, "session": session}))
         await send(hall, keypad, keypad.event("close", {"session": session, "why": "lock"}))
         assert [event["type"] for event in await hall.events()] == [
+            "hall.window.opened",
+            "hall.ticket.called",
             "hall.call.shown",
             "hall.service.started",
             "hall.service.ended",
@@ -493,7 +495,7 @@ async def test_an_id_used_for_another_command_does_nothing(tmp_path: Path) -> No
         ):
             assert await command(name, payload) == {"id": "c-1", "ok": False, "error": other}
         assert hall.desired("disp-2")["view"] == "idle"
-        assert await hall.rows() == []
+        assert [row.topic_verb for row in await hall.rows()] == ["called"]
         same = b'{"window": "1", "ticket": "A001", "id": "c-1"}'
         assert await command("call", same) == first
 
@@ -504,8 +506,8 @@ async def test_commands_that_cannot_be_read(tmp_path: Path) -> None:
             assert await hall.core.command("end", payload) is None
         assert hall.core.health()["refused"] == {"command_without_id": 5}
         assert await hall.error("jump", window="1") == (
-            "no command jump; the commands are call, recall, no_show, start, end, pause, resume, "
-            "transfer, staff, show, device"
+            "no command jump; the commands are take, cancel, call, recall, no_show, start, end, "
+            "pause, resume, transfer, staff, show, device"
         )
         assert await hall.error("end", window="7") == (
             "window: 7 is not in this hall; give one of 1, 2, 3"

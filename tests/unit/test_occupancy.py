@@ -216,7 +216,7 @@ def test_a_passage_of_yesterday_is_none_of_today() -> None:
 def test_the_hour_is_the_halls(hour: int, offset: int) -> None:
     rules = OccupancyRules(hour, offset)
     for now in range(NOON, NOON + 48 * HOUR, 17 * 60_000):
-        began = rules.began(now)
+        began = rules.clock.began(now)
         assert now - 24 * HOUR < began <= now
         there = datetime.fromtimestamp(began / 1000, UTC) + timedelta(minutes=offset)
         assert (there.hour, there.minute, there.second) == (hour, 0, 0)

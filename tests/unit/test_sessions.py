@@ -63,7 +63,7 @@ def test_a_service_from_call_to_end(run: Run) -> None:
     run.now += 300_000
     result = run.do("end", window="1")
     assert (result["state"], result["ticket"], result["staff"]) == ("idle", None, "王芳")
-    assert run.types() == ["service.started", "service.ended"]
+    assert run.types() == ["window.opened", "ticket.called", "service.started", "service.ended"]
     who = {"ticket": "A001", "window": "1", "staff": "王芳", "business": "缴费"}
     assert run.last("service.started") == who | {"waited_ms": 20_000}
     assert run.last("service.ended") == who | {
@@ -79,6 +79,7 @@ def test_a_service_from_call_to_end(run: Run) -> None:
 def test_recall_shows_the_same_call_anew(run: Run) -> None:
     run.do("call", window="1", ticket="A001")
     before = run.state.desired["disp-1"].rev
+    run.emits.clear()
     run.do("recall", window="1")
     assert run.view("disp-1") == CALL
     assert run.state.desired["disp-1"].rev == before + 1
@@ -89,7 +90,7 @@ def test_no_show_ends_without_a_rating(run: Run) -> None:
     run.do("call", window="1", ticket="A001")
     run.now += 60_000
     assert run.do("no_show", window="1")["state"] == "idle"
-    assert run.types() == ["service.ended"]
+    assert run.types() == ["ticket.called", "service.ended"]
     ended = run.last("service.ended")
     assert (ended["reason"], ended["served_ms"], ended["waited_ms"]) == ("no_show", None, 60_000)
     assert run.view("kp-1")["session"] is None
@@ -99,7 +100,8 @@ def test_a_call_while_serving_ends_that_service_first(run: Run) -> None:
     run.do("call", window="1", ticket="A001")
     run.do("start", window="1")
     run.do("call", window="1", ticket="A002")
-    assert run.types() == ["service.started", "service.ended", "rating.none"]
+    ended = ["service.started", "service.ended", "rating.none"]
+    assert run.types() == ["ticket.called", *ended, "ticket.called"]
     assert run.last("service.ended")["reason"] == "next_call"
     assert run.last("rating.none")["reason"] == "next_call"
     assert run.view("disp-1") == CALL | {"ticket": "A002"}
@@ -108,7 +110,7 @@ def test_a_call_while_serving_ends_that_service_first(run: Run) -> None:
 def test_a_call_while_called_gives_the_last_ticket_up(run: Run) -> None:
     run.do("call", window="1", ticket="A001")
     run.do("call", window="1", ticket="A002")
-    assert run.types() == ["service.ended"]
+    assert run.types() == ["ticket.called", "service.ended", "ticket.called"]
     assert run.last("service.ended")["reason"] == "next_call"
 
 
@@ -291,6 +293,7 @@ def test_the_last_press_within_three_seconds_counts(run: Run) -> None:
         "staff": None,
         "business": None,
         "session": session,
+        "ended_at": "2027-01-15T08:00:00.000Z",
         "key": 4,
         "mark": 2,
         "label": "不满意",
@@ -392,6 +395,7 @@ def test_a_window_without_a_keypad_has_a_verdict_too(run: Run) -> None:
     run.do("start", window="3")
     run.do("end", window="3")
     assert run.last("rating.none") == {
+        "ended_at": "2027-01-15T08:00:00.000Z",
         "ticket": "C001",
         "window": "3",
         "staff": None,

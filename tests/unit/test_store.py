@@ -36,6 +36,7 @@ def _script() -> list[Step]:
         return "command", name, json.dumps({"id": id, "window": "1"} | fields).encode()
 
     return [
+        ("command", "take", b'{"id":"0","ticket":"A001"}'),
         ("online", "kp-1", b"1"),
         ("event", "kp-1", keypad.event("boot", {"cause": "power_on"})),
         command("1", "call", ticket="A001"),
@@ -93,7 +94,7 @@ def _perfect(folder: Path) -> list[object]:
     result = asyncio.run(_run(folder, _script(), lambda number: None))
     events = result[0]
     assert isinstance(events, list)
-    assert len(events) == 13
+    assert len(events) == 15
     return result
 
 
@@ -200,7 +201,7 @@ def test_a_log_left_by_a_kill_is_part_of_what_is_migrated(tmp_path: Path) -> Non
     def work(report: Callable[[bytes], None]) -> None:
         asyncio.run(_run(tmp_path, _script(), lambda number: report(b".")))
 
-    killed, reported = killed_at(260, work)
+    killed, reported = killed_at(320, work)
     assert killed
     assert len(reported) > 5
     assert (tmp_path / "hall.db-wal").stat().st_size > 0

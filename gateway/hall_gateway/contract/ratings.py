@@ -57,6 +57,16 @@ NoneReason = Literal[
 """Why a service has no rating; the last five: why the last press of its session did not count."""
 
 
+EndedAt = Annotated[
+    Time,
+    words(
+        "结束办理时间",
+        "Ended at",
+        "the `time` of the `hall.service.ended` that it belongs to; null where nobody asked",
+    ),
+]
+
+
 class _Rated(Told):
     ticket: Annotated[Ticket | None, Field(description="null where nobody asked")]
     window: Window
@@ -70,6 +80,7 @@ class _Rated(Told):
 class RatingGiven(_Rated):
     """The rating of a service, once. The last press within 3 s of the first."""
 
+    ended_at: EndedAt | None
     key: Key
     mark: Mark
     label: Label
@@ -91,6 +102,7 @@ class RatingNone(Told):
     ]
     business: Business | None
     session: Annotated[Session | None, Field(description="null when no session opened")]
+    ended_at: EndedAt
     reason: Annotated[NoneReason, words("原因", "Reason")]
     prompted: Annotated[bool, words("已提示", "Prompted", "whether the keypad asked at all")]
 
@@ -128,6 +140,7 @@ class RatingQuarantined(Told):
 class RatingReason(_Rated):
     """Why the customer gave a bad mark, by the keypad's keys, up to 30 s after the rating."""
 
+    ended_at: EndedAt | None
     key: Key
     mark: Annotated[int, Field(ge=1, le=2), words("评分", "Mark", "2 or 1: of the rating")]
     reason: Annotated[

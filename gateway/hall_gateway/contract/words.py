@@ -80,7 +80,10 @@ Ms = Annotated[int, Field(ge=0)]
 """A duration in ms; never negative, for a clock that was set back counts as 0."""
 Count = Annotated[int, Field(ge=0)]
 UnixMs = Annotated[int, Field(ge=0, le=253402300799999)]
-Waited = Annotated[Ms, words("等候", "Waited", "from the call to the start of the service", "ms")]
+Queued = Annotated[Ms, words("等候", "Queued", "from the take of the ticket to now", "ms")]
+Waited = Annotated[
+    Ms, words("到窗用时", "Waited", "from the call to the start of the service", "ms")
+]
 Served = Annotated[Ms, words("办理", "Served", "from the start of the service to its end", "ms")]
 Time = Annotated[
     str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$")

@@ -1,0 +1,5 @@
+-- The tickets that wait, as JSON.
+CREATE TABLE tickets (
+    id TEXT PRIMARY KEY,
+    body TEXT NOT NULL
+);
