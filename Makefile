@@ -29,12 +29,20 @@ build/stubs: requirements-stubs.lock
 	    --upgrade --target $@ -r $<
 	@touch $@
 
+# What `hall bench gateway` compares the gateway with.
+build/peers: requirements-peers.lock
+	python3 -m venv --clear $@
+	$@/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
 # The locks name versions and hashes, never an index host.
 lock: setup
 	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	    --no-emit-index-url --no-emit-find-links --extra dev pyproject.toml -o requirements.lock
 	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	    --no-emit-index-url --no-emit-find-links requirements-stubs.in -o requirements-stubs.lock
+	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	    --no-emit-index-url --no-emit-find-links requirements-peers.in -o requirements-peers.lock
 
 clean:
 	rm -rf .venv build *.egg-info

@@ -1,4 +1,4 @@
-"""`hall bench`: what the firmware costs, in figures that anyone can count again.
+"""`hall bench`: what things cost, in figures that anyone can count again.
 
 Here: options, progress, tables. Not here: the measurements (`hall_tools.bench`).
 """
@@ -22,15 +22,17 @@ from hall_tools.bench.report import (
     Report,
     measure,
 )
-from hall_tools.commands import bench_battery, bench_eye, bench_people
+from hall_tools.commands import bench_battery, bench_eye, bench_gateway, bench_people
 from hall_tools.progress import progress
 
 app = typer.Typer(
-    no_args_is_help=True, help="What the firmware costs, and what a person sees of it."
+    no_args_is_help=True,
+    help="What the firmware and the gateway cost, and what a person sees of it.",
 )
 app.command()(bench_eye.eye)
 app.command()(bench_people.people)
 app.command("battery")(bench_battery.battery_life)
+app.command()(bench_gateway.gateway)
 
 
 @app.command()

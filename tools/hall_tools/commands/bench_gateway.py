@@ -1,0 +1,143 @@
+"""`hall bench gateway`: the gateway beside ThingsBoard's and a mosquitto bridge, on this machine.
+
+Here: options, progress, tables. Not here: the measurements (`hall_tools.bench.gateway`).
+"""
+
+import asyncio
+import json
+import os
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from hall_tools.bench import gateway as bench
+from hall_tools.bench.gateway import Figures
+from hall_tools.bench.gateway_report import NOTES, Summary, Target, summary, targets
+from hall_tools.progress import progress
+
+
+def gateway(
+    system: Annotated[
+        list[str] | None,
+        typer.Option("--system", help="hallkit, thingsboard or bridge; may be repeated.  [all]"),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of all randomness.")] = 1,
+    rounds: Annotated[
+        int, typer.Option("--rounds", min=1, max=20, help="Of each system, in turns.")
+    ] = 3,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Few events and kills: whether it works.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
+) -> None:
+    """Measure the gateway beside ThingsBoard's IoT Gateway and a mosquitto bridge.
+
+    About five minutes for a round of all three, on a machine that does nothing else. Needs
+    mosquitto; ThingsBoard's is measured when make build/peers has installed it. Everything is on
+    this machine, and leaves nothing behind. docs/benchmarks.md says what the figures mean.
+    """
+    names, without = bench.chosen(system or [])
+    size = bench.QUICK if quick else bench.FULL
+    rounds = 1 if quick else rounds
+    measured: dict[str, list[Figures]] = {name: [] for name in names}
+    with progress() as heard:
+        for number in range(rounds):
+            for name in names:
+                of = f"round {number + 1} of {rounds}: "
+                figures = asyncio.run(
+                    bench.measure(name, size, seed + number, lambda what, of=of: heard(of + what))
+                )
+                measured[name].append(figures)
+    summaries = {name: summary(figures) for name, figures in measured.items()}
+    judged = targets(summaries)
+    if as_json:
+        told = {
+            "seed": seed,
+            "quick": quick,
+            "cpus": os.cpu_count(),
+            "systems": {name: each.as_json() for name, each in summaries.items()},
+            "targets": [target.__dict__ for target in judged],
+            "left_out": without,
+        }
+        print(json.dumps(told, ensure_ascii=False))
+    else:
+        _print(summaries, judged, without)
+
+
+def _print(summaries: dict[str, Summary], judged: list[Target], without: str | None) -> None:
+    console = Console(width=None if os.isatty(1) else 110, highlight=False)
+    each = [one.figures for one in summaries.values()]
+    rounds = next(iter(summaries.values())).rounds
+    title = f"Event to hall system, ms (medians of {rounds} rounds), and what it costs"
+    console.print(_latencies(title, each))
+    console.print(_drains("Backlogs, memory, and what is lost in kills", each))
+    if judged:
+        console.print(_judged(judged))
+    if without is not None:
+        console.print(f"Not measured: {without}.\n")
+    for note in NOTES:
+        console.print(note)
+
+
+def _latencies(title: str, all_: list[Figures]) -> Table:
+    table = _table(title, "system")
+    for header in ("events/s", "p50", "p99", "bytes/event", "CPU", "lost"):
+        table.add_column(header, justify="right", no_wrap=True)
+    for rate in all_[0].latencies:
+        for figures in all_:
+            latency = figures.latencies[rate]
+            table.add_row(
+                figures.system,
+                f"{rate:,}",
+                f"{latency.p50:.1f}",
+                f"{latency.p99:.1f}",
+                f"{latency.bytes_per_event:,.0f}",
+                f"{100 * latency.cpu_share:.0f} %",
+                f"{latency.lost:,}",
+                end_section=figures is all_[-1],
+            )
+    return table
+
+
+def _drains(title: str, all_: list[Figures]) -> Table:
+    table = _table(title, "system")
+    headers = (
+        *("intake\n/s", "outbox\n/s", "through\n/s", "lost"),
+        *("resident\nMB", "most\nMB", "kills", "sent", "lost", "again"),
+    )
+    for header in headers:
+        table.add_column(header, justify="right", no_wrap=True)
+    for figures in all_:
+        drains = (figures.intake, figures.outbox, figures.through)
+        table.add_row(
+            figures.system,
+            *("-" if drain is None else f"{drain:,.0f}" for drain in drains),
+            f"{figures.lost_in_drains:,}",
+            f"{figures.rss_mb:.0f}",
+            f"{figures.rss_most_mb:.0f}",
+            f"{figures.kills}",
+            f"{figures.sent:,}",
+            f"{figures.lost:,}",
+            f"{figures.again:,}",
+        )
+    return table
+
+
+def _judged(judged: list[Target]) -> Table:
+    table = _table("Targets", "what")
+    for header in ("wanted", "found", ""):
+        table.add_column(header, justify="right", no_wrap=True)
+    for target in judged:
+        table.add_row(
+            target.what, target.wanted, target.found, "reached" if target.reached else "missed"
+        )
+    return table
+
+
+def _table(title: str, first: str) -> Table:
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1))
+    table.add_column(first, no_wrap=True)
+    return table
