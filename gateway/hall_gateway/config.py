@@ -22,6 +22,7 @@ from hall_gateway.config_hall import (
     StaffConfig,
     WindowConfig,
 )
+from hall_gateway.config_http import HttpConfig
 from hall_gateway.config_links import BrokerConfig, CoapConfig, UpstreamConfig
 from hall_gateway.toml_input import ConfigError, Loc, ProblemsError, nearest, parse_toml
 
@@ -49,6 +50,7 @@ class GatewayConfig(Settings):
     broker: BrokerConfig = Field(default=BrokerConfig(), description="a [broker] table")
     upstream: UpstreamConfig = Field(description="an [upstream] table: the hall system's broker")
     coap: CoapConfig | None = Field(default=None, description="a [coap] table")
+    http: HttpConfig | None = Field(default=None, description="an [http] table")
     windows: tuple[WindowConfig, ...] = Field(
         default=(), alias="window", strict=False, description="[[window]] tables"
     )

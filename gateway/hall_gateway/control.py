@@ -71,6 +71,10 @@ class Control:
             *routes,
         ]
 
+    def add(self, routes: Iterable[web.RouteDef]) -> None:
+        """Serve `routes` too; before run()."""
+        self._routes.extend(routes)
+
     async def run(self) -> None:
         """Serve until cancelled. Events matter more than this socket: without it the gateway goes
         on, and tries again."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from hall_gateway.config import GatewayConfig
+from hall_gateway.durations import Durations
 from hall_gateway.heart import Heart, Snapshot
 from hall_gateway.plan import Plan, plan_of
 from hall_gateway.store_contexts import ReplayWindow, Taken
@@ -191,6 +192,11 @@ class Core:
         """The hall side's state/{device} payload of every device:
         {"device","online","seen","state"}; `seen` unix ms or null, `state` the last up/state."""
         return dict(self._snapshot.states)
+
+    @property
+    def commits(self) -> Durations:
+        """How long commits take."""
+        return self._heart.commits
 
     def health(self) -> dict[str, object]:
         """Counts for /health and metrics: stored, duplicates, refused (by reason), quarantined,

@@ -7,6 +7,7 @@ committed. Not here: the parts; threads (writer.py); asyncio (core.py).
 import json
 import logging
 import sqlite3
+import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from hall_gateway.accept import Accept
 from hall_gateway.commands import Commands
+from hall_gateway.durations import Durations
 from hall_gateway.effects import BootTimes, Effects, Touched
 from hall_gateway.keypads import tally
 from hall_gateway.models import DeviceState
@@ -66,6 +68,7 @@ class Heart:
         self._max_mb = max_mb
         self._clock = clock
         self._publish = publish
+        self.commits = Durations()
         self._snapshot = Snapshot()
         self._plan_before = plan  # of the last commit
         self._exit = ExitStack()
@@ -117,7 +120,9 @@ class Heart:
             self._stale = False
 
     def commit(self) -> None:
+        began = time.perf_counter()
         self._store.commit()
+        self.commits.took(time.perf_counter() - began)
         if self._plan is not self._plan_before:
             self._plan_before = self._plan
             self._snapshot = Snapshot()

@@ -19,7 +19,6 @@ import time
 from collections import ChainMap, Counter
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import asdict
 from pathlib import Path
 
 from hall_gateway.broker import embedded_broker
@@ -31,9 +30,11 @@ from hall_gateway.control import Control
 from hall_gateway.core import Core
 from hall_gateway.devices_mqtt import DevicesMqtt
 from hall_gateway.hall_link import HallLink
+from hall_gateway.health_api import HttpSide
 from hall_gateway.keys import FOLDER
 from hall_gateway.local_display import Gpio, LocalDisplay
 from hall_gateway.mqtt import MqttClient
+from hall_gateway.observed import Observed
 from hall_gateway.plan import plan_of
 from hall_gateway.settings_file import SettingsFile
 from hall_gateway.systemd import ServiceManager
@@ -72,6 +73,9 @@ class Gateway:
         self._coap = coap
         local: dict[str, Callable[[DeviceOrder], None]] = {d.id: d.order for d in displays}
         self._devices = DevicesMqtt(config, devices, core, ChainMap(local, coap.orders))
+        self._observed = Observed(core, self.brokers, self.health, config.store.max_mb)
+        control.add(self._observed.routes())
+        self._http = HttpSide(config.http, self._observed.routes()) if config.http else None
 
     @property
     def coap_port(self) -> int:
@@ -95,12 +99,9 @@ class Gateway:
         return figures
 
     def report(self) -> dict[str, object]:
-        """health(), and how the connections to the brokers are; for this machine alone."""
-        brokers = {
-            name: {"connected": mqtt.connected, **asdict(mqtt.counters)}
-            for name, mqtt in self.brokers.items()
-        }
-        return {**self.health(), "brokers": brokers}
+        """health(), how the connections to the brokers are, and what is wrong; for this machine
+        alone."""
+        return {**self._observed.report(), **self._observed.judged().told()}
 
     async def follow(self, config: GatewayConfig) -> None:
         """Windows, devices and rating of `config` in place of those until now. Raises StoreError;
@@ -118,6 +119,8 @@ class Gateway:
             working = [group.create_task(work) for work in steady]
             working += [group.create_task(mqtt.supervise()) for mqtt in self.brokers.values()]
             working += [group.create_task(display.run()) for display in self._displays]
+            if self._http is not None:
+                working.append(group.create_task(self._http.run()))
             if self.settings is not None:
                 working.append(group.create_task(self.settings.watch(self.follow)))
             self._manager.ready("works; hall doctor tells how everything is")

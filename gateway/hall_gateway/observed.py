@@ -1,0 +1,68 @@
+"""A gateway as those see it who watch it: its figures of now, and whether they are good.
+
+Here: putting the parts' figures together. Not here: what is good (health.py), how it is told
+(health_api.py, metrics.py, systemd.py).
+"""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+
+from aiohttp import web
+
+from hall_gateway import health_api
+from hall_gateway.core import Core
+from hall_gateway.health import Health, Watch
+from hall_gateway.metrics import Metrics
+from hall_gateway.mqtt import MqttClient
+
+
+class Observed:
+    """`counts` are the gateway's own (service.Gateway.health), `max_mb` the store's limit."""
+
+    def __init__(
+        self,
+        core: Core,
+        brokers: Mapping[str, MqttClient],
+        counts: Callable[[], dict[str, object]],
+        max_mb: int,
+    ) -> None:
+        self._core = core
+        self._brokers = brokers
+        self._counts = counts
+        self._max_mb = max_mb
+        self._watch = Watch(time.monotonic)
+
+    def routes(self) -> list[web.RouteDef]:
+        """/health and /metrics."""
+        return health_api.routes(self.judged, Metrics(self.figures, self._core.commits))
+
+    def judged(self) -> Health:
+        """How the gateway is now."""
+        return self._watch.judge(self.report())
+
+    def report(self) -> dict[str, object]:
+        """The counts, the last commit (unix ms) and how the connections to the brokers are; for
+        this machine alone."""
+        brokers = {
+            name: {
+                "connected": mqtt.connected,
+                "waiting": mqtt.waiting,
+                "taken": mqtt.taken,
+                **asdict(mqtt.counters),
+            }
+            for name, mqtt in self._brokers.items()
+        }
+        last = self._core.health().get("last_commit")
+        return {**self._counts(), "last_commit": last, "brokers": brokers}
+
+    def figures(self) -> dict[str, object]:
+        """Everything that /metrics tells."""
+        states = map(json.loads, self._core.device_states().values())
+        return {
+            **self.report(),
+            "status": self.judged().status,
+            "store_limit_bytes": self._max_mb * 1024 * 1024,
+            "devices": {state["device"]: state for state in states},
+        }
