@@ -1,0 +1,102 @@
+"""Who is logged in: kept by the server, so that logging out is final.
+
+Here: sessions, their ends, and the tokens that prove that a form is ours. Not here: cookies and
+requests (guard.py), passwords (users.py). Nothing is written: after a restart all log in again.
+"""
+
+import hmac
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+from hall_gateway.console.users import Role, User
+
+ABSOLUTE_S = 12 * 3600.0
+"""After so long a manager or technician logs in again, whatever was done: a working day."""
+
+SCREEN_S = 30 * 24 * 3600.0
+"""As long for a viewer, who can change nothing: a screen on the wall stays as it is for a month."""
+
+MAX_SESSIONS = 200
+"""The one that was used longest ago goes."""
+
+
+@dataclass
+class Session:
+    """One browser of one user. Times are monotonic s; `csrf` proves that a form is of this
+    session; `mark` is the user's at the login."""
+
+    user: str
+    role: Role
+    mark: str
+    began: float
+    used: float
+    csrf: str = field(repr=False, default_factory=lambda: secrets.token_urlsafe(32))
+
+
+class Sessions:
+    """The sessions of this process. `clock` gives monotonic s."""
+
+    def __init__(self, idle_s: float, clock: Callable[[], float]) -> None:
+        self._idle_s = idle_s
+        self._clock = clock
+        self._sessions: dict[str, Session] = {}
+
+    def begin(self, user: User) -> str:
+        """A new session; the token for its cookie, of which only a hash is kept."""
+        now = self._clock()
+        for key in [key for key, each in self._sessions.items() if self._over(each, now)]:
+            del self._sessions[key]
+        while len(self._sessions) >= MAX_SESSIONS:
+            del self._sessions[min(self._sessions, key=lambda key: self._sessions[key].used)]
+        token = secrets.token_urlsafe(32)
+        self._sessions[_key(token)] = Session(user.name, user.role, user.mark, now, now)
+        return token
+
+    def get(self, token: str, *, acts: bool) -> Session | None:
+        """The session of a cookie; None when there is none, or it is over. `acts`: somebody did
+        something, and the page did not just follow the hall by itself."""
+        session = self._sessions.get(_key(token))
+        if session is None:
+            return None
+        now = self._clock()
+        if self._over(session, now):
+            self.end(token)
+            return None
+        if acts:
+            session.used = now
+        return session
+
+    def end(self, token: str) -> None:
+        """Log out."""
+        self._sessions.pop(_key(token), None)
+
+    def end_all_of(self, name: str) -> None:
+        """Log out everywhere."""
+        gone = [key for key, session in self._sessions.items() if session.user == name]
+        for key in gone:
+            del self._sessions[key]
+
+    def _over(self, session: Session, now: float) -> bool:
+        if session.role == "viewer":
+            return now - session.began >= SCREEN_S
+        return now - session.began >= ABSOLUTE_S or now - session.used >= self._idle_s
+
+
+class LoginForms:
+    """Tokens for the login form, whose browser has no session yet: the form's token is a keyed
+    hash of the cookie's."""
+
+    def __init__(self) -> None:
+        self._key = secrets.token_bytes(32)
+
+    def token(self, cookie: str) -> str:
+        return hmac.new(self._key, cookie.encode(), sha256).hexdigest()
+
+    def fits(self, cookie: str, token: str) -> bool:
+        return bool(cookie) and hmac.compare_digest(self.token(cookie).encode(), token.encode())
+
+
+def _key(token: str) -> str:
+    return sha256(token.encode()).hexdigest()

@@ -1,0 +1,108 @@
+"""Telling browsers that something has changed: server-sent events (HTML standard, 9.2).
+
+Here: who listens, and what each has not heard yet. Not here: what has changed (gateway_link.py);
+a browser that hears of it asks for its page again.
+
+An event's id is `start-number`; a browser that comes back with the last one (Last-Event-ID) hears
+at once when it has missed any.
+"""
+
+import asyncio
+import json
+import secrets
+from collections.abc import Callable, Iterable
+
+from aiohttp import web
+
+BEAT_S = 15.0
+"""A comment when there is nothing to say, so that a dead connection is noticed."""
+
+MAX_LISTENERS = 64
+
+
+class Listener:
+    """One open page. What it has not heard yet is a set of names, so it cannot grow."""
+
+    def __init__(self) -> None:
+        self.news: set[str] = set()
+        self.waiting = asyncio.Event()
+
+    def tell(self, news: Iterable[str]) -> None:
+        self.news.update(news)
+        self.waiting.set()
+
+    def take(self) -> list[str]:
+        news = sorted(self.news)
+        self.news.clear()
+        self.waiting.clear()
+        return news
+
+
+class Stream:
+    """Everybody who listens."""
+
+    def __init__(self) -> None:
+        self._start = secrets.token_hex(4)
+        self._number = 0
+        self._listeners: set[Listener] = set()
+        self._closing = False
+
+    @property
+    def mark(self) -> str:
+        """The id of the last event."""
+        return f"{self._start}-{self._number}"
+
+    def tell(self, news: Iterable[str]) -> None:
+        """Something has changed."""
+        told = list(news)
+        if told:
+            self._number += 1
+            for listener in self._listeners:
+                listener.tell(told)
+
+    def close(self) -> None:
+        """No more: the server ends."""
+        self._closing = True
+        for listener in self._listeners:
+            listener.waiting.set()
+
+    async def serve(
+        self, request: web.Request, logged_in: Callable[[], bool]
+    ) -> web.StreamResponse:
+        """Tell this browser until it goes, or is not `logged_in` any more."""
+        if len(self._listeners) >= MAX_LISTENERS:
+            raise web.HTTPServiceUnavailable(
+                text="too many open pages", headers={"Retry-After": "30"}
+            )
+        response = web.StreamResponse(
+            headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
+        )
+        listener = Listener()
+        self._listeners.add(listener)
+        try:
+            await response.prepare(request)
+            if request.headers.get("Last-Event-ID", request.query.get("mark")) != self.mark:
+                listener.tell(["all"])
+            await response.write(b"retry: 1000\n\n")
+            await self._talk(response, listener, logged_in)
+        except ConnectionError:
+            pass
+        finally:
+            self._listeners.discard(listener)
+        return response
+
+    async def _talk(
+        self, response: web.StreamResponse, listener: Listener, logged_in: Callable[[], bool]
+    ) -> None:
+        while not self._closing:
+            try:
+                async with asyncio.timeout(BEAT_S):
+                    await listener.waiting.wait()
+            except TimeoutError:
+                await response.write(b": still here\n\n")
+            if not logged_in():
+                await response.write(b"event: over\ndata: {}\n\n")
+                return
+            if news := listener.take():
+                data = json.dumps({"news": news})
+                await response.write(f"id: {self.mark}\ndata: {data}\n\n".encode())
