@@ -24,6 +24,7 @@ from hall_gateway.config_hall import (
 )
 from hall_gateway.config_http import HttpConfig
 from hall_gateway.config_links import BrokerConfig, CoapConfig, UpstreamConfig
+from hall_gateway.config_webhooks import WebhookConfig
 from hall_gateway.toml_input import ConfigError, Loc, ProblemsError, nearest, parse_toml
 
 GATEWAY_ID = "gateway"
@@ -61,6 +62,9 @@ class GatewayConfig(Settings):
     staff: StaffConfig | None = Field(default=None, description="a [staff] table")
     occupancy: OccupancyConfig = Field(
         default=OccupancyConfig(), description="an [occupancy] table"
+    )
+    webhooks: tuple[WebhookConfig, ...] = Field(
+        default=(), alias="webhook", strict=False, description="[[webhook]] tables"
     )
     console: ConsoleConfig = Field(default=ConsoleConfig(), description="a [console] table")
 
@@ -101,7 +105,8 @@ class GatewayConfig(Settings):
             if ip is not None and ip in addresses[:index]:
                 text = f'"{ip}" is already the ip of device[{addresses.index(ip) + 1}]'
                 yield ("device", index, "ip"), f"{text}; give each its own"
-        for table, ids in (("window", windows), ("device", devices)):
+        webhooks = [webhook.id for webhook in self.webhooks]
+        for table, ids in (("window", windows), ("device", devices), ("webhook", webhooks)):
             for index, name in enumerate(ids):
                 if name in ids[:index]:
                     first = ids.index(name) + 1

@@ -21,6 +21,7 @@ from functools import partial
 
 from hall_gateway.config import GATEWAY_ID
 from hall_gateway.core import Core
+from hall_gateway.heart import Heart
 from hall_gateway.mqtt import MqttClient
 from hall_gateway.mqtt_connection import DisconnectedError, Message
 from hall_gateway.ordered import OrderedWorker, until_stored
@@ -51,6 +52,7 @@ class HallLink:
         self.refused = Counter({"retained_command": 0, "defect": 0})
         self._commands = OrderedWorker(self._command, self.refused)
         self._batch = asyncio.Lock()
+        self._owed = False
 
     @staticmethod
     def subscriptions(hall: str) -> list[str]:
@@ -74,6 +76,7 @@ class HallLink:
         """Handle commands and publish events, late replies and states."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._commands.run())
+            group.create_task(self._tell_trouble())
             for work in (self._publish_states, self._drain_outbox, self._publish_replies):
                 group.create_task(self._mqtt.while_connected(work))
 
@@ -109,6 +112,7 @@ class HallLink:
     async def _publish_batch(self) -> bool:
         """Publish what follows the cursor, and move it past what was confirmed; False for none."""
         rows = await until_stored(partial(self._core.outbox, SINK, WINDOW))
+        self._owed = bool(rows)
         results = await asyncio.gather(
             *(
                 self._mqtt.publish(
@@ -126,7 +130,20 @@ class HallLink:
         for result in results:
             if isinstance(result, BaseException):
                 raise result
+        self._owed = False
+        self._mqtt.counters.last_loss = ""
         return bool(rows)
+
+    async def _tell_trouble(self) -> None:
+        """Keep in the store why the hall's broker takes nothing, while it takes nothing."""
+        told: str | None = None
+        while True:
+            stuck = self._owed or not self._mqtt.connected
+            trouble = (stuck and self._mqtt.counters.last_loss) or None
+            if trouble != told:
+                await until_stored(partial(self._core.do, partial(_note_trouble, trouble)))
+                told = trouble
+            await asyncio.sleep(STATE_INTERVAL_S)
 
     async def _publish_replies(self) -> None:
         while True:
@@ -149,6 +166,14 @@ class HallLink:
                     await self._mqtt.publish(f"{self._root}/state/{device}", body, retain=True)
                     published[device] = body
             await asyncio.sleep(STATE_INTERVAL_S)
+
+
+def _note_trouble(trouble: str | None, heart: Heart, now: int) -> None:
+    if trouble is None:
+        heart.sinks.well(SINK)
+    else:
+        heart.sinks.failed(SINK, trouble, None, now)
+    heart.tell("sinks")
 
 
 def root(hall: str) -> str:

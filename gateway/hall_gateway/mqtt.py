@@ -192,7 +192,7 @@ class MqttClient:
         """A broker that is down for hours is one log line, not thousands."""
         if error != self.counters.last_error:
             log.warning("%s: %s; trying again", self.name, error)
-        self.counters.last_error = error
+        self.counters.last_error = self.counters.last_loss = error
 
 
 def retry_delay(attempt: int, draw: Callable[[float, float], float] = random.uniform) -> float:

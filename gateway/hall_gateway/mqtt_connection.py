@@ -61,6 +61,8 @@ class Counters:
     failures: int = 0
     bad_topics: int = 0
     last_error: str = ""
+    last_loss: str = ""
+    """Why there was no connection the last time there was none."""
 
 
 Inbound: TypeAlias = "asyncio.Queue[tuple[Connection, Message]]"

@@ -21,6 +21,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
+from hall_gateway import sinks_api
 from hall_gateway.broker import embedded_broker
 from hall_gateway.coap_side import CoapSide, coap_side
 from hall_gateway.config import GatewayConfig
@@ -37,6 +38,7 @@ from hall_gateway.mqtt import MqttClient
 from hall_gateway.observed import Observed
 from hall_gateway.plan import plan_of
 from hall_gateway.settings_file import SettingsFile
+from hall_gateway.sinks import Sinks
 from hall_gateway.systemd import ServiceManager
 from hall_gateway.values import DeviceOrder, StoreError
 
@@ -61,9 +63,11 @@ class Gateway:
         manager: ServiceManager,
         settings: SettingsFile | None,
         control: Control,
+        sinks: Sinks,
     ) -> None:
         self.core = core
         self._control = control
+        self._sinks = sinks
         self.settings = settings
         self._manager = manager
         self._before: tuple[int, object] = (0, 0)
@@ -116,7 +120,7 @@ class Gateway:
         steady = (self._devices.run(), self._hall.run(), self._coap.run(), self._tick())
         async with asyncio.TaskGroup() as group:
             receiving = [group.create_task(work) for work in intake]
-            working = [group.create_task(work) for work in steady]
+            working = [group.create_task(work) for work in (*steady, self._sinks.run())]
             working += [group.create_task(mqtt.supervise()) for mqtt in self.brokers.values()]
             working += [group.create_task(display.run()) for display in self._displays]
             if self._http is not None:
@@ -134,7 +138,8 @@ class Gateway:
 
     async def _drain(self) -> None:
         ends = [display.finish for display in self._displays]
-        for underway in (*ends, self._coap.finish, self._devices.idle, self._hall.finish):
+        links = (self._coap.finish, self._devices.idle, self._sinks.finish, self._hall.finish)
+        for underway in (*ends, *links):
             try:
                 async with asyncio.timeout(DRAIN_S):
                     await underway()
@@ -193,8 +198,11 @@ async def composed(
         coap = await stack.enter_async_context(coap_side(config, core, keys))
         manager = ServiceManager(os.environ, _unix_ms)
         settings = SettingsFile(file, config) if file else None
-        control = Control(core, config.store.path.with_name(CONTROL_SOCKET), routes=())
-        yield Gateway(config, core, devices, hall, displays, coap, manager, settings, control)
+        control = Control(core, config.store.path.with_name(CONTROL_SOCKET), sinks_api.routes(core))
+        sinks = await Sinks.open(config, core)
+        yield Gateway(
+            config, core, devices, hall, displays, coap, manager, settings, control, sinks
+        )
 
 
 async def serve(

@@ -91,6 +91,8 @@ class Sinks(Table):
                 self._add(name, plan.from_oldest)
             elif row.removed is not None:
                 self._come_back(row)
+            else:
+                self.well(name)
         self._plans = plans
 
     def _add(self, name: str, from_oldest: bool) -> None:
@@ -158,6 +160,12 @@ class Sinks(Table):
         self.run(
             "UPDATE sinks SET error = ?, failing = coalesce(failing, ?), retry = ? WHERE sink = ?",
             (error, now, retry, sink),
+        )
+
+    def well(self, sink: str) -> None:
+        """Nothing is wrong with the sink any more, whether there is something for it or not."""
+        self.run(
+            "UPDATE sinks SET error = NULL, failing = NULL, retry = NULL WHERE sink = ?", (sink,)
         )
 
     def pass_over(self) -> None:

@@ -71,9 +71,10 @@ class Signal(asyncio.Event):
         super().__init__()
         self._listeners: WeakSet[asyncio.Event] = WeakSet()
 
-    def listen(self) -> asyncio.Event:
-        """Set together with this one, for as long as the caller keeps it; set from the start."""
-        event = asyncio.Event()
+    def listen(self, event: asyncio.Event | None = None) -> asyncio.Event:
+        """An event, or the given one, that is set together with this one for as long as the caller
+        keeps it; set from the start."""
+        event = event or asyncio.Event()
         event.set()
         self._listeners.add(event)
         return event
@@ -95,4 +96,4 @@ class Signals:
     device_commands: Signal = field(default_factory=Signal)
     replies: Signal = field(default_factory=Signal)
     outbox: Signal = field(default_factory=Signal)
-    sinks: Signal = field(default_factory=Signal)
+    dead_letters: Signal = field(default_factory=Signal)

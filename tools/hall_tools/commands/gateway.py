@@ -92,8 +92,8 @@ def _load(path: Path) -> GatewayConfig:
     """The settings, with the files that they name seen to be readable."""
     try:
         settings = load_config(path)
-        for broker in (settings.broker, settings.upstream):
-            broker.check_files()
+        for party in (settings.broker, settings.upstream, *settings.webhooks):
+            party.check_files()
     except ConfigError as error:
         raise UserError(str(error), os.EX_CONFIG) from None
     return settings

@@ -54,6 +54,12 @@ def _sides(site: Site) -> Iterator[Finding]:
             own = name == "broker" and site.production
             advice = site.setup if own else f"put it there, or correct [{name}] in {site.config}"
             yield fault(f"[{name}] {error}", advice)
+    for webhook in config.webhooks:
+        try:
+            webhook.check_files()
+        except ConfigError as error:
+            advice = f"put it there, or correct [[webhook]] {webhook.id} in {site.config}"
+            yield fault(f"[[webhook]] {error}", advice)
     if config.broker.mode == "embedded":
         yield warning(
             "[broker] is the embedded one, which is for demos: no board can reach it",
