@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 
 from hall_gateway.config_base import ID_RULE, FilePath, Id, Settings
 from hall_gateway.config_console import ConsoleConfig
+from hall_gateway.config_figures import FiguresConfig
 from hall_gateway.config_hall import (
     DeviceConfig,
     OccupancyConfig,
@@ -66,6 +67,7 @@ class GatewayConfig(Settings):
     webhooks: tuple[WebhookConfig, ...] = Field(
         default=(), alias="webhook", strict=False, description="[[webhook]] tables"
     )
+    figures: FiguresConfig = Field(default=FiguresConfig(), description="a [figures] table")
     console: ConsoleConfig = Field(default=ConsoleConfig(), description="a [console] table")
 
     def compiled(self, device: DeviceConfig) -> dict[str, object]:

@@ -22,6 +22,7 @@ from hall_gateway.keypads import tally
 from hall_gateway.models import DeviceState
 from hall_gateway.payload import PayloadError, parse
 from hall_gateway.plan import Plan, PlannedDevice
+from hall_gateway.projection import Projection
 from hall_gateway.schema import StoreOpenError, owned
 from hall_gateway.state import Json
 from hall_gateway.store import CROWDED, FULL, Store
@@ -146,6 +147,9 @@ class Heart:
 
     def full(self) -> bool:
         full = self._store.used() >= FULL
+        # No event waits at its device because of what has been reported long ago.
+        while full and self._store.figures.forget_oldest_day(self._plan.occupancy.clock):
+            full = self._store.used() >= FULL
         if full != self._full:
             self._full = full
             limit = f"{self._path}, limit {self._max_mb} MiB"
@@ -242,6 +246,7 @@ class Heart:
         if now - self._forgot >= FORGET_EVERY_MS or self._store.used() >= CROWDED:
             self._forgot = now
             self._counts["forgotten"] += self._store.forget(now)
+            self._store.figures.forget(now, self._plan.occupancy.clock)
 
     def take_device_commands(self) -> list[DeviceOrder]:
         return self._store.hall.take_orders()
@@ -274,6 +279,7 @@ class Heart:
     def _load(self) -> None:
         self._state = self._store.hall.load()
         self._effects = Effects(self._plan, self._store, self._state, self._times, self._counts)
+        self._effects.followers.append(Projection(self._store.figures, self._counts))
         self._accept = Accept(self._store, self._effects, self._times, self._counts)
         self._commands = Commands(self._plan, self._store.hall, self._effects, self._counts)
 

@@ -13,6 +13,7 @@ from hall_gateway.schema import PAGE_BYTES, open_store
 from hall_gateway.store_contexts import Contexts
 from hall_gateway.store_dead_letters import DeadLetters
 from hall_gateway.store_events import Events, Table
+from hall_gateway.store_figures import Figures
 from hall_gateway.store_hall import Hall
 from hall_gateway.store_sinks import Sinks
 
@@ -40,7 +41,7 @@ class Store(Table):
 
     `events` are the raw events, `hall` the state of the hall, `contexts` what is remembered of
     OSCORE security contexts, `sinks` the outbox and its cursors, `dead_letters` what a sink
-    refused. Raises sqlite3.Error; the caller rolls back then.
+    refused, `figures` what reports are made of. Raises sqlite3.Error; the caller rolls back then.
     """
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
@@ -50,6 +51,7 @@ class Store(Table):
         self.contexts = Contexts(connection)
         self.sinks = Sinks(connection)
         self.dead_letters = DeadLetters(connection)
+        self.figures = Figures(connection)
         self._path = path
         self.own_epoch = 1 + secrets.randbelow(2**32 - 1)
         """Of the gateway's own events: new at every open, so that a store restored from a backup,
