@@ -24,7 +24,7 @@ _NAMES = (
     *("gateway", "enroll", "flash", "label", "replace", "revoke", "staff", "console"),
     *("doctor", "diag"),
     *("demo", "show", "sim"),
-    *("profile", "image", "firmware", "glyphs", "native", "bench"),
+    *("profile", "contract", "image", "firmware", "glyphs", "native", "bench"),
 )
 
 

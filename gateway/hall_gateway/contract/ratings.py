@@ -12,6 +12,7 @@ from hall_gateway.contract.words import (
     Business,
     Key,
     Mark,
+    Missing,
     Press,
     Session,
     Staff,
@@ -132,7 +133,7 @@ class RatingQuarantined(Told):
     press: Press
     reason: Annotated[Refusal, words("原因", "Reason")]
     pressed_at: Annotated[
-        Time | None,
+        Time | Missing,
         words("按下时间", "Pressed at", "left out unless the press was told before"),
     ] = None
 
@@ -168,7 +169,7 @@ TYPES = (
     ),
     event(
         "hall.rating.pressed",
-        "按键（未定）",
+        "按键，未定",
         "Key pressed, not yet a rating",
         RatingPressed,
         "at each press inside a session, at once",

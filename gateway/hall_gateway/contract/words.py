@@ -13,11 +13,16 @@ from typing import Annotated, Literal
 from hall_profiles.fields import Title
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
+from pydantic.json_schema import SkipJsonSchema
 
 from hall_gateway import models
 
 About = Literal["window", "zone", "hall"]
 """What the `subject` of a CloudEvent can be: `window/{window}`, `zone/{zone}` or `hall`."""
+
+
+Missing = SkipJsonSchema[None]
+"""Of a field that is left out when there is nothing to say; it is never null."""
 
 
 class Told(BaseModel):
@@ -85,9 +90,8 @@ Waited = Annotated[
     Ms, words("到窗用时", "Waited", "from the call to the start of the service", "ms")
 ]
 Served = Annotated[Ms, words("办理", "Served", "from the start of the service to its end", "ms")]
-Time = Annotated[
-    str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$")
-]
+TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$"
+Time = Annotated[str, Field(pattern=TIME, json_schema_extra={"format": "date-time"})]
 """RFC 3339 in UTC with milliseconds, e.g. 2026-11-21T08:00:00.000Z."""
 EventId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}/[0-9a-f]{8}/[1-9][0-9]{0,9}$")]
 """Of a CloudEvent: `device/epoch-hex/seq`."""
