@@ -6,11 +6,12 @@ Here: the model, and reading its files. Not here: what is sent (webhook_message.
 
 import base64
 import binascii
+import re
 import ssl
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from hall_gateway.config_base import ID_RULE, FilePath, Id, Settings
 from hall_gateway.config_links import is_loopback
@@ -22,8 +23,18 @@ SECRET_BYTES = range(24, 65)
 """Of a secret, as the Standard Webhooks specification has it."""
 MAX_SECRETS = 4
 
-TypePattern = Annotated[str, Field(pattern=r"^hall(\.\*|\.([a-z_]+|\*)(\.([a-z_]+|\*)))$")]
 TYPES_RULE = 'a list such as ["hall.rating.*", "hall.device.fault"]; all when left out'
+_TYPE = re.compile(r"hall\.(\*|([a-z_]+|\*)\.([a-z_]+|\*))")
+
+
+def _is_pattern(text: str) -> str:
+    if not _TYPE.fullmatch(text):
+        raise ValueError(f'"{text}" is no event type; give {TYPES_RULE}')
+    return text
+
+
+TypePattern = Annotated[str, AfterValidator(_is_pattern)]
+"""A type of event, each of its last two words maybe `*`, or `hall.*` for all."""
 
 
 class WebhookConfig(Settings):

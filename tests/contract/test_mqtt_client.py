@@ -1,7 +1,6 @@
 """The gateway's MQTT client against a real mosquitto: PUBACKs, reconnects, refusals, bounds."""
 
 import asyncio
-import datetime
 import gc
 import socket
 import ssl
@@ -10,14 +9,12 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from hall_gateway import mqtt_connection
 from hall_gateway.config_links import MqttConfig
 from hall_gateway.mqtt import MqttClient, retry_delay
 from hall_gateway.mqtt_connection import Connection, Counters, DisconnectedError, Message
 from hall_tools.ports import free_port
+from support.certificate import self_signed
 from support.mosquitto import Mosquitto
 
 
@@ -326,30 +323,6 @@ async def test_packets_that_share_a_tls_record_all_arrive(tmp_path: Path) -> Non
     async with listener, MqttClient("b", config, "c", ["a"]) as gateway:
         received = await take(gateway.messages(), 9)
         assert [message.payload for message in received] == [b"%d" % n for n in range(9)]
-
-
-def self_signed(folder: Path, name: str) -> tuple[Path, Path]:
-    """A certificate for the host `name` that is its own CA, and its key, as PEM files."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return folder / "cert.pem", folder / "key.pem"
 
 
 async def test_the_connection_sends_without_delay(

@@ -17,6 +17,8 @@ from hall_tools.ports import free_port
 
 @dataclass(frozen=True)
 class Request:
+    """`headers` has the sender's address as `peer`, too."""
+
     headers: dict[str, str]
     body: bytes
 
@@ -45,7 +47,8 @@ class Endpoint:
         self._changed = asyncio.Condition()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        came = Request(dict(request.headers), await request.read())
+        peer = str(request.transport and request.transport.get_extra_info("peername"))
+        came = Request({**request.headers, "peer": peer}, await request.read())
         self.requests.append(came)
         await self._tell()
         answer = self.answer(came)

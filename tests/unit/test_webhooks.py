@@ -4,6 +4,9 @@ import asyncio
 import base64
 import json
 import random
+import re
+import socket
+import ssl
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -15,8 +18,10 @@ from aiohttp import web
 from hall_gateway import store_dead_letters, webhook_client, webhooks
 from hall_gateway.config_webhooks import WebhookConfig
 from hall_gateway.store_sinks import SinkPlan
+from hall_gateway.values import OutboxRow
 from hall_gateway.webhooks import Webhook
 from standardwebhooks.webhooks import Webhook as Verifier
+from support.certificate import self_signed
 from support.core_hall import Clock, Device, Hall, open_hall
 from support.endpoint import Endpoint, Request, open_endpoint
 
@@ -166,6 +171,46 @@ async def test_the_cursor_passes_over_what_the_filter_leaves_out(tmp_path: Path)
         types = [request.event["type"] for request in it.endpoint.requests]
         assert types == ["hall.service.started", "hall.service.ended", "hall.floor.fault"]
         await it.until(waiting=0)
+
+
+@pytest.mark.parametrize(
+    ("host", "trusted", "error"),
+    [
+        ("localhost", True, None),
+        ("127.0.0.1", True, "certificate is not valid for '127.0.0.1'"),
+        ("localhost", False, "self-signed certificate"),
+    ],
+)
+async def test_an_endpoint_is_verified(
+    tmp_path: Path, host: str, trusted: bool, error: str | None
+) -> None:
+    certificate, key = self_signed(tmp_path, "localhost")
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificate, key)
+    async with open_endpoint(tls) as endpoint:
+        url = endpoint.url.replace("127.0.0.1", host)
+        config = table(tmp_path, url, ca_file=certificate if trusted else None)
+        async with webhook_client.WebhookClient(config, lambda: 0) as client:
+            answer = await client.send(OutboxRow(1, "rain", "started", b"{}", "a/1/1"))
+        if error is None:
+            assert answer.verdict == "taken"
+        else:
+            assert answer.verdict == "later"
+            assert error in answer.why
+            assert endpoint.requests == []
+
+
+async def test_a_request_is_not_held_back_for_the_next(tmp_path: Path) -> None:
+    """TCP_NODELAY, and one connection for all."""
+    async with open_endpoint() as endpoint:
+        client: Any = webhook_client.WebhookClient(table(tmp_path, endpoint.url), lambda: 0)
+        async with client:
+            for number in range(3):
+                await client.send(OutboxRow(1, "rain", "started", b"{}", f"a/1/{number}"))
+            [[(protocol, _)]] = client._session.connector._conns.values()
+            sock = protocol.transport.get_extra_info("socket")
+            assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert len({request.headers["peer"] for request in endpoint.requests}) == 1
 
 
 # What is not taken at once.
@@ -455,5 +500,31 @@ def test_what_an_answer_means(status: int, verdict: str) -> None:
 def test_the_body_is_what_the_store_has(tmp_path: Path) -> None:
     """So a receiver can compare what comes twice byte by byte."""
     body = json.dumps({"id": "a/1/1", "data": {}}).encode()
-    row = webhook_client.OutboxRow(1, "rating", "given", body, "a/1/1")
+    row = OutboxRow(1, "rating", "given", body, "a/1/1")
     assert webhook_client.request(row, "structured")[1] is body
+
+
+# What docs/back-office.md tells whoever receives.
+
+DOCS = Path(__file__).parents[2] / "docs" / "back-office.md"
+
+
+async def test_the_receiver_in_the_docs_verifies(tmp_path: Path) -> None:
+    [example] = re.findall(r"```python\n(import base64.*?)```", DOCS.read_text("utf-8"), re.S)
+    names: dict[str, Any] = {}
+    exec(example, names)
+    async with office(tmp_path) as it:
+        await it.taken(await it.passages(1))
+        [request] = it.endpoint.requests
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        names["verify"](SECRET, headers, request.body)
+        two = headers | {"webhook-signature": "v1,AAAA " + headers["webhook-signature"]}
+        names["verify"](SECRET, two, request.body)
+        for wrong in (
+            (SECRET, headers, request.body + b" "),
+            (SECRET, headers | {"webhook-id": "cnt/0000beef/2"}, request.body),
+            (SECRET, headers | {"webhook-timestamp": "1600000000"}, request.body),
+            (SECRET.replace("AAEC", "AAED"), headers, request.body),
+        ):
+            with pytest.raises(ValueError, match=r"not signed|too old"):
+                names["verify"](*wrong)
