@@ -62,6 +62,10 @@ class Contexts(Table):
         seen = json.dumps([window.index, window.bitfield, now])
         self.run("UPDATE contexts SET seen = ? WHERE (device, key) = (?, ?)", (seen, device, key))
 
+    def forget_windows(self) -> None:
+        """No window is known any more: every device is challenged."""
+        self.run("UPDATE contexts SET seen = NULL")
+
 
 def _still_good(seen: str, now: int) -> ReplayWindow | None:
     """The window, unless it is older than WINDOW_MS, or from a time that is still to come."""

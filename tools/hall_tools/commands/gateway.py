@@ -21,7 +21,7 @@ from hall_gateway.service import serve
 from hall_gateway.toml_input import ConfigError
 from hall_panel.raspberry_pi import BoardError, Gpio
 
-from hall_tools.commands import gateway_setup
+from hall_tools.commands import gateway_backup, gateway_setup
 from hall_tools.commands.options import HALL_TOML
 from hall_tools.errors import UserError
 
@@ -30,6 +30,8 @@ app = typer.Typer(
     help="The hall's gateway: devices on one side, the hall system on the other.",
 )
 app.command("setup")(gateway_setup.setup)
+app.command("backup")(gateway_backup.backup)
+app.command("restore")(gateway_backup.restore)
 
 ConfigOption = Annotated[
     Path, typer.Option("--config", help="The gateway's TOML file; see docs/gateway.example.toml.")
