@@ -104,7 +104,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Facts:
-    """All of one period, and `oldest`: what was before is not kept any more."""
+    """All of one period. What was before `kept_from` is not kept, None when everything is."""
 
     tickets: tuple[TakenTicket, ...] = ()
     services: tuple[Service, ...] = ()
@@ -113,4 +113,4 @@ class Facts:
     passages: tuple[Passages, ...] = ()
     inside: tuple[Inside, ...] = ()
     open: tuple[Span, ...] = ()
-    oldest: int | None = None
+    kept_from: int | None = None

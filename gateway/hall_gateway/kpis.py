@@ -30,7 +30,7 @@ def compute(facts: Facts, rules: Rules, period: Period) -> model.Report:
     part = Part(rules, called, ended, facts.free_ratings)
     windows = _windows(part, facts, period)
     whole = part.service()
-    clock, oldest = rules.clock, facts.oldest
+    clock, kept = rules.clock, facts.kept_from
     return model.Report(
         hall=rules.hall,
         hall_class=rules.hall_class.name,
@@ -39,7 +39,7 @@ def compute(facts: Facts, rules: Rules, period: Period) -> model.Report:
         now_ms=period.now,
         reset_hour=clock.reset_hour,
         utc_offset_min=clock.utc_offset_min,
-        kept_from_ms=oldest if oldest is not None and oldest > period.first else None,
+        kept_from_ms=kept if kept is not None and kept > period.first else None,
         days_open=len(_days_open(facts, called, rules.clock, period)),
         service=whole,
         busy=busy(facts.open, facts.services, period),

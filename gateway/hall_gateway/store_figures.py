@@ -210,7 +210,7 @@ class Figures(Table):
             tuple(Passages(*row) for row in self._rows("fact_passages", "*", period)),
             tuple(Inside(*row) for row in self._rows("fact_occupancy", "*", period)),
             tuple(Span(*row) for row in spans),
-            self.oldest(),
+            self.maybe("SELECT value FROM meta WHERE key = 'facts_from'"),
         )
 
     def _rows(self, table: str, columns: str, period: tuple[int, int]) -> Iterable[Any]:
@@ -245,6 +245,7 @@ class Figures(Table):
         if oldest is None:
             return 0
         until = clock.began(oldest) + DAY_MS
+        self.run("REPLACE INTO meta VALUES ('facts_from', ?)", (until,))
         return sum(
             self.run(f"DELETE FROM {table} WHERE {time} < ?", (until,)).rowcount
             for table, time in _TIMES.items()

@@ -7,6 +7,9 @@ CREATE TABLE tickets (
 -- What is reported, as the published CloudEvents tell it: facts, each table with its time in unix
 -- ms, so that whole days of the hall go when they are old. Durations are ms.
 
+-- Of what was before there is no fact.
+INSERT INTO meta SELECT 'facts_from', max(received) FROM events HAVING max(received) IS NOT NULL;
+
 -- left and fate: NULL while it waits; fate is called, cancelled or abandoned.
 CREATE TABLE fact_tickets (
     arrival INTEGER PRIMARY KEY,
