@@ -300,10 +300,10 @@ def test_a_spare_takes_over_what_is_going_on(broker: Mosquitto, gateway: Gateway
         event = json.loads(given.payload)
         assert (event["source"], event["data"]["ticket"]) == ("/hall/demo/kp-9", "A001")
         # What the old one should have been is gone from the broker.
-        with PlainDevice(broker.port, "kp-1") as old:
-            old.client.publish("device/v1/kp-1/down/last", b"")
-            old.client.on_topic("device/v1/kp-1/down/last")
-            assert [m.topic for m in old.client.received] == ["device/v1/kp-1/down/last"]
+        with PlainClient(broker.port, ["device/v1/kp-1/down/#"], name="kp-1") as old:
+            old.publish("device/v1/kp-1/down/last", b"")
+            old.on_topic("device/v1/kp-1/down/last")
+            assert [m.topic for m in old.received] == ["device/v1/kp-1/down/last"]
 
 
 def test_a_mistake_in_the_settings_leaves_the_gateway_as_it_was(

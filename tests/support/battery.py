@@ -70,7 +70,8 @@ class Events:
     def state(self, acked: int = 0, **fields: object) -> dict[str, object]:
         journal = {"epoch": self.epoch, "acked": acked, "next": self.seq + 1}
         shows = {"wet": None, "ohms": None, "fault": None}
-        told = {"rev": None, "shows": shows, "journal": journal, "health": {}, "fw": "0.1.0"}
+        health = {"up_s": self.seq, "boot": 1, "cause": "deep_sleep", "errors": []}
+        told = {"rev": None, "shows": shows, "journal": journal, "health": health, "fw": "0.1.0"}
         return {**told, "profile": "wet-floor-battery", **fields}
 
 

@@ -15,9 +15,12 @@ from types import TracebackType
 from typing import Any
 
 from support.paho_client import WAIT_S, PlainClient, Received
+from support.traffic import Traffic
 
 WINDOW = 8
 RESEND_S = 1.0
+LOOKED_AT = 50
+"""Messages of each kind that are held against the contract's schemas at the end."""
 
 
 class PlainDevice:
@@ -50,6 +53,9 @@ class PlainDevice:
         trace: TracebackType | None,
     ) -> None:
         self.client.__exit__(kind, error, trace)
+        if kind is None:
+            traffic = Traffic(each=LOOKED_AT).take_all(self.client.received)
+            assert not traffic.faults, "\n".join(traffic.faults[:5])
 
     @property
     def ids(self) -> list[str]:
@@ -103,7 +109,7 @@ class PlainDevice:
                 "dropped": 0,
                 "torn": 0,
             },
-            "health": {"up_s": 5, "boot": 1, "cause": "power_on"},
+            "health": {"up_s": 5, "boot": 1, "cause": "power_on", "errors": []},
             "fw": "test",
             "profile": "plain",
         }

@@ -1,6 +1,7 @@
 """A hall system as the contract describes it: sends commands, counts events by their id.
 
-Only the hall system's side of the contract belongs here. Its MQTT is `support.paho_client`.
+At its end everything that it received is held against the schemas of the contract. Only the hall
+system's side of the contract belongs here. Its MQTT is `support.paho_client`.
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ from typing import Any
 
 from support.gateway import HALL
 from support.paho_client import WAIT_S, PlainClient, Received
+from support.traffic import Traffic
 
 ROOT = f"hall/v1/{HALL}"
+LOOKED_AT = 50
+"""Messages of each kind that are held against the contract's schemas at the end."""
 
 
 class PlainHall:
@@ -37,6 +41,9 @@ class PlainHall:
         trace: TracebackType | None,
     ) -> None:
         self.client.__exit__(kind, error, trace)
+        if kind is None:
+            traffic = Traffic(each=LOOKED_AT).take_all(self.client.received)
+            assert not traffic.faults, "\n".join(traffic.faults[:5])
 
     @property
     def gateway_online(self) -> bool:
