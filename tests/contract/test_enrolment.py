@@ -25,6 +25,7 @@ from support.gateway import Gateway
 from support.installed import HALL, Installation
 from support.link_device import LinkDevice
 from support.mosquitto import Mosquitto
+from support.paho_client import PlainClient
 from support.plain_device import PlainDevice
 from support.plain_hall import PlainHall
 
