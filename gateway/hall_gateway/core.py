@@ -7,7 +7,7 @@ and commands mean (accept.py, commands.py, sessions.py), topics and sockets (the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -88,6 +88,15 @@ class Core:
         heart = self._heart
         mark = await self._writer.run(lambda: heart.event(device, payload, now), grows=True)
         return None if mark is None else Ack(*mark, self._clock())
+
+    async def events(self, device: str, payloads: Sequence[bytes]) -> list[Ack]:
+        """Several up/event, in their order and in one transaction: event() for each of them, and
+        the acks that cover them, which is one unless the device's epoch changed in between."""
+        now = self._clock()
+        marks = await self._writer.run(
+            lambda: self._heart.events(device, payloads, now), grows=True, weight=len(payloads)
+        )
+        return [Ack(*mark, self._clock()) for mark in marks.items()]
 
     async def state(self, device: str, payload: bytes, *, retained: bool = False) -> Ack | None:
         """up/state. Fixes the base of the device's epoch; the ack also sets the device's clock.

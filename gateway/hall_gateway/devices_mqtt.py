@@ -81,7 +81,7 @@ class DevicesMqtt:
     def _serve(self, names: Iterable[str]) -> None:
         for name in names:
             if name not in self._workers:
-                self._workers[name] = OrderedWorker(self._handle, self.refused)
+                self._workers[name] = OrderedWorker(self._handle, self.refused, _alike)
                 self._starting.put_nowait(self._workers[name])
 
     async def receive(self) -> None:
@@ -111,15 +111,18 @@ class DevicesMqtt:
         for worker in self._workers.values():
             await worker.idle()
 
-    async def _handle(self, message: Message) -> None:
+    async def _handle(self, messages: list[Message]) -> None:
+        """Events of one device, one after the other, or anything else by itself."""
+        message = messages[0]
         route = _route(message.topic)
         assert route is not None
         device, leaf = route
-        ack: Ack | None = None
+        acks: list[Ack] = []
         if leaf == "event":
-            ack = await self._core.event(device, message.payload)
+            acks = await self._core.events(device, [each.payload for each in messages])
         elif leaf == "state":
             ack = await self._core.state(device, message.payload, retained=message.retain)
+            acks = [] if ack is None else [ack]
         elif leaf == "reply":
             answered = await self._core.reply(device, message.payload)
             if answered is not None:
@@ -130,9 +133,10 @@ class DevicesMqtt:
             self._refuse("online", message)
             return
         try:
-            if ack is not None:
+            for ack in acks:
                 self._mqtt.send(f"{ROOT}/{device}/down/ack", ack.body())
-            message.ack()
+            for each in messages:
+                each.ack()
         except DisconnectedError:
             message.abandon()
 
@@ -207,6 +211,11 @@ class DevicesMqtt:
         except DisconnectedError:  # it may have arrived all the same
             pending.sent = not pending.repeatable
             raise
+
+
+def _alike(message: Message) -> object:
+    """The topic of an event; anything else is like nothing but itself."""
+    return message.topic if message.topic.endswith("/event") else id(message)
 
 
 def _route(topic: str) -> tuple[str, str] | None:

@@ -88,7 +88,8 @@ class HallLink:
         with suppress(DisconnectedError):
             await self._mqtt.publish(f"{self._root}/online", b"0", retain=True)
 
-    async def _command(self, message: Message) -> None:
+    async def _command(self, messages: list[Message]) -> None:
+        (message,) = messages
         reply = await self._core.command(message.topic.rpartition("/")[2], message.payload)
         try:
             if reply is not None:

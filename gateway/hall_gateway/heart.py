@@ -9,7 +9,7 @@ import logging
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -183,6 +183,15 @@ class Heart:
     def event(self, device: str, payload: bytes, now: int) -> tuple[int, int] | None:
         planned = self._known(device)
         return planned and self._accept.event(planned, payload, now)
+
+    def events(self, device: str, payloads: Sequence[bytes], now: int) -> dict[int, int]:
+        """The mark by epoch, in the order in which the epochs were heard of last."""
+        marks: dict[int, int] = {}
+        for payload in payloads:
+            if mark := self.event(device, payload, now):
+                marks.pop(mark[0], None)
+                marks[mark[0]] = mark[1]
+        return marks
 
     def state(
         self, device: str, payload: bytes, now: int, retained: bool

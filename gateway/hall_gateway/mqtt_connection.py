@@ -1,7 +1,7 @@
-"""One MQTT 3.1.1 connection on asyncio's loop: the only module that knows paho.
+"""One MQTT 3.1.1 connection on asyncio's loop: with mqtt_socket.py, all that knows paho.
 
-Here: connecting, subscribing, the socket's readiness, PUBACKs both ways, and how a connection
-ends. Not here: when to connect again (mqtt.py), topics and what they mean.
+Here: connecting, subscribing, PUBACKs both ways, and how a connection ends. Not here: the socket's
+bytes (mqtt_socket.py), when to connect again (mqtt.py), topics and what they mean.
 
 Each connection has a fresh paho client, so nothing is resent behind the caller's back: a publish
 that has no PUBACK when the connection ends raises DisconnectedError, and what must survive that is
@@ -25,6 +25,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
 from hall_gateway.config_links import MqttConfig
+from hall_gateway.mqtt_socket import BufferedClient, BufferedSocket
 
 INBOUND_LIMIT = 500
 """Messages that wait for a handler before the socket is no longer read."""
@@ -80,7 +81,7 @@ class Connection:
         self._counters = counters
         self._accepted: asyncio.Future[None] = self._loop.create_future()
         self._unconfirmed: dict[int, tuple[float, asyncio.Future[None]]] = {}
-        self._socket: socket.socket | None = None
+        self._socket: BufferedSocket | None = None
         self._paused = False
         self._client: paho.Client | None = None
 
@@ -147,7 +148,7 @@ class Connection:
         whoever ends in order has said so in a message, and a crash must not look like that."""
         sock = self._socket
         if self._client is not None and not self.lost.done():
-            self._client.loop_write()  # PUBACKs that wait to be written
+            self._write()  # PUBACKs that wait to be written
         self._end("closed")
         if sock is not None:
             self._forget_socket(sock)
@@ -160,6 +161,8 @@ class Connection:
         if self._paused and self._socket is not None and waiting <= INBOUND_LIMIT // 2:
             self._paused = False
             self._loop.add_reader(self._socket, self._read)
+            if self._socket.pending():
+                self._loop.call_soon(self._read)
 
     async def _within_timeout(self, confirmed: asyncio.Future[None], otherwise: str) -> None:
         try:
@@ -174,7 +177,7 @@ class Connection:
         return future
 
     def _make_client(self, client_id: str) -> paho.Client:
-        client = paho.Client(
+        client = BufferedClient(
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
             clean_session=False,
@@ -186,9 +189,6 @@ class Connection:
         client.on_socket_open = lambda _c, _u, sock: self._on_loop(self._watch_socket, sock)
         client.on_socket_close = lambda _c, _u, sock: self._on_loop(self._forget_socket, sock)
         client.on_socket_register_write = lambda _c, _u, sock: self._on_loop(self._want_write, sock)
-        client.on_socket_unregister_write = lambda _c, _u, sock: self._on_loop(
-            self._loop.remove_writer, sock
-        )
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_publish = lambda _c, _u, mid, _r, _p: self._confirm(mid, None)
@@ -203,30 +203,38 @@ class Connection:
         else:
             self._loop.call_soon_threadsafe(call, sock)
 
-    def _watch_socket(self, sock: socket.socket) -> None:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    def _watch_socket(self, sock: BufferedSocket) -> None:
+        sock.raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.attach(self._loop)
         self._socket = sock
         self._loop.add_reader(sock, self._read)
 
-    def _forget_socket(self, sock: socket.socket) -> None:
+    def _forget_socket(self, sock: BufferedSocket) -> None:
         self._socket = None
         if sock.fileno() >= 0:
             self._loop.remove_reader(sock)
             self._loop.remove_writer(sock)
 
-    def _want_write(self, sock: socket.socket) -> None:
-        if self._client is not None and sock.fileno() >= 0:
-            self._loop.add_writer(sock, self._client.loop_write)
+    def _want_write(self, _sock: BufferedSocket) -> None:
+        self._loop.call_soon(self._write)  # whatever else this turn of the loop has to say
+
+    def _write(self) -> None:
+        if self._client is not None and self._socket is not None:
+            self._client.loop_write()
+        if self._socket is not None:
+            self._socket.flush()
 
     def _read(self) -> None:
         assert self._client is not None
+        sock = self._socket
+        if sock is None or self._paused:
+            return  # since this turn of the loop was planned
         self._client.loop_read()
-        # TLS hands out whole records: the rest of one makes no socket readable.
-        while isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
+        while sock.pending() and self._inbound.qsize() < INBOUND_LIMIT:
             self._client.loop_read()
-        if self._inbound.qsize() >= INBOUND_LIMIT and self._socket is not None:
+        if self._inbound.qsize() >= INBOUND_LIMIT and sock is self._socket:
             self._paused = True
-            self._loop.remove_reader(self._socket)
+            self._loop.remove_reader(sock)
 
     def _on_connect(
         self, _client: Any, _user: Any, _flags: Any, reason: ReasonCode, _properties: Any

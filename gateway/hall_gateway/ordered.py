@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from itertools import groupby
 from typing import TypeVar
 
 from hall_gateway.mqtt_connection import Message
@@ -17,7 +18,7 @@ log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-BATCH = 32
+BATCH = 64
 """Messages of one sender that are handed to the core together."""
 RETRY_S = 1.0
 """How long the store is left alone after it refused a commit."""
@@ -26,15 +27,23 @@ RETRY_S = 1.0
 class OrderedWorker:
     """Hands messages to `handle` in the order they were put; `run` is its task.
 
-    `handle` must hand the message to the core before it first waits: then a batch is committed
-    in its order. When it raises StoreError nothing was acked; this message and all after it are
-    handled again, from here, until the store takes them. Any other error is a defect: the message
-    is counted as "defect" in `refused`, logged and PUBACKed, for it would only fail again.
+    `handle` gets messages that `alike` calls the same, one after the other, together. It must hand
+    them to the core before it first waits: then a batch is committed in its order. When it raises
+    StoreError nothing was acked; these messages and all after them are handled again, from here,
+    until the store takes them. Any other error is a defect: each of them is handled by itself, and
+    the one that fails again is counted as "defect" in `refused`, logged and PUBACKed, for it would
+    only fail again.
     """
 
-    def __init__(self, handle: Callable[[Message], Awaitable[None]], refused: Counter[str]) -> None:
+    def __init__(
+        self,
+        handle: Callable[[list[Message]], Awaitable[None]],
+        refused: Counter[str],
+        alike: Callable[[Message], object] = id,
+    ) -> None:
         self._handle = handle
         self._refused = refused
+        self._alike = alike
         self._queue: asyncio.Queue[Message] = asyncio.Queue(maxsize=BATCH)
 
     async def put(self, message: Message) -> None:
@@ -51,26 +60,36 @@ class OrderedWorker:
             batch = [await self._queue.get()]
             while len(batch) < BATCH and not self._queue.empty():
                 batch.append(self._queue.get_nowait())
-            left = await self._try(batch)
+            left = await self._try(batch, self._alike)
             while left:
                 await asyncio.sleep(RETRY_S)
-                left = await self._try(left)
+                left = await self._try(left, self._alike)
             for _ in batch:
                 self._queue.task_done()
 
-    async def _try(self, batch: list[Message]) -> list[Message]:
+    async def _try(self, batch: list[Message], alike: Callable[[Message], object]) -> list[Message]:
         """Handle a batch; what has to be handled again, from the first that the store refused."""
-        results = await asyncio.gather(*map(self._handle, batch), return_exceptions=True)
-        for done, (message, result) in enumerate(zip(batch, results, strict=True)):
+        runs = [list(run) for _, run in groupby(batch, alike)]
+        results = await asyncio.gather(*map(self._handle, runs), return_exceptions=True)
+        done = 0
+        for run, result in zip(runs, results, strict=True):
             if isinstance(result, StoreError):
                 return batch[done:]
             if isinstance(result, Exception):
-                self._refused["defect"] += 1
-                log.error("gave up a message on %s: %r", message.topic, result, exc_info=result)
-                message.ack()
+                if len(run) > 1:
+                    if left := await self._try(run, id):
+                        return left + batch[done + len(run) :]
+                else:
+                    self._give_up(run[0], result)
             elif result is not None:
                 raise result
+            done += len(run)
         return []
+
+    def _give_up(self, message: Message, defect: Exception) -> None:
+        self._refused["defect"] += 1
+        log.error("gave up a message on %s: %r", message.topic, defect, exc_info=defect)
+        message.ack()
 
 
 async def until_stored(call: Callable[[], Awaitable[Result]]) -> Result:

@@ -3,8 +3,8 @@
 Here: the thread, group commit, and what happens when a commit fails. Not here: SQL (store.py), and
 what is done in a transaction (core.py hands it in).
 
-Group commit without a timer: what comes during one commit goes into the next, at most MAX_BATCH
-jobs. Measured in docs/decisions/2026-11-22-group-commit-without-a-timer.md.
+Group commit without a timer: what comes during one commit goes into the next, until that has
+MAX_BATCH rows or more. Measured in docs/decisions/2026-11-22-group-commit-without-a-timer.md.
 """
 
 import asyncio
@@ -53,6 +53,7 @@ class _Job:
     work: Callable[[], Any]
     grows: bool
     future: asyncio.Future[Any]
+    weight: int
     outcome: Any = None
     error: Exception | None = None
 
@@ -78,15 +79,15 @@ class Writer:
             self._closed = True
             raise
 
-    async def run(self, work: Callable[[], T], *, grows: bool = False) -> T:
+    async def run(self, work: Callable[[], T], *, grows: bool = False, weight: int = 1) -> T:
         """What `work` returns, after the commit of the transaction that it ran in.
 
-        `grows`: it adds to the store, so a full one refuses it (StoreFullError). Raises StoreError
-        when nothing was committed.
+        `grows`: it adds to the store, so a full one refuses it (StoreFullError); `weight`: how
+        many events it has. Raises StoreError when nothing was committed.
         """
         if self._closed:
             raise StoreError("the store is closed")
-        job = _Job(work, grows, self._loop.create_future())
+        job = _Job(work, grows, self._loop.create_future(), weight)
         self._jobs.put(job)
         return await job.future
 
@@ -115,10 +116,12 @@ class Writer:
     def _collect(self) -> tuple[list[_Job], bool]:
         """The jobs of the next transaction, and whether they are the last."""
         batch: list[_Job] = []
+        weight = 0
         job = self._jobs.get()
         while job is not None:
             batch.append(job)
-            if len(batch) == MAX_BATCH:
+            weight += job.weight
+            if weight >= MAX_BATCH:
                 return batch, False
             try:
                 job = self._jobs.get_nowait()

@@ -13,6 +13,7 @@ from hall_gateway import mqtt_connection
 from hall_gateway.config_links import MqttConfig
 from hall_gateway.mqtt import MqttClient, retry_delay
 from hall_gateway.mqtt_connection import Connection, Counters, DisconnectedError, Message
+from hall_gateway.mqtt_socket import BufferedSocket
 from hall_tools.ports import free_port
 from support.certificate import self_signed
 from support.mosquitto import Mosquitto
@@ -331,9 +332,9 @@ async def test_the_connection_sends_without_delay(
     seen: list[int] = []
     watch = mqtt_connection.Connection._watch_socket
 
-    def look(self: mqtt_connection.Connection, sock: socket.socket) -> None:
+    def look(self: mqtt_connection.Connection, sock: BufferedSocket) -> None:
         watch(self, sock)
-        seen.append(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        seen.append(sock.raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
 
     monkeypatch.setattr(mqtt_connection.Connection, "_watch_socket", look)
     async with client(broker) as gateway:

@@ -37,7 +37,8 @@ async def test_a_batch_is_handed_over_in_order_before_any_of_it_is_done() -> Non
     done: list[str] = []
     go = asyncio.Event()
 
-    async def handle(message: Message) -> None:
+    async def handle(messages: list[Message]) -> None:
+        (message,) = messages
         begun.append(message.topic)
         await go.wait()
         done.append(message.topic)
@@ -59,7 +60,8 @@ async def test_everything_from_the_first_refusal_goes_again_in_order() -> None:
     handled: list[str] = []
     refusals = {"3": 2, "5": 1}
 
-    async def handle(message: Message) -> None:
+    async def handle(messages: list[Message]) -> None:
+        (message,) = messages
         handled.append(message.topic)
         if refusals.get(message.topic, 0):
             refusals[message.topic] -= 1
@@ -88,7 +90,8 @@ async def test_a_defect_costs_one_message_and_says_which(
     acked: list[str] = []
     refusals = [StoreError("full")]
 
-    async def handle(message: Message) -> None:
+    async def handle(messages: list[Message]) -> None:
+        (message,) = messages
         handled.append(message.topic)
         if message.topic == "1" and refusals:
             raise refusals.pop()
@@ -106,6 +109,49 @@ async def test_a_defect_costs_one_message_and_says_which(
     assert set(acked) == {*"0123"}
     assert refused == {"defect": 1}
     assert "gave up a message on 2: ZeroDivisionError()" in caplog.text
+
+
+async def test_messages_that_are_alike_are_handled_together_also_when_the_store_refuses() -> None:
+    handled: list[str] = []
+    refusals = [StoreError("full")]
+
+    async def handle(messages: list[Message]) -> None:
+        handled.append("".join(message.topic for message in messages))
+        if "2" in handled[-1] and refusals:
+            raise refusals.pop()
+
+    worker = OrderedWorker(handle, Counter(), alike=lambda message: message.topic in "0123")
+    for number in range(8):
+        await worker.put(message(number % 6))
+    async with running(worker):
+        await worker.idle()
+    assert handled == ["0123", "45", "01", "0123", "45", "01"]
+
+
+async def test_a_defect_in_one_of_several_costs_that_one_only() -> None:
+    handled: list[str] = []
+    acked: list[str] = []
+    refusals = [StoreError("full")]
+
+    async def handle(messages: list[Message]) -> None:
+        handled.append("".join(message.topic for message in messages))
+        if handled[-1] == "3" and refusals:
+            raise refusals.pop()
+        if "1" in handled[-1]:
+            raise ZeroDivisionError
+        for each in messages:
+            each.ack()
+
+    refused = Counter[str]()
+    worker = OrderedWorker(handle, refused, alike=lambda _: "all")
+    for number in range(5):
+        await worker.put(replace(message(number), ack=lambda n=number: acked.append(str(n))))
+    async with running(worker):
+        await worker.idle()
+    # All, then each by itself; from the one that the store refused on, all again.
+    assert handled == ["01234", *"01234", "34"]
+    assert set(acked) == {*"01234"}
+    assert refused == {"defect": 1}
 
 
 async def test_until_stored_tries_again() -> None:
