@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from hall_gateway.clock_jump import Watch
 from hall_gateway.config import GatewayConfig
 from hall_gateway.durations import Durations
 from hall_gateway.heart import Heart, Snapshot
@@ -32,7 +33,9 @@ class Core:
     again, and the same call works once the disk does.
     """
 
-    def __init__(self, plan: Plan, store: Path, max_mb: int, clock: Clock) -> None:
+    def __init__(
+        self, plan: Plan, store: Path, max_mb: int, clock: Clock, steady: Clock | None = None
+    ) -> None:
         self.signals = Signals()
         self._plan = plan
         self._clock = clock
@@ -44,17 +47,19 @@ class Core:
         def publish(snapshot: Snapshot) -> None:
             loop.call_soon_threadsafe(self._committed, snapshot)
 
+        self._watch = Watch(clock(), steady or clock)
         self._heart = Heart(plan, store, max_mb, clock, publish)
         self._writer = Writer(self._heart)
 
     @classmethod
-    async def open(cls, config: GatewayConfig, clock: Clock) -> Core:
+    async def open(cls, config: GatewayConfig, clock: Clock, steady: Clock | None = None) -> Core:
         """Open the store at `config.store.path`, bring it up to date, load the hall's state.
+        `steady`: ms of a clock that nobody sets; without it no jump of `clock` is noticed.
 
         Raises StoreOpenError, one line: another gateway has the store open, it is damaged, or a
         newer hallkit wrote it.
         """
-        core = cls(plan_of(config), config.store.path, config.store.max_mb, clock)
+        core = cls(plan_of(config), config.store.path, config.store.max_mb, clock, steady)
         await core.start()
         return core
 
@@ -163,7 +168,16 @@ class Core:
         """Call once a second: texts and sessions expire, unanswered device commands get an error
         reply, old rows go."""
         now = self._clock()
-        await self._writer.run(lambda: self._heart.tick(now))
+        jump = self._watch.look(now)
+        settled = self._watch.settled and not (jump and jump.by > 0)
+
+        def tick() -> None:
+            if jump is not None:
+                self._heart.clock_jumped(jump)
+            self._heart.tick(now, settled)
+
+        await self._writer.run(tick)
+        self._watch.seen(now, jump)
 
     def desired(self) -> dict[str, bytes]:
         """The down/desired payload of every device that has one, to be published retained."""

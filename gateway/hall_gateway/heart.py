@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hall_gateway.accept import Accept
+from hall_gateway.clock_jump import ORDER_MS, Jump, moved
 from hall_gateway.commands import Commands
 from hall_gateway.durations import Durations
 from hall_gateway.effects import BootTimes, Effects, Touched
@@ -248,14 +249,23 @@ class Heart:
     def command(self, name: str, payload: bytes, now: int, by: str | None = None) -> Reply | None:
         return self._commands.command(name, payload, now, by)
 
-    def tick(self, now: int) -> None:
+    def clock_jumped(self, jump: Jump) -> None:
+        """What this run told by its clock goes with it."""
+        _log.warning("the clock jumped by %d s; what is underway goes with it", jump.by // 1000)
+        self._counts["clock_jumps"] += 1
+        self._effects.carry_out(moved(self._state, jump), jump.before + jump.by)
+        self._store.hall.move_orders(jump.by, jump.began, jump.before + ORDER_MS)
+
+    def tick(self, now: int, settled: bool = True) -> None:
+        """`settled`: the clock is no newer than what it may delete by."""
         self._effects.carry_out(self._effects.sessions.tick(now), now)
         self._effects.carry_out(self._effects.occupancies.tick(now), now)
         self._commands.tick(now)
-        if now - self._forgot >= FORGET_EVERY_MS or self._store.used() >= CROWDED:
+        if not 0 <= now - self._forgot < FORGET_EVERY_MS or self._store.used() >= CROWDED:
             self._forgot = now
-            self._counts["forgotten"] += self._store.forget(now)
-            self._store.figures.forget(now, self._plan.occupancy.clock)
+            self._counts["forgotten"] += self._store.forget(now if settled else 0)
+            if settled:
+                self._store.figures.forget(now, self._plan.occupancy.clock)
 
     def take_device_commands(self) -> list[DeviceOrder]:
         return self._store.hall.take_orders()

@@ -169,7 +169,7 @@ async def composed(
 ) -> AsyncGenerator[Gateway, None]:
     """The gateway, its parts open; `file` is where `config` came from, to be followed."""
     async with AsyncExitStack() as stack:
-        core = await Core.open(config, _unix_ms)
+        core = await Core.open(config, _unix_ms, _steady_ms)
         stack.push_async_callback(core.close)
         if config.broker.mode == "embedded":
             await stack.enter_async_context(embedded_broker(config.broker.host, config.broker.port))
@@ -236,6 +236,10 @@ async def serve(
 
 def _unix_ms() -> int:
     return time.time_ns() // 1_000_000
+
+
+def _steady_ms() -> int:
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
 
 
 def _ready_line(config: GatewayConfig, coap: int) -> str:

@@ -121,6 +121,11 @@ class Hall(Table):
         row = (order.id, order.device, order.body, expires)
         self.run("INSERT INTO device_commands VALUES (?, ?, ?, ?, 0)", row)
 
+    def move_orders(self, by: int, first: int, last: int) -> None:
+        """The clock was moved by so many ms: orders that expire from `first` to `last` go along."""
+        moved = "UPDATE device_commands SET expires = expires + ? WHERE expires BETWEEN ? AND ?"
+        self.run(moved, (by, first, last))
+
     def orders(self, device: str) -> int:
         """How many commands a device has not answered yet."""
         return self.value("SELECT count(*) FROM device_commands WHERE device = ?", device)

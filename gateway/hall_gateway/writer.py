@@ -20,6 +20,11 @@ from hall_gateway.values import StoreError, StoreFullError
 
 MAX_BATCH = 200
 
+_DAMAGED = (
+    "; its file is damaged: stop the gateway, and restore a backup or move the file away; devices "
+    "hold what was not acked"
+)
+
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
@@ -161,7 +166,10 @@ class Writer:
         full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
         if not self._failing:
             self._failing = True
-            _log.error("the store cannot commit (%s); nothing is acked until it can", error)
+            advice = "" if not _is_damage(error) else _DAMAGED
+            _log.error(
+                "the store cannot commit (%s); nothing is acked until it can%s", error, advice
+            )
         kind = StoreFullError if full else StoreError
         for job in batch:
             job.error = kind(f"nothing was committed: {error}")
@@ -171,6 +179,12 @@ def _is_the_disks(error: Exception) -> bool:
     """Whether the same work may succeed later; a broken statement or constraint never does."""
     lasting = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError)
     return isinstance(error, sqlite3.DatabaseError) and not isinstance(error, lasting)
+
+
+def _is_damage(error: Exception) -> bool:
+    """Whether the file is not what SQLite wrote."""
+    code = getattr(error, "sqlite_errorcode", None) or 0
+    return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def _answer(batch: list[_Job]) -> None:
