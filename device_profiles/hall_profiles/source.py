@@ -36,7 +36,7 @@ _HINTS = (
     ("undefined alias", "quote a text that begins with *"),
     ("duplicate anchor", "quote a text that begins with &"),
     ("cannot start any token", "quote a text that begins with a special character"),
-    ("single document", "one profile a file, without a second ---"),
+    ("single document", "one document a file, without a second ---"),
     ("end of stream", "close the quote that is opened here"),
     ("expected ',' or", "close the bracket, and put a comma between its items"),
     ("could not find expected ':'", "a field is written name: value"),
@@ -74,11 +74,12 @@ def dotted(path: FieldPath) -> str:
     return text
 
 
-def parse(text: str, file: str) -> Source:
-    """The data in `text`; `file` is only named. What is wrong with the YAML is in `problems`."""
+def parse(text: str, file: str, kind: str = "profile") -> Source:
+    """The data in `text`, which is a `kind`; `file` is only named. What is wrong with the YAML is
+    in `problems`."""
     source = Source(file, None, {(): 1}, [])
     if len(text.encode("utf-8", "replace")) > MAX_BYTES:
-        source.add((), "the file is over 64 KB", "a profile, which takes a few KB")
+        source.add((), "the file is over 64 KB", f"a {kind}, which takes a few KB")
         return source
     yaml = YAML(typ="safe", pure=True)
     yaml.allow_duplicate_keys = True
@@ -88,7 +89,7 @@ def parse(text: str, file: str) -> Source:
         source.problems.append(_syntax_problem(file, error))
         return source
     except RecursionError:
-        source.add((), "not YAML: nested too deeply", "a profile has seven levels")
+        source.add((), "not YAML: nested too deeply", f"a {kind} has seven levels")
         return source
     except (YAMLError, ValueError) as error:
         # ReaderError (control characters), a %YAML line that is none.

@@ -25,6 +25,7 @@ from hall_gateway.config_hall import (
 )
 from hall_gateway.config_http import HttpConfig
 from hall_gateway.config_links import BrokerConfig, CoapConfig, UpstreamConfig
+from hall_gateway.config_rules import RulesConfig
 from hall_gateway.config_webhooks import WebhookConfig
 from hall_gateway.toml_input import ConfigError, Loc, ProblemsError, nearest, parse_toml
 
@@ -67,6 +68,7 @@ class GatewayConfig(Settings):
     webhooks: tuple[WebhookConfig, ...] = Field(
         default=(), alias="webhook", strict=False, description="[[webhook]] tables"
     )
+    rules: RulesConfig | None = Field(default=None, description="a [rules] table")
     figures: FiguresConfig = Field(default=FiguresConfig(), description="a [figures] table")
     console: ConsoleConfig = Field(default=ConsoleConfig(), description="a [console] table")
 

@@ -24,6 +24,14 @@ class WindowConfig(Settings):
         default=False,
         description="true where no queue system ends services: a press is a rating by itself",
     )
+    zone: Id | None = Field(
+        default=None, description=f"the zone whose cautions its displays show: {ID_RULE}"
+    )
+    camera: str | None = Field(
+        default=None,
+        pattern=r"^[^\s\x00-\x1f\x7f]{1,64}$",
+        description='the camera that sees it, as its recorder calls it, e.g. "cam-03"',
+    )
 
 
 class DeviceConfig(Settings):

@@ -149,6 +149,23 @@ class Effects:
             self.poison(device, epoch, event.seq, fault, event.data.encode(), now)
         self._store.run("RELEASE effect")
 
+    def attempt(self, what: str, work: Callable[[], None]) -> bool:
+        """Whether `work` was done. A defect in it takes back all that it did, in memory too, and
+        nothing else. Raises only sqlite3.Error."""
+        counts = self._counts.copy()
+        self._store.run("SAVEPOINT effect")
+        done = True
+        try:
+            work()
+        except sqlite3.Error:
+            raise
+        except Exception:
+            _log.exception("%s: not done", what)
+            self._take_back(counts)
+            done = False
+        self._store.run("RELEASE effect")
+        return done
+
     def poison(
         self, device: PlannedDevice, epoch: int, seq: int, fault: str, body: bytes, now: int
     ) -> None:

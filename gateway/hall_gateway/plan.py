@@ -28,6 +28,11 @@ class PlannedDevice:
         return self.profile.role
 
     @property
+    def zone(self) -> str | None:
+        """The zone that it stands in by itself, not at a window."""
+        return self.subject.removeprefix("zone/") if self.window is None else None
+
+    @property
     def marks(self) -> list[int]:
         """The marks (5 best to 1) of a keypad's keys, key 1 first."""
         driver = self.profile.driver
@@ -71,7 +76,8 @@ class Plan:
     `revoked`: devices that must not be heard any more, also those whose place another has taken;
     `replaced`: the id of each of `devices` that has, and whose place it was. `free`: the windows
     where nobody asks, and a press is a rating by itself. `staff`: whose card or PIN it is
-    (staff.py), `pin_key` what a keypad makes a code of a PIN with.
+    (staff.py), `pin_key` what a keypad makes a code of a PIN with. `zones` and `cameras`: the zone
+    that a window is in, and the camera that sees it, where it has one.
     """
 
     hall: str
@@ -85,6 +91,12 @@ class Plan:
     occupancy: OccupancyRules = field(default_factory=OccupancyRules)
     staff: dict[str, str] = field(default_factory=dict[str, str])
     pin_key: str | None = None
+    zones: dict[str, str] = field(default_factory=dict[str, str])
+    cameras: dict[str, str] = field(default_factory=dict[str, str])
+
+    def zone(self, device: PlannedDevice) -> str | None:
+        """Where a device stands: in its own zone, or in that of its window."""
+        return device.zone if device.window is None else self.zones.get(device.window)
 
     def displays(self, window: str) -> list[PlannedDevice]:
         """The call displays of a window."""
@@ -130,4 +142,6 @@ def plan_of(config: GatewayConfig) -> Plan:
         occupancy=occupancy,
         staff=staff.who() if staff else {},
         pin_key=staff.key if staff else None,
+        zones={window.id: window.zone for window in config.windows if window.zone},
+        cameras={window.id: window.camera for window in config.windows if window.camera},
     )

@@ -80,6 +80,7 @@ class Rating:
     why the last press that cannot did not count. `short`: its service was too short to be rated.
     `called`: unix ms when the next ticket was called at the window. `closed` is None while it is
     open, else "given" or the reason of a none; `reason` is the one that the customer gave after.
+    `started`: unix ms when the service did.
     """
 
     device: str
@@ -95,6 +96,7 @@ class Rating:
     called: int | None = None
     refused: str | None = None
     reason: int | None = None
+    started: int | None = None
 
 
 @dataclass(frozen=True)
@@ -137,15 +139,24 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Sign:
+    """What a rule shows for as long as it stands: the caution, which needs no text, or a text."""
+
+    view: Literal["caution", "text"]
+    text: str | None = None
+
+
+@dataclass(frozen=True)
 class Display:
     """What a display shows beside its window's state: a text until `until` (unix ms), its last
-    calls, and the newest rev that it reported as shown."""
+    calls, the newest rev that it reported as shown, and the signs of the rules that stand."""
 
     device: str
     text: str | None = None
     until: int = 0
     calls: tuple[Call, ...] = ()
     shown: int = 0
+    signs: tuple[Sign, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -298,7 +309,8 @@ def keypad_from(text: str) -> Keypad:
 def display_from(text: str) -> Display:
     fields = _object(text)
     calls = tuple(Call(**call) for call in fields.pop("calls"))
-    return Display(calls=calls, **fields)
+    signs = tuple(Sign(**sign) for sign in fields.pop("signs", ()))
+    return Display(calls=calls, signs=signs, **fields)
 
 
 def desired_from(text: str) -> Desired:

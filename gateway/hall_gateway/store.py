@@ -15,6 +15,8 @@ from hall_gateway.store_dead_letters import DeadLetters
 from hall_gateway.store_events import Events, Table
 from hall_gateway.store_figures import Figures
 from hall_gateway.store_hall import Hall
+from hall_gateway.store_rule_states import RuleStates
+from hall_gateway.store_rules import Alerts, Bookmarks, Tasks
 from hall_gateway.store_sinks import Sinks
 
 KEEP_MS = 30 * 24 * 3600 * 1000
@@ -41,7 +43,8 @@ class Store(Table):
 
     `events` are the raw events, `hall` the state of the hall, `contexts` what is remembered of
     OSCORE security contexts, `sinks` the outbox and its cursors, `dead_letters` what a sink
-    refused, `figures` what reports are made of. Raises sqlite3.Error; the caller rolls back then.
+    refused, `figures` what reports are made of, the rest is what rules remember and lead to.
+    Raises sqlite3.Error; the caller rolls back then.
     """
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
@@ -51,6 +54,10 @@ class Store(Table):
         self.contexts = Contexts(connection)
         self.sinks = Sinks(connection)
         self.dead_letters = DeadLetters(connection)
+        self.rule_states = RuleStates(connection)
+        self.alerts = Alerts(connection)
+        self.tasks = Tasks(connection)
+        self.bookmarks = Bookmarks(connection)
         self.figures = Figures(connection)
         self._path = path
         self.own_epoch = 1 + secrets.randbelow(2**32 - 1)
@@ -123,6 +130,8 @@ class Store(Table):
             now - KEEP_MS,
             _CHUNK,
         )
+        for table in (self.alerts, self.tasks, self.bookmarks):
+            gone += table.forget(now)
         return gone + self._trim()
 
     def _trim(self) -> int:

@@ -100,6 +100,14 @@ class Hall(Table):
             return DeviceRow()
         return DeviceRow(None if row[0] is None else bool(row[0]), row[1], row[2])
 
+    def devices(self) -> dict[str, DeviceRow]:
+        """All that were heard of."""
+        rows = self.run("SELECT device, online, seen, state FROM devices")
+        return {
+            device: DeviceRow(None if online is None else bool(online), seen, state)
+            for device, online, seen, state in rows
+        }
+
     def put_device(self, device: str, row: DeviceRow) -> None:
         values = (device, row.online, row.seen, row.state)
         self.run("REPLACE INTO devices VALUES (?, ?, ?, ?)", values)

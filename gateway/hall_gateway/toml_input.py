@@ -52,7 +52,7 @@ def parse_toml(text: str, model: type[Model], path: Path, *, secrets: bool = Tru
     except ValidationError as error:
         found = sorted(
             (line_of(text, loc), f"{_dotted(loc)}: {message}")
-            for loc, message in _findings(error, model)
+            for loc, message in findings(error, model)
         )
         raise ConfigError("\n".join(f"{path}:{line}: {what}" for line, what in found)) from None
 
@@ -92,7 +92,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return "known: " + ", ".join(f'"{n}"' for n in names) if names else "none is known"
 
 
-def _findings(error: ValidationError, model: type[BaseModel]) -> list[tuple[Loc, str]]:
+def findings(error: ValidationError, model: type[BaseModel]) -> list[tuple[Loc, str]]:
+    """What pydantic found in a `model`: the place, and what is wrong and would be right."""
     found: list[tuple[Loc, str]] = []
     for detail in error.errors():
         problem = detail.get("ctx", {}).get("error")

@@ -6,6 +6,7 @@ of it. Pure, `now` is unix ms. Not here: why a window is in its state (sessions.
 A rev is at least the unix time in seconds, so it stays newer than what a lost store ever sent.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from hall_gateway.models import ShowCommand
@@ -19,12 +20,16 @@ from hall_gateway.state import (
     Json,
     Outcome,
     RefusedError,
+    Sign,
     Window,
 )
 from hall_gateway.wire import rfc3339
 
 TTL_S = 30
 """A call or a text is stale on a display whose link has been down this long (hall.md, 3 and 6)."""
+
+CAUTION_TTL_S = 3600
+"""A caution names no ticket, and a floor does not dry because a cable is out: it stands longer."""
 
 WELCOME = "欢迎光临"
 """What an idle display shows that stands at no window."""
@@ -81,6 +86,17 @@ class Views:
                 outcome.keep(self._state, replace(display, text=None))
                 if device := self._plan.devices.get(display.device):
                     self._refresh(device, outcome, now)
+
+    def signs(self, signs: Mapping[str, tuple[Sign, ...]], outcome: Outcome, now: int) -> None:
+        """What rules show on displays, by device: just this from now on."""
+        for device in self._plan.devices.values():
+            if device.role != "call_display":
+                continue
+            display = self._state.displays.get(device.id, Display(device.id))
+            wanted = signs.get(device.id, ())
+            if display.signs != wanted:
+                outcome.keep(self._state, replace(display, signs=wanted))
+                self._refresh(device, outcome, now)
 
     def show(self, command: ShowCommand, outcome: Outcome, now: int) -> None:
         """A text on the displays of a window of this hall, or on one. Raises RefusedError."""
@@ -201,12 +217,20 @@ class Views:
         outcome.keep(self._state, replace(display, calls=calls))
 
     def _view(self, device: PlannedDevice) -> Json:
-        display = self._state.displays.get(device.id)
-        if display and display.text is not None:
+        """A caution gives way to a ticket that is asked to come, and to nothing else; a rule's text
+        stands where there would be no more than a name."""
+        display = self._state.displays.get(device.id, Display(device.id))
+        window = None if device.window is None else self._state.windows[device.window]
+        signs = {sign.view: sign for sign in reversed(display.signs)}
+        if (sign := signs.get("caution")) and (window is None or window.state != "called"):
+            text: Json = {} if sign.text is None else {"text": sign.text}
+            return {"view": "caution", **text, "ttl_s": CAUTION_TTL_S}
+        if display.text is not None:
             return {"view": "text", "text": display.text, "ttl_s": TTL_S}
-        if device.window is None:
+        if (sign := signs.get("text")) and (window is None or window.state == "idle"):
+            return {"view": "text", "text": sign.text, "ttl_s": TTL_S}
+        if window is None:
             return {"view": "idle", "name": WELCOME}
-        window = self._state.windows[device.window]
         if window.state == "paused":
             return {"view": "closed"}
         if window.ticket is not None:

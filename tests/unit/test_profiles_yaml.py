@@ -59,7 +59,7 @@ def errors(folder: Path, text: str, name: str = "keypad-5") -> list[str]:
         (
             "name: x\n---\nname: y\n",
             "keypad-5.yaml:2: not YAML: but found another document, expected a single document "
-            "in the stream; one profile a file, without a second ---",
+            "in the stream; one document a file, without a second ---",
         ),
         (
             "name: *x\n",

@@ -201,7 +201,7 @@ def test_a_log_left_by_a_kill_is_part_of_what_is_migrated(tmp_path: Path) -> Non
     def work(report: Callable[[bytes], None]) -> None:
         asyncio.run(_run(tmp_path, _script(), lambda number: report(b".")))
 
-    killed, reported = killed_at(320, work)
+    killed, reported = killed_at(450, work)
     assert killed
     assert len(reported) > 5
     assert (tmp_path / "hall.db-wal").stat().st_size > 0

@@ -170,6 +170,11 @@ class GatewayStatus(Told):
         dict[str, JsonValue] | Missing,
         words("设置", "Settings", "taken, refused, and what needs a restart"),
     ] = None
+    rules: Annotated[Counts, words("规则", "Rules", "what went wrong with them, by kind")]
+    rule_file: Annotated[
+        dict[str, JsonValue],
+        words("规则文件", "Rule file", "taken, refused, and what is wrong with it now"),
+    ]
 
 
 RESULTS: dict[str, type[BaseModel]] = {

@@ -1,0 +1,220 @@
+"""The rules of a hall at work: which stand, what begins with that, and what ends.
+
+Here: conditions over time (for, until) and over events, and what displays show while rules stand.
+Not here: what a rule file says (rules_file.py), facts (rules_facts.py), what an action does
+(rules_actions.py).
+
+A rule about places is looked at with every tick. Its condition must hold for its time, then it
+stands until it is over; both are rows in the store, so a restart in the middle changes nothing. A
+rule about events acts in the transaction that publishes the event. What a rule does is stored with
+what caused it, so a kill loses neither and repeats neither.
+"""
+
+import json
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import replace
+from typing import cast
+
+from hall_gateway.effects import Effects, Published
+from hall_gateway.plan import Plan, PlannedDevice
+from hall_gateway.rules_actions import Actions, raised
+from hall_gateway.rules_alerts import AlertBook
+from hall_gateway.rules_facts import Now, Place, of_event, places
+from hall_gateway.rules_file import Rule, RuleSet
+from hall_gateway.rules_language import Condition, EvaluationError
+from hall_gateway.rules_model import AlertModel
+from hall_gateway.rules_tasks import TaskBook
+from hall_gateway.rules_words import Each
+from hall_gateway.state import HallState, Json, Outcome, Sign
+from hall_gateway.store import Store
+from hall_gateway.store_rule_states import RuleState
+from hall_gateway.store_rules import Alert
+from hall_gateway.views import Views
+
+_log = logging.getLogger(__name__)
+
+
+class Rules:
+    """The rules of `ruleset` over `state`; None before any were read, and then nothing happens."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        store: Store,
+        state: HallState,
+        effects: Effects,
+        ruleset: RuleSet | None,
+        counts: Counter[str],
+    ) -> None:
+        self._plan = plan
+        self._store = store
+        self._state = state
+        self._effects = effects
+        self._counts = counts
+        self._views = Views(plan, state)
+        self.alerts = AlertBook(store, effects, counts)
+        self.tasks = TaskBook(store, effects, counts)
+        self._actions = Actions(plan, store, state, effects, counts, self.alerts, self.tasks)
+        self._alarming: dict[int, tuple[Rule, Place]] = {}  # alerts that a rule stands for
+        self.follow(ruleset)
+        effects.followers.append(self._published)
+
+    def follow(self, ruleset: RuleSet | None) -> None:
+        """Other rules from here on; those that went end with the next tick."""
+        self._rules = ruleset
+        self._by_type: dict[str, list[Rule]] = defaultdict(list)
+        for rule in ruleset.rules if ruleset else ():
+            for type in rule.types:
+                self._by_type[type].append(rule)
+
+    def tick(self, now: int) -> None:
+        """Look at every place. To be called once a second."""
+        if self._rules is not None:
+            self._attempt("the rules", lambda: self._look(now))
+        self._attempt("what is due of alerts and tasks", lambda: self._due(now))
+
+    def reported(self, device: PlannedDevice, payload: bytes, now: int) -> None:
+        """A floor sensor has reported its state: it may be newer than its last event."""
+        if device.role != "wet_floor":
+            return
+        shows: object = json.loads(payload).get("shows")
+        for what in ("wet", "rain"):
+            if isinstance(shows, dict) and isinstance(on := cast(Json, shows).get(what), bool):
+                self._store.rule_states.floor(device.id, what, on, now)
+
+    def _due(self, now: int) -> None:
+        self.alerts.repeat(self._text_now, now)
+        self.tasks.tick(now)
+
+    def _text_now(self, alert: Alert) -> Json:
+        """What an alert says with what is known now; what it said, when its rule is about what has
+        happened."""
+        rule, place = self._alarming.get(alert.id, (None, None))
+        if rule is not None and place is not None:
+            for action in rule.actions:
+                if isinstance(action.model, AlertModel):
+                    return raised(rule, action.model, place).text
+        return alert.text
+
+    def _attempt(self, what: str, work: Callable[[], None]) -> None:
+        if not self._effects.attempt(what, work):
+            self._counts["rules.defects"] += 1
+
+    def _published(self, published: Published, now: int) -> None:
+        self._floor(published, now)
+        rules = self._by_type.get(published.emit.type)
+        if rules:
+            place = of_event(published.emit, self._plan)
+            for rule in rules:
+                if self._holds(rule, rule.when, place):
+                    begin = self._beginning(rule, place, published, now)
+                    self._attempt(f"rule {rule.id}", begin)
+
+    def _beginning(
+        self, rule: Rule, place: Place, published: Published, now: int
+    ) -> Callable[[], None]:
+        def begin() -> None:
+            self._actions.begin(rule, place, published, now)
+
+        return begin
+
+    def _floor(self, published: Published, now: int) -> None:
+        """What a floor sensor says by an event."""
+        _, noun, verb = published.emit.type.split(".")
+        if noun not in ("floor", "rain") or verb not in ("wet", "dry", "started", "ended"):
+            return
+        device = published.id.partition("/")[0]
+        what, on = ("rain", verb == "started") if noun == "rain" else ("wet", verb == "wet")
+        # A device's clock may be ahead.
+        self._store.rule_states.floor(device, what, on, min(published.time, now))
+
+    def _look(self, now: int) -> None:
+        """Every rule about places at every place."""
+        assert self._rules is not None
+        before = self._store.rule_states.all()
+        given = Now(
+            self._plan,
+            self._state,
+            self._store.hall.devices(),
+            self._store.rule_states.floors(),
+            now,
+        )
+        known: dict[Each, list[Place]] = {}
+        standing: list[RuleState] = []
+        self._alarming = {}
+        for rule in self._rules.rules:
+            if rule.each is None:
+                continue
+            if rule.each not in known:
+                known[rule.each] = places(rule.each, given)
+            for place in known[rule.each]:
+                state = before.pop((rule.id, place.key), None)
+                state = self._at(rule, place, state, now)
+                if state is not None and state.stands is not None:
+                    standing.append(state)
+                    if state.alert is not None:
+                        self._alarming[state.alert] = rule, place
+        for state in before.values():  # the rule is gone, or its place is
+            self._ends(state, now)
+        self._show(standing, now)
+
+    def _at(self, rule: Rule, place: Place, state: RuleState | None, now: int) -> RuleState | None:
+        """One rule at one place; what of it holds or stands then."""
+        if state is not None and state.stands is not None:
+            if not self._over(rule, place):
+                return state
+            self._ends(state, now)
+            return None
+        if not self._holds(rule, rule.when, place):
+            if state is not None:
+                self._store.rule_states.drop(rule.id, place.key)
+            return None
+        # The clock may have been set back since.
+        held = now if state is None or state.held > now else state.held
+        holds = RuleState(rule.id, place.key, held)
+        if now - held >= rule.for_ms:
+            shown = self._actions.begin(rule, place, None, now)
+            holds = replace(shown, held=held, stands=now)
+        if holds != state:
+            self._store.rule_states.put(holds)
+        return holds
+
+    def _over(self, rule: Rule, place: Place) -> bool:
+        """Whether a rule that stands does so no more. What cannot be told changes nothing."""
+        try:
+            if rule.until is not None:
+                return rule.until.holds(place.facts)
+            return not rule.when.holds(place.facts)
+        except EvaluationError as error:
+            self._untold(rule, error)
+            return False
+
+    def _holds(self, rule: Rule, condition: Condition, place: Place) -> bool:
+        try:
+            return condition.holds(place.facts)
+        except EvaluationError as error:
+            self._untold(rule, error)
+            return False
+
+    def _untold(self, rule: Rule, error: EvaluationError) -> None:
+        if not self._counts["rules.not_evaluated"]:
+            _log.warning("rule %s has no value for what is known: %s", rule.id, error)
+        self._counts["rules.not_evaluated"] += 1
+
+    def _ends(self, state: RuleState, now: int) -> None:
+        self._store.rule_states.drop(state.rule, state.place)
+        if state.alert is not None:
+            self.alerts.clear(state.alert, now)
+
+    def _show(self, standing: list[RuleState], now: int) -> None:
+        """The signs of all rules that stand, the first in the file first."""
+        signs: dict[str, tuple[Sign, ...]] = {}
+        for state in standing:
+            for device in state.devices:
+                own = tuple(Sign(view, text) for view, text in state.signs)  # pyright: ignore[reportArgumentType]
+                signs[device] = signs.get(device, ()) + own
+        outcome = Outcome()
+        self._views.signs(signs, outcome, now)
+        self._effects.carry_out(outcome, now)
