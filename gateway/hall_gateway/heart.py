@@ -24,6 +24,8 @@ from hall_gateway.models import DeviceState
 from hall_gateway.payload import PayloadError, parse
 from hall_gateway.plan import Plan, PlannedDevice
 from hall_gateway.projection import Projection
+from hall_gateway.rules import Rules
+from hall_gateway.rules_file import RuleSet
 from hall_gateway.schema import StoreOpenError, owned
 from hall_gateway.state import Json
 from hall_gateway.store import CROWDED, FULL, Store
@@ -80,6 +82,7 @@ class Heart:
         self._full = False
         self._stale = True
         self._forgot = 0
+        self._ruleset: RuleSet | None = None
         self._strangers: set[str] = set()  # device ids that are refused, each logged once
         self._mistaken: set[str] = set()  # devices that report another profile, each told once
 
@@ -214,6 +217,7 @@ class Heart:
         row = replace(self._store.hall.device(device), state=payload.decode())
         if not retained:
             row = replace(row, seen=now)
+            self.rules.reported(planned, payload, now)
         self._store.hall.put_device(device, row)
         self._effects.touched.devices.add(device)
         self._check_profile(planned, report.profile, now)
@@ -261,11 +265,22 @@ class Heart:
         self._effects.carry_out(self._effects.sessions.tick(now), now)
         self._effects.carry_out(self._effects.occupancies.tick(now), now)
         self._commands.tick(now)
+        self.rules.tick(now)
         if not 0 <= now - self._forgot < FORGET_EVERY_MS or self._store.used() >= CROWDED:
             self._forgot = now
             self._counts["forgotten"] += self._store.forget(now if settled else 0)
             if settled:
                 self._store.figures.forget(now, self._plan.occupancy.clock)
+
+    def follow_rules(self, ruleset: RuleSet) -> None:
+        """Other rules from here on, kept as the last good ones."""
+        self._ruleset = ruleset
+        self._store.rule_states.put_file(ruleset.file, ruleset.text)
+        self.rules.follow(ruleset)
+
+    def last_rules(self) -> tuple[str, str] | None:
+        """(name, text) of the last good rule file."""
+        return self._store.rule_states.file()
 
     def take_device_commands(self) -> list[DeviceOrder]:
         return self._store.hall.take_orders()
@@ -301,6 +316,9 @@ class Heart:
         self._effects.followers.append(Projection(self._store.figures, self._counts))
         self._accept = Accept(self._store, self._effects, self._times, self._counts)
         self._commands = Commands(self._plan, self._store.hall, self._effects, self._counts)
+        self.rules = Rules(
+            self._plan, self._store, self._state, self._effects, self._ruleset, self._counts
+        )
 
     def _known(self, device: str) -> PlannedDevice | None:
         planned = self._plan.devices.get(device)
@@ -357,6 +375,7 @@ class Heart:
 
     def _health(self) -> dict[str, object]:
         groups: dict[str, dict[str, int]] = {"refused": {}, "commands": {}, "published": {}}
+        groups["rules"] = {}
         always = ["stored", "duplicates", "quarantined", "lost", "failed_commits"]
         single = dict.fromkeys(always, 0)
         for name, count in self._counts.items():

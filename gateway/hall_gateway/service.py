@@ -21,7 +21,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
-from hall_gateway import sinks_api
+from hall_gateway import rules_api, sinks_api
 from hall_gateway.broker import embedded_broker
 from hall_gateway.coap_side import CoapSide, coap_side
 from hall_gateway.config import GatewayConfig
@@ -37,6 +37,7 @@ from hall_gateway.local_display import Gpio, LocalDisplay
 from hall_gateway.mqtt import MqttClient
 from hall_gateway.observed import Observed
 from hall_gateway.plan import plan_of
+from hall_gateway.rules_watch import RulesFile
 from hall_gateway.settings_file import SettingsFile
 from hall_gateway.sinks import Sinks
 from hall_gateway.systemd import ServiceManager
@@ -79,6 +80,8 @@ class Gateway:
         self._devices = DevicesMqtt(config, devices, core, ChainMap(local, coap.orders))
         self._observed = Observed(core, self.brokers, self.health, config.store.max_mb)
         control.add(self._observed.routes())
+        self.rules = RulesFile(config.rules and config.rules.file, core)
+        control.add(rules_api.routes(core))
         self._http = HttpSide(config.http, self._observed.routes()) if config.http else None
 
     @property
@@ -99,6 +102,7 @@ class Gateway:
             figures["coap"] = coap
         if self.settings is not None:
             figures["settings"] = {**self.settings.counts, "pending": self.settings.pending}
+        figures["rule_file"] = self.rules.figures()
         figures.pop("last_commit", None)
         return figures
 
@@ -113,6 +117,7 @@ class Gateway:
         await self.core.follow(plan_of(config))
         self._coap.follow(config)
         self._devices.follow(config)
+        self.rules.follow(config.rules and config.rules.file)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`; raises what ended a task, when that comes first."""
@@ -123,6 +128,7 @@ class Gateway:
             working = [group.create_task(work) for work in (*steady, self._sinks.run())]
             working += [group.create_task(mqtt.supervise()) for mqtt in self.brokers.values()]
             working += [group.create_task(display.run()) for display in self._displays]
+            working.append(group.create_task(self.rules.watch()))
             if self._http is not None:
                 working.append(group.create_task(self._http.run()))
             if self.settings is not None:

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 LOOK_S = 0.5
 """Between two looks at the file: an editor that writes it in place is done between two of them."""
 
-_FOLLOWED = {"windows", "devices", "rating", "occupancy", "staff", "console", "figures"}
+_FOLLOWED = {"windows", "devices", "rating", "occupancy", "staff", "rules", "console", "figures"}
 """What waits for no restart of the gateway; the console is a process of its own."""
 
 Stamp = tuple[int, ...]
@@ -110,6 +110,7 @@ def _takeable(running: GatewayConfig, new: GatewayConfig) -> GatewayConfig:
         "devices": devices,
         "rating": new.rating,
         "occupancy": new.occupancy,
+        "rules": new.rules,
         "figures": new.figures,
     }
     return running.model_copy(update=taken)
