@@ -17,11 +17,11 @@ import os
 import signal
 import time
 from collections import ChainMap, Counter
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
-from hall_gateway import rules_api, sinks_api
+from hall_gateway import config_api, rules_api, sinks_api
 from hall_gateway.broker import embedded_broker
 from hall_gateway.coap_side import CoapSide, coap_side
 from hall_gateway.config import GatewayConfig
@@ -41,6 +41,7 @@ from hall_gateway.rules_watch import RulesFile
 from hall_gateway.settings_file import SettingsFile
 from hall_gateway.sinks import Sinks
 from hall_gateway.systemd import ServiceManager
+from hall_gateway.trial import Trial
 from hall_gateway.values import DeviceOrder, StoreError
 
 log = logging.getLogger(__name__)
@@ -80,6 +81,8 @@ class Gateway:
         self._devices = DevicesMqtt(config, devices, core, ChainMap(local, coap.orders))
         self._observed = Observed(core, self.brokers, self.health, config.store.max_mb)
         control.add(self._observed.routes())
+        if settings is not None:
+            control.add(config_api.routes(settings))
         self.rules = RulesFile(config.rules and config.rules.file, core)
         control.add(rules_api.routes(core))
         self._http = HttpSide(config.http, self._observed.routes()) if config.http else None
@@ -171,9 +174,14 @@ class Gateway:
 
 @asynccontextmanager
 async def composed(
-    config: GatewayConfig, open_gpio: Callable[[], Gpio] = Gpio, file: Path | None = None
+    config: GatewayConfig,
+    open_gpio: Callable[[], Gpio] = Gpio,
+    file: Path | None = None,
+    trial: Trial | None = None,
+    hopeless: Mapping[str, str] | None = None,
 ) -> AsyncGenerator[Gateway, None]:
-    """The gateway, its parts open; `file` is where `config` came from, to be followed."""
+    """The gateway, its parts open; `file` is where `config` came from, to be followed, `trial` and
+    `hopeless` as SettingsFile has them."""
     async with AsyncExitStack() as stack:
         core = await Core.open(config, _unix_ms, _steady_ms)
         stack.push_async_callback(core.close)
@@ -203,7 +211,7 @@ async def composed(
         keys = (file or config.store.path).parent / FOLDER
         coap = await stack.enter_async_context(coap_side(config, core, keys))
         manager = ServiceManager(os.environ, _unix_ms)
-        settings = SettingsFile(file, config) if file else None
+        settings = SettingsFile(file, config, _unix_ms, trial, hopeless) if file else None
         control = Control(core, config.store.path.with_name(CONTROL_SOCKET), sinks_api.routes(core))
         sinks = await Sinks.open(config, core)
         yield Gateway(
@@ -216,8 +224,11 @@ async def serve(
     ready: Callable[[str], None],
     open_gpio: Callable[[], Gpio] = Gpio,
     file: Path | None = None,
-) -> None:
-    """Run the gateway until SIGTERM or SIGINT.
+    trial: Trial | None = None,
+    hopeless: Mapping[str, str] | None = None,
+) -> bool:
+    """Run the gateway until SIGTERM or SIGINT; True when it has to be started again, for settings
+    that are on trial, or not any more.
 
     `ready` gets one line when devices can reach the gateway; `open_gpio` gives the registers of
     this machine's header, where a display hangs on it; changes of `file`, where `config` came
@@ -226,11 +237,25 @@ async def serve(
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    again = ended = False
+
+    def end() -> None:
+        nonlocal ended
+        ended = True
+        stop.set()
+
+    def restart() -> None:
+        nonlocal again
+        again = True
+        stop.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    async with composed(config, open_gpio, file) as gateway:
+        loop.add_signal_handler(number, end)
+
+    async with composed(config, open_gpio, file, trial, hopeless) as gateway:
         if gateway.settings is not None:
             loop.add_signal_handler(signal.SIGHUP, gateway.settings.look)
+            gateway.settings.restart = restart
         running = asyncio.create_task(gateway.run(stop))
         connected = asyncio.create_task(gateway.brokers["devices"].wait_connected())
         await asyncio.wait((running, connected), return_when=asyncio.FIRST_COMPLETED)
@@ -238,6 +263,7 @@ async def serve(
             ready(_ready_line(config, gateway.coap_port))
         connected.cancel()
         await running
+    return again and not ended
 
 
 def _unix_ms() -> int:

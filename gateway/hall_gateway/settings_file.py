@@ -2,19 +2,23 @@
 
 Here: seeing a change, what of it can be taken while the gateway runs, what waits for a restart, and
 keeping the last good settings when the new ones are not. Not here: what follows from them
-(service.py, core.py).
+(service.py, core.py), what a trial is (trial.py).
+
+What a trial changes never waits: for its begin and its end the gateway starts itself again.
 """
 
 import asyncio
 import logging
 import os
+import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from hall_gateway.config import GatewayConfig, load_config
 from hall_gateway.toml_input import ConfigError
+from hall_gateway.trial import Trial, on_trial, settings_on_trial
 from hall_gateway.values import StoreError
 
 log = logging.getLogger(__name__)
@@ -25,16 +29,40 @@ LOOK_S = 0.5
 _FOLLOWED = {"windows", "devices", "rating", "occupancy", "staff", "rules", "console", "figures"}
 """What waits for no restart of the gateway; the console is a process of its own."""
 
-Stamp = tuple[int, ...]
+Stamp = tuple[object, ...]
+
+
+def unix_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 class SettingsFile:
-    """Watches the file at `path`, which `running` was read from. `counts`: how often new settings
-    were taken and refused; `pending`: what the file has changed that waits for a restart."""
+    """Watches the file at `path`, which `running` was read from, or the settings on `trial`.
 
-    def __init__(self, path: Path, running: GatewayConfig) -> None:
+    `counts`: how often new settings were taken and refused; `pending`: what the file has changed
+    that waits for a restart; `error`: why the newest were refused. `restart` is called when the
+    gateway has to start again for a trial's begin or end. `hopeless` are settings on trial, by
+    their SHA-256, that no gateway could start with, and why.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        running: GatewayConfig,
+        clock: Callable[[], int] = unix_ms,
+        trial: Trial | None = None,
+        hopeless: Mapping[str, str] | None = None,
+    ) -> None:
         self.counts = Counter({"taken": 0, "refused": 0})
         self.pending: list[str] = []
+        self.error = ""
+        self.trial = trial
+        """The one that the gateway runs with."""
+        self.refused: dict[str, str] = dict(hopeless or {})
+        """Settings on trial that cannot be followed, by their SHA-256, and why."""
+        self.restart: Callable[[], None] = lambda: None
+        self.looked = asyncio.Condition()
+        self._clock = clock
         self._path = path
         self._running = running
         self._asked = asyncio.Event()
@@ -57,15 +85,27 @@ class SettingsFile:
             changed = seen != self._known and seen == before
             if (asked or changed) and await self._take(follow):
                 self._known = seen
+            if asked:
+                async with self.looked:
+                    self.looked.notify_all()
+
+    def _on_trial(self) -> Trial | None:
+        trial = on_trial(self._path, self._clock())
+        return None if trial is None or trial.sha256 in self.refused else trial
 
     async def _take(self, follow: Callable[[GatewayConfig], Awaitable[None]]) -> bool:
         """Read and follow the file; False when that has to be tried again."""
+        trial = self._on_trial()
         try:
-            new = load_config(self._path)
+            new = load_config(settings_on_trial(self._path) if trial else self._path)
         except ConfigError as error:
             self.counts["refused"] += 1
+            self.error = str(error)
+            if trial is not None:
+                self.refused[trial.sha256] = str(error)
             log.error("the new settings are refused, the gateway goes on as before: %s", error)
             return True
+        self.error = ""
         taken = _takeable(self._running, new)
         if taken != self._running:
             try:
@@ -76,17 +116,25 @@ class SettingsFile:
             self.counts["taken"] += 1
             log.info("%s: taken anew: %d devices", self._path, len(taken.devices))
         pending, self.pending = self.pending, _pending(taken, new)
-        if self.pending and self.pending != pending:
+        switched, self.trial = trial != self.trial, trial
+        if switched:
+            text = f"version {trial.version}, on trial" if trial else f"{self._path}, no trial"
+            log.warning("the settings are now: %s", text)
+        if self.pending and switched:
+            log.warning("starts again for: %s", ", ".join(self.pending))
+            self.restart()
+        elif self.pending and self.pending != pending:
             waits = ", ".join(self.pending)
             log.warning("%s: waits until the gateway is started again: %s", self._path, waits)
         return True
 
     def _stamp(self) -> Stamp | None:
+        trial = self._on_trial()
         try:
             found = os.stat(self._path)
         except OSError:
             return None
-        return found.st_ino, found.st_size, found.st_mtime_ns
+        return found.st_ino, found.st_size, found.st_mtime_ns, trial and trial.sha256
 
 
 def _takeable(running: GatewayConfig, new: GatewayConfig) -> GatewayConfig:
@@ -126,3 +174,8 @@ def _pending(running: GatewayConfig, new: GatewayConfig) -> list[str]:
     if running.own_displays() != new.own_displays():
         names.append("the display on this machine's own header")
     return names
+
+
+def waits_for_restart(running: GatewayConfig, new: GatewayConfig) -> list[str]:
+    """The tables of `new` that a gateway which runs with `running` cannot follow."""
+    return _pending(_takeable(running, new), new)

@@ -18,10 +18,12 @@ from hall_gateway.coap_server import CoapStartError
 from hall_gateway.config import GatewayConfig, load_config
 from hall_gateway.schema import StoreOpenError
 from hall_gateway.service import serve
+from hall_gateway.settings_file import unix_ms
 from hall_gateway.toml_input import ConfigError
+from hall_gateway.trial import Trial, on_trial, settings_on_trial
 from hall_panel.raspberry_pi import BoardError, Gpio
 
-from hall_tools.commands import gateway_backup, gateway_setup
+from hall_tools.commands import gateway_backup, gateway_config, gateway_setup
 from hall_tools.commands.options import HALL_TOML
 from hall_tools.errors import UserError
 
@@ -32,6 +34,7 @@ app = typer.Typer(
 app.command("setup")(gateway_setup.setup)
 app.command("backup")(gateway_backup.backup)
 app.command("restore")(gateway_backup.restore)
+app.add_typer(gateway_config.app, name="config")
 
 ConfigOption = Annotated[
     Path, typer.Option("--config", help="The gateway's TOML file; see docs/gateway.example.toml.")
@@ -41,14 +44,21 @@ ConfigOption = Annotated[
 @app.command()
 def run(config: ConfigOption) -> None:
     """Run the gateway until SIGTERM or Ctrl-C; logs go to stderr."""
-    settings = _load(config)
+    settings, trial = _begin(config)
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)-7s %(message)s"
     )
     faulthandler.enable()  # the service manager's watchdog ends a gateway that hangs by SIGABRT
     logging.getLogger("yoyo").setLevel(logging.WARNING)  # each step of each migration
     try:
-        asyncio.run(serve(settings, lambda line: print(line, flush=True), file=config))
+        try:
+            again = asyncio.run(serve(settings, _ready, file=config, trial=trial))
+        except (BrokerStartError, CoapStartError, ConfigError) as error:
+            if trial is None:
+                raise
+            logging.error("the settings on trial cannot be followed: %s", error)
+            why = {trial.sha256: str(error)}
+            again = asyncio.run(serve(_load(config), _ready, file=config, hopeless=why))
     except (BrokerStartError, CoapStartError) as error:
         raise UserError(str(error), os.EX_UNAVAILABLE) from None
     except StoreOpenError as error:
@@ -58,6 +68,24 @@ def run(config: ConfigOption) -> None:
     except ExceptionGroup as group:
         logging.critical("the gateway stopped because a part of it failed", exc_info=group)
         raise UserError(f"the gateway stopped: {_first(group)!r}", os.EX_SOFTWARE) from None
+    if again:
+        # The same process, so that its service manager sees no end; all that it had open is closed.
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
+def _ready(line: str) -> None:
+    print(line, flush=True)
+
+
+def _begin(config: Path) -> tuple[GatewayConfig, Trial | None]:
+    """The settings to start with: those on trial, while there are any that can be used."""
+    trial = on_trial(config, unix_ms())
+    if trial is not None:
+        try:
+            return _load(settings_on_trial(config)), trial
+        except UserError as error:
+            logging.error("the settings on trial are refused: %s", error)
+    return _load(config), None
 
 
 @app.command()

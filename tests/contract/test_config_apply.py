@@ -1,0 +1,89 @@
+"""`hall gateway config apply` against a real gateway: tried, reverted by itself, confirmed."""
+
+import json
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hall_gateway.trial import record
+from hall_tools.control_client import NoGatewayError, ask
+from hall_tools.ports import free_port
+from support.gateway import Gateway
+from support.mosquitto import Mosquitto
+
+
+def config(gateway: Gateway, *arguments: str, code: int = 0) -> str:
+    program = "from hall_tools.cli import main; main()"
+    command = [sys.executable, "-c", program, "gateway", "config", *arguments]
+    done = subprocess.run(
+        [*command, "--config", str(gateway.config)], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == code, done.stderr
+    return done.stdout + done.stderr
+
+
+def until_trial(gateway: Gateway, version: int | None) -> None:
+    """Until the gateway runs with that version on trial, or with none."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        with suppress(NoGatewayError):  # it starts again
+            told = ask(gateway.store, "/config")
+            if (told["trial"] and told["trial"]["version"]) == version and not told["pending"]:
+                return
+        time.sleep(0.05)
+    raise AssertionError(f"version {version} is not what runs: {gateway.log}")
+
+
+def over_in(gateway: Gateway, seconds: float) -> None:
+    """Have the trial end earlier than it would."""
+    path = record(gateway.config)
+    trial = json.loads(path.read_text())
+    trial["until"] = round((time.time() + seconds) * 1000)
+    path.write_text(json.dumps(trial))
+
+
+def test_a_change_that_needs_a_start_is_tried_survives_a_kill_and_is_taken_back(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    gateway = Gateway(tmp_path / "gateway", broker.port)
+    new = tmp_path / "new.toml"
+    with gateway:
+        before = gateway.config.read_text()
+        new.write_text(f'{before}[coap]\nhost = "127.0.0.1"\nport = {free_port()}\n')
+        assert "starts itself again for: coap" in config(gateway, "apply", str(new))
+        until_trial(gateway, 2)
+        gateway.kill()
+        assert "CoAP at" in gateway.start()
+        assert gateway.config.read_text() == before
+        over_in(gateway, 1.0)
+        until_trial(gateway, None)
+        # And once more, to be kept.
+        config(gateway, "apply", str(new))
+        assert "version 2" in config(gateway, "confirm")
+        assert gateway.config.read_text() == new.read_text()
+        until_trial(gateway, None)
+    assert "Traceback" not in gateway.log
+
+
+def test_settings_that_no_gateway_can_start_with_are_given_up(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    gateway = Gateway(tmp_path / "gateway", broker.port)
+    new = tmp_path / "new.toml"
+    with gateway:
+        before = gateway.config.read_text()
+        new.write_text(before + '[coap]\nhost = "192.0.2.1"\n')  # no address of this machine
+        said = config(gateway, "apply", str(new), code=69)
+        assert "cannot follow them, and goes on as before" in said
+        assert gateway.config.read_text() == before
+        until_trial(gateway, None)
+    assert "Traceback" not in gateway.log
+
+
+@pytest.mark.parametrize("path", ["/health", "/metrics", "/config"])
+def test_the_socket_is_gone_with_the_gateway(tmp_path: Path, path: str) -> None:
+    with pytest.raises(NoGatewayError, match="No such file"):
+        ask(tmp_path / "hall.db", path)
