@@ -14,10 +14,12 @@ from hall_gateway.state import (
     Display,
     Json,
     Occupancy,
+    Ticket,
     Window,
     desired_from,
     display_from,
     occupancy_from,
+    ticket_from,
     window_from,
 )
 from hall_gateway.store_events import Table
@@ -75,6 +77,11 @@ class Look(Table):
             device: DeviceRow(None if online is None else bool(online), seen, state)
             for device, online, seen, state in rows
         }
+
+    def tickets(self) -> list[Ticket]:
+        """Those that wait, as they were taken."""
+        rows = self.run("SELECT body FROM tickets")
+        return sorted((ticket_from(row[0]) for row in rows), key=lambda ticket: ticket.taken)
 
     def asking(self) -> set[str]:
         """The windows whose keypads ask for a rating now."""

@@ -13,10 +13,11 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
 
-from hall_gateway import sinks_api
+from hall_gateway import rules_api, sinks_api
 from hall_gateway.config import load_config
 from hall_gateway.control import NAME, Control
 from hall_gateway.core import Core
+from hall_gateway.rules_watch import RulesFile
 from hall_gateway.values import DeviceOrder
 
 T = TypeVar("T")
@@ -56,11 +57,13 @@ class Stage:
             config = load_config(self._settings)
             self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
             self._core = await Core.open(config, self._clock)
+            await RulesFile(None, self._core).start()
         except BaseException as error:
             started.set_exception(error)
-            raise
+            return
         path = config.store.path.with_name(NAME)
-        control = Control(self._core, path, sinks_api.routes(self._core))
+        areas = [*sinks_api.routes(self._core), *rules_api.routes(self._core)]
+        control = Control(self._core, path, areas)
         try:
             async with control.open():
                 obeying = asyncio.create_task(self._obey())

@@ -12,7 +12,15 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from hall_gateway.console import guard, pages_devices, pages_live, pages_login
+from hall_gateway.console import (
+    guard,
+    pages_alerts,
+    pages_devices,
+    pages_figures,
+    pages_live,
+    pages_login,
+    pages_sinks,
+)
 from hall_gateway.console.current import Current
 from hall_gateway.console.gateway_link import GatewayLink
 from hall_gateway.console.pages import CONSOLE, Console, environment, page, static_folder, unix_ms
@@ -55,7 +63,8 @@ def make_app(
     app[pages_login.JUDGE] = pages_login.Judge()
     app[pages_live.PICTURES] = Pictures()
     app[CONSOLE] = Console(current, link, stream, clock, environment())
-    for area in (pages_live, pages_devices, pages_login):
+    areas = (pages_live, pages_figures, pages_alerts, pages_devices, pages_sinks, pages_login)
+    for area in areas:
         app.add_routes(area.routes())
     app.router.add_static("/static/", Path(str(static_folder())), append_version=False)
     app.on_response_prepare.append(guard.on_prepare)

@@ -11,12 +11,18 @@ from hall_profiles import MARKS
 
 from hall_gateway.config import GatewayConfig, load_profile
 from hall_gateway.config_hall import DeviceConfig
+from hall_gateway.console.alerts import standing
 from hall_gateway.console.pictures import Pictures, Seen, seen
 from hall_gateway.console.words import Words
+from hall_gateway.figures import rules_of
+from hall_gateway.figures_model import Service
+from hall_gateway.kpi_services import Part, Rules
 from hall_gateway.occupancy import HALL
-from hall_gateway.state import Desired, Occupancy, Window
+from hall_gateway.state import Desired, Occupancy, Ticket, Window
 from hall_gateway.store_console import Look, Told
+from hall_gateway.store_figures import Figures
 from hall_gateway.store_hall import DeviceRow
+from hall_gateway.store_rules import Alert, Alerts
 from hall_gateway.views import TTL_S
 
 RATINGS = 12
@@ -49,6 +55,13 @@ class Desk:
     asking: bool
     keypad: bool | None
     """Whether its keypad is online; None without one."""
+    limit_s: int
+    """What the service may take; 0 while there is none."""
+
+    @property
+    def is_open(self) -> bool:
+        window = self.window
+        return window.state != "paused" and (window.staff is not None or window.ticket is not None)
 
 
 @dataclass(frozen=True)
@@ -75,6 +88,17 @@ class LiveHall:
     ratings: list[Press]
     inside: Occupancy | None
     areas: list[Occupancy]
+    waiting: list[Ticket]
+    takes: bool
+    """Whether the queue system tells of tickets that are taken; without it nobody knows."""
+    alerts: list[Alert]
+    today: Service
+    """The figures of today so far."""
+
+    @property
+    def open_desks(self) -> int:
+        """Windows that are not paused, with a clerk or a ticket."""
+        return sum(desk.is_open for desk in self.desks)
 
 
 def live(
@@ -88,6 +112,7 @@ def live(
     look = Look(connection)
     windows, devices, wanted = look.windows(), look.devices(), look.desired()
     asking, places = look.asking(), look.occupancies()
+    rules = rules_of(config)
     screens: dict[str | None, list[Screen]] = {}
     keypads: dict[str | None, bool] = {}
     for device in config.devices:
@@ -107,22 +132,44 @@ def live(
             screens.get(each.id, []),
             each.id in asking,
             keypads.get(each.id),
+            rules,
         )
         for each in config.windows
     ]
     told = look.last("rating", ("given", "none"), RATINGS)
-    inside = places.pop(HALL, None)
+    inside, waiting = places.pop(HALL, None), look.tickets()
     return LiveHall(
-        now, desks, screens.get(None, []), [_press(each, t) for each in told], inside,
+        now,
+        desks,
+        screens.get(None, []),
+        [_press(each, t) for each in told],
+        inside,
         [places[name] for name in sorted(places)],
-    )  # fmt: skip
+        waiting,
+        bool(waiting or look.last("ticket", ("taken",), 1)),
+        standing(Alerts(connection)),
+        _today(connection, rules, now),
+    )
+
+
+def _today(connection: sqlite3.Connection, rules: Rules, now: int) -> Service:
+    began = rules.clock.began(now)
+    facts = Figures(connection).between(began, now + 1)
+    ended = [service for service in facts.services if service.ended is not None]
+    return Part(rules, facts.services, ended, facts.free_ratings).service()
 
 
 def _desk(
-    window: Window, name: str, screens: list[Screen], asking: bool, keypad: bool | None
+    window: Window,
+    name: str,
+    screens: list[Screen],
+    asking: bool,
+    keypad: bool | None,
+    rules: Rules,
 ) -> Desk:
     since = {"called": window.called, "serving": window.started}.get(window.state)
-    return Desk(window, name, since, screens, asking, keypad)
+    limit_s = rules.limit_ms(window.business) // 1000 if window.state == "serving" else 0
+    return Desk(window, name, since, screens, asking, keypad, limit_s)
 
 
 def _screen(

@@ -17,10 +17,18 @@ from hall_gateway.config import GatewayConfig
 from hall_gateway.console.current import Current
 from hall_gateway.console.gateway_link import Answer, AwayError, GatewayLink
 from hall_gateway.console.guard import SETTINGS, session_of, user_of
+from hall_gateway.console.reading import ReadError, reading
 from hall_gateway.console.stream import Stream
 from hall_gateway.console.words import TAGS, Language, Words, language_of, preferred
+from hall_gateway.store_rules import Alerts
 
-NAVIGATION: list[tuple[str, str]] = [("/", "live"), ("/devices", "devices")]
+NAVIGATION: list[tuple[str, str]] = [
+    ("/", "live"),
+    ("/figures", "figures"),
+    ("/alerts", "alerts"),
+    ("/devices", "devices"),
+    ("/webhooks", "webhooks"),
+]
 """(path, name) of the pages in the head, in their order."""
 
 _LANGUAGE = "hall_language"
@@ -105,10 +113,20 @@ def common(request: web.Request, t: Words) -> dict[str, Any]:
         "here": request.path,
         "wall": "wall" in request.query,
         "navigation": NAVIGATION,
+        "unseen": _unseen_alerts(console) if session else 0,
         "user": user_of(request) if session else None,
         "csrf": session.csrf if session else "",
         "told": None,
     }
+
+
+def _unseen_alerts(console: Console) -> int:
+    """How many alerts nobody has acknowledged, for the head of every page."""
+    try:
+        with reading(console.config.store.path) as connection:
+            return sum(alert.acknowledged is None for alert in Alerts(connection).open())
+    except ReadError:
+        return 0  # the page itself says so
 
 
 async def ask(request: web.Request, path: str, body: Mapping[str, Any]) -> Answer:

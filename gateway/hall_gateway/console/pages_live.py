@@ -4,9 +4,11 @@ Here: its requests. Not here: what is on it (live.py).
 """
 
 import asyncio
+from functools import partial
 
 from aiohttp import web
 
+from hall_gateway.console.alerts import kind, place_of
 from hall_gateway.console.guard import logged_in, needs
 from hall_gateway.console.live import LiveHall, live
 from hall_gateway.console.pages import CONSOLE, ask, page, words_of
@@ -28,7 +30,14 @@ async def show(request: web.Request) -> web.StreamResponse:
         with reading(config.store.path) as connection:
             return live(connection, config, pictures, now, t)
 
-    return page(request, "live.html", live=await asyncio.to_thread(read), show_s=SHOW_S)
+    return page(
+        request,
+        "live.html",
+        live=await asyncio.to_thread(read),
+        kind=kind,
+        place_of=partial(place_of, t=t),
+        show_s=SHOW_S,
+    )
 
 
 async def picture(request: web.Request) -> web.StreamResponse:

@@ -77,6 +77,20 @@ class Words:
             return f"{at:%H:%M}"
         return f"{at:%m-%d %H:%M}" if at.year == today.year else f"{at:%Y-%m-%d %H:%M}"
 
+    def instant(self, text: object, now: int) -> str:
+        """An RFC 3339 time of an event, to the second; a dash for none; unreadable, as it is."""
+        if not isinstance(text, str):
+            return "–"
+        try:
+            at = round(datetime.fromisoformat(text).timestamp() * 1000)
+        except (ValueError, OverflowError):
+            return text
+        return (
+            f"{self.date(at)} {self.second(at)}"
+            if self.date(at) != self.date(now)
+            else self.second(at)
+        )
+
     def lasting(self, seconds: float) -> str:
         """How long something has lasted, with two units at most."""
         total = max(0, int(seconds))
@@ -91,6 +105,10 @@ class Words:
         if minutes:
             return self("time.minutes", n=minutes, seconds=rest)
         return self("time.seconds", n=rest)
+
+    def percent(self, share: float | None) -> str:
+        """A share from 0 to 1 with one decimal; a dash for none."""
+        return "–" if share is None else f"{100 * share:.1f}%"
 
     def iso(self, ms: int) -> str:
         """For `datetime` attributes."""

@@ -1,0 +1,377 @@
+"""Pictures of every page of the console, for the docs: `python -m hall_tools.console_pictures DIR`.
+
+Here: one working day of a hall, the same each time, and the pictures of it by a browser. Not here:
+the gateway on its stage (console_stage.py), the pages. Needs Playwright and a Chromium, which only
+a developer has.
+"""
+
+import asyncio
+import datetime as dt
+import heapq
+import itertools
+import os
+import random
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Generator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from hall_gateway.console.app import make_app
+from hall_gateway.console.current import Current
+from hall_gateway.console.users import Users
+from hall_gateway.heart import Heart
+from hall_gateway.store_dead_letters import DeadLetter
+from PIL import Image
+
+from hall_tools.console_stage import Stage
+from hall_tools.errors import UserError
+from hall_tools.ports import free_port
+
+ZONE = dt.timezone(dt.timedelta(hours=8))
+OPENS = dt.datetime(2026, 11, 20, 8, 30, tzinfo=ZONE)
+LOOKS = dt.datetime(2026, 11, 20, 15, 42, tzinfo=ZONE)
+"""When the pictures are taken."""
+
+CHROMIUM = "/usr/bin/chromium"
+PASSWORD = "a password for pictures"
+SIZES = {"phone": (360, 780), "wall": (1920, 1080)}
+LONGEST = 1800
+"""Pixels of a page that is longer than its screen."""
+PAGES = {
+    "live": "/",
+    "figures": "/figures",
+    "alerts": "/alerts",
+    "devices": "/devices",
+    "webhooks": "/webhooks",
+}
+
+WINDOWS = {
+    "1": ("综合业务", "王敏", "call-display-p10-64x16"),
+    "2": ("电费缴纳", "李强", "call-display-f375-64x32"),
+    "3": ("新装增容", "赵磊", "call-display-p10-128x16"),
+    "4": ("过户更名", "陈静", "call-display-hub75-64x32"),
+    "5": ("企业客户", "刘洋", "call-display-p10-64x16"),
+    "6": ("咨询引导", "孙丽", "call-display-p10-64x16"),
+}
+BUSINESS = {"1": "过户", "2": "电费缴纳", "3": "新装", "4": "更名", "5": "增容", "6": "咨询"}
+MINUTES = {"1": 9, "2": 3, "3": 14, "4": 8, "5": 16, "6": 4}
+"""How long a service takes there, on average."""
+
+SETTINGS = """hall = "chengdong"
+[store]
+path = "hall.db"
+[upstream]
+host = "mqtt.example.com"
+[figures]
+class = "B"
+limits = { "电费缴纳" = 5 }
+[[webhook]]
+id = "office"
+url = "https://office.example.com/hall"
+secret_file = "webhook.secret"
+"""
+
+
+class Hands:
+    """A clock that the story moves."""
+
+    def __init__(self, at: dt.datetime) -> None:
+        self.now = _ms(at)
+        self._since: float | None = None
+
+    def __call__(self) -> int:
+        passed = 0 if self._since is None else time.monotonic() - self._since
+        return self.now + round(passed * 1000)
+
+    def to(self, at: int) -> None:
+        """To unix ms `at`, never back."""
+        self.now = max(self.now, at)
+
+    def go(self) -> None:
+        """It goes by itself from now on."""
+        self._since = time.monotonic()
+
+
+def settings(folder: Path) -> Path:
+    """The hall's settings, in `folder`."""
+    lines = [SETTINGS]
+    for window, (name, _, profile) in WINDOWS.items():
+        lines += [f'[[window]]\nid = "{window}"\nname = "{name}"']
+        lines += [f'[[device]]\nid = "display-{window}"\nprofile = "{profile}"']
+        lines += [f'window = "{window}"']
+        lines += [f'[[device]]\nid = "keypad-{window}"\nprofile = "keypad-5"\nwindow = "{window}"']
+    for device, profile, zone in (
+        ("sign-door", "call-display-p10-128x16", "entrance"),
+        ("entrance", "people-counter-vl53l1x", "entrance"),
+        ("floor", "wet-floor-mains", "entrance"),
+    ):
+        lines += [f'[[device]]\nid = "{device}"\nprofile = "{profile}"\nzone = "{zone}"']
+    path = folder / "hall.toml"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+class Day:
+    """A working day of the hall, up to LOOKS: the same customers each time."""
+
+    def __init__(self, stage: Stage, hands: Hands, seed: int = 7) -> None:
+        self._stage = stage
+        self._hands = hands
+        self._random = random.Random(seed)
+        self._numbers = itertools.count(1)
+        self._acts: list[tuple[int, int, Callable[[], None]]] = []
+        self._order = itertools.count()
+        self._waiting: dict[str, list[str]] = {window: [] for window in WINDOWS}
+        self._busy: set[str] = set()
+        self._until = _ms(LOOKS) - 400_000
+
+    def run(self) -> None:
+        """Everything that happened."""
+        self._open()
+        self._at(_ms(OPENS), self._arrive)
+        while self._acts and self._acts[0][0] < self._until:
+            at, _, act = heapq.heappop(self._acts)
+            self._hands.to(at)
+            act()
+        self._end()
+
+    def _at(self, at: int, act: Callable[[], None]) -> None:
+        heapq.heappush(self._acts, (at, next(self._order), act))
+
+    def _after(self, seconds: float, act: Callable[[], None]) -> None:
+        self._at(self._hands.now + round(seconds * 1000), act)
+
+    def _open(self) -> None:
+        stage = self._stage
+        for window, (_, clerk, _) in WINDOWS.items():
+            for device in (f"display-{window}", f"keypad-{window}"):
+                stage.online(device)
+                stage.state(device)
+            stage.command("staff", window=window, staff=clerk)
+        for device in ("sign-door", "entrance", "floor"):
+            stage.online(device)
+            stage.state(device)
+
+    def _arrive(self) -> None:
+        hour = (self._hands.now - _ms(OPENS)) / 3_600_000
+        rush = 1.8 if 0.8 < hour < 2.4 or 5.4 < hour < 6.8 else 0.4 if 3.4 < hour < 4.8 else 1
+        self._after(self._random.expovariate(rush / 118), self._arrive)
+        self._stage.event("entrance", "passage", {"dir": "in"})
+        if self._random.random() < 0.12:
+            self._after(900, self._leave)
+            return  # with somebody else
+        window = self._random.choices(list(WINDOWS), (5, 9, 2, 4, 2, 3))[0]
+        ticket = f"{'ABCDEF'[int(window) - 1]}{next(self._numbers):03}"
+        self._stage.command("take", ticket=ticket, business=BUSINESS[window])
+        self._waiting[window].append(ticket)
+        self._next(window)
+
+    def _leave(self) -> None:
+        self._stage.event("entrance", "passage", {"dir": "out"})
+
+    def _next(self, window: str) -> None:
+        """The window calls, when it is free and somebody waits."""
+        if window in self._busy or not self._waiting[window]:
+            return
+        self._busy.add(window)
+        ticket = self._waiting[window].pop(0)
+        stage, minutes = self._stage, MINUTES[window]
+        stage.command("call", window=window, ticket=ticket, business=BUSINESS[window])
+        if self._random.random() < 0.04:
+            self._after(75, lambda: self._gone(window))
+            return
+        takes = max(0.35, self._random.gauss(1, 0.35)) * minutes * 60
+        self._after(20, lambda: stage.command("start", window=window))
+        self._after(20 + takes, lambda: self._served(window))
+
+    def _gone(self, window: str) -> None:
+        self._stage.command("no_show", window=window)
+        self._busy.discard(window)
+        self._next(window)
+
+    def _served(self, window: str) -> None:
+        """A service ends, and its customer presses, or not."""
+        stage, keypad = self._stage, f"keypad-{window}"
+        stage.command("end", window=window)
+        session = stage.desired(keypad)["rev"]
+        if self._random.random() < 0.66:
+            key = self._random.choices((1, 2, 3, 4, 5), (60, 26, 8, 4, 2))[0]
+            self._after(7, lambda: stage.rate(keypad, session, key))
+        else:
+            self._after(
+                30, lambda: stage.event(keypad, "close", {"session": session, "why": "end"})
+            )
+        self._after(60, self._leave)
+        self._after(40, lambda: self._free(window))
+
+    def _free(self, window: str) -> None:
+        self._busy.discard(window)
+        self._next(window)
+
+    def _end(self) -> None:
+        """What goes on while the pictures are taken."""
+        stage, hands, looks = self._stage, self._hands, _ms(LOOKS)
+        hands.to(looks - 330_000)
+        stage.command("call", window="3", ticket="C201", business="新装")
+        stage.command("start", window="3")
+        stage.command("call", window="2", ticket="B207", business="电费缴纳")
+        stage.command("start", window="2")
+        hands.to(looks - 190_000)
+        stage.command("call", window="1", ticket="A015", business="过户")
+        stage.command("start", window="1")
+        stage.command("pause", window="5")
+        hands.to(looks - 100_000)
+        stage.event("floor", "wet", {"ohms": 4200})
+        stage.tick()
+        hands.to(looks - 60_000)
+        stage.online("keypad-6", online=False)
+        stage.event("keypad-4", "fault", {"code": "key_stuck", "value": 2})
+        hands.to(looks - 20_000)
+        stage.command("call", window="4", ticket="D118", business="更名")
+        for ticket, business in (("B208", "电费缴纳"), ("A016", "过户"), ("B209", "电费缴纳")):
+            stage.command("take", ticket=ticket, business=business)
+        self._follow_up()
+        hands.to(looks)
+        for window in WINDOWS:
+            stage.state(f"display-{window}")
+        stage.state("sign-door")
+        stage.tick()
+
+    def _follow_up(self) -> None:
+        """What the manager has done so far, and what the office's webhook refused."""
+
+        def steps(heart: Heart, now: int) -> None:
+            tasks, alerts = heart.rules.tasks, heart.rules.alerts
+            tasks.step(1, "acknowledge", "王经理", None, None, now - 9_000_000)
+            tasks.step(1, "contact", "王经理", "已致歉，顾客反映等候过久", None, now - 7_000_000)
+            tasks.step(1, "fix", "王经理", "高峰时段加开 5 号窗口", None, now - 3_000_000)
+            tasks.step(2, "acknowledge", "王经理", None, None, now - 5_000_000)
+            alerts.acknowledge(1, "王经理", "已放警示牌，保洁在路上", now - 30_000)
+            body = b'{"specversion":"1.0","type":"hall.rating.given","data":{"mark":5}}'
+            why = "HTTP 422: unknown window 6"
+            dead = DeadLetter(
+                "webhook:office", "keypad-6/00000007/41", body, why, 3, now - 900_000, now
+            )
+            heart.dead_letters.bury(dead)
+
+        self._stage.do(lambda core: core.do(steps))
+
+
+class Server:
+    """`with Server(settings, clock) as address:` the console serves inside, in a thread."""
+
+    def __init__(self, file: Path, clock: Callable[[], int]) -> None:
+        self._file = file
+        self._clock = clock
+
+    def __enter__(self) -> str:
+        started: Future[str] = Future()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run(started)))
+        self._thread.start()
+        return started.result(20)
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(20)
+
+    async def _run(self, started: "Future[str]") -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        current = Current(self._file)
+        users = Users(current.config.console.users(self._file))
+        users.add("王经理", "technician", PASSWORD)
+        app = make_app(current, users, self._clock)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        await runner.setup()
+        try:
+            port = free_port()
+            await web.TCPSite(runner, "127.0.0.1", port).start()
+            started.set_result(f"http://127.0.0.1:{port}")
+            await self._stop.wait()
+        finally:
+            await runner.cleanup()
+
+
+@contextmanager
+def furnished(folder: Path) -> Generator[tuple[Stage, str]]:
+    """The hall after its day, and the address of its console."""
+    file, hands = settings(folder), Hands(OPENS)
+    with Stage(file, hands) as stage:
+        Day(stage, hands).run()
+        hands.go()
+        with Server(file, hands) as address:
+            yield stage, address
+
+
+def take(folder: Path, only: str = "") -> None:
+    """Every page in both languages, at phone and wall size, into `folder`. `only`: file names that
+    begin so."""
+    from playwright.sync_api import sync_playwright
+
+    with (
+        tempfile.TemporaryDirectory(prefix="hall-console-") as scratch,
+        furnished(Path(scratch)) as (_, address),
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_rights())
+        for language in ("zh", "en"):
+            for size in SIZES:
+                _pictures(browser, address, language, size, folder, only)
+        browser.close()
+
+
+def _pictures(
+    browser: Any, address: str, language: str, size: str, folder: Path, only: str
+) -> None:
+    width, height = SIZES[size]
+    context = browser.new_context(
+        viewport={"width": width, "height": height}, locale="zh-CN" if language == "zh" else "en"
+    )
+    page = context.new_page()
+    page.goto(f"{address}/login?lang={language}")
+    _save(page, folder, f"login-{size}-{language}", only, whole=False)
+    page.fill("[name=name]", "王经理")
+    page.fill("[name=password]", PASSWORD)
+    page.click("button.primary")
+    page.wait_for_selector("#link.is-up")
+    for name, path in PAGES.items():
+        wall = "?wall" if (name, size) == ("live", "wall") else ""
+        page.goto(f"{address}{path}{wall}")
+        _save(page, folder, f"{name}-{size}-{language}", only, whole=not wall)
+    context.close()
+
+
+def _save(page: Any, folder: Path, name: str, only: str, *, whole: bool) -> None:
+    if not name.startswith(only):
+        return
+    height = page.evaluate("document.documentElement.scrollHeight") if whole else 0
+    size = page.viewport_size
+    clip = {"x": 0, "y": 0, "width": size["width"]}
+    clip["height"] = max(size["height"], min(height, LONGEST))
+    picture = Image.open(BytesIO(page.screenshot(full_page=True, clip=clip)))
+    picture.quantize(192).save(folder / f"{name}.png", optimize=True)
+
+
+def _rights() -> list[str]:
+    """Chromium's sandbox does not start as root."""
+    return ["--no-sandbox"] if os.geteuid() == 0 else []
+
+
+def _ms(at: dt.datetime) -> int:
+    return round(at.timestamp() * 1000)
+
+
+def main() -> None:
+    if len(sys.argv) not in (2, 3) or not Path(sys.argv[1]).is_dir():
+        raise UserError(f"usage: python -m {__name__} FOLDER [NAME]; FOLDER exists", os.EX_USAGE)
+    take(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) == 3 else "")
+
+
+if __name__ == "__main__":
+    main()
