@@ -3,17 +3,36 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+import tomllib
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.paho_client import PlainClient, Received
+from support.traffic import Traffic
 
+START_S = 30.0
 STOP_S = 20.0
+
+MAIN = (
+    *("hall.call.shown", "hall.service.started", "hall.service.ended", "hall.ticket.called"),
+    *("hall.rating.pressed", "hall.rating.given", "hall.count.passage", "hall.count.occupancy"),
+    *("hall.floor.wet", "hall.floor.attended", "hall.rain.ended"),
+    *("hall.device.started", "hall.device.online"),
+    *("command.call", "command.start", "command.end", "reply.window"),
+    *("state", "state.gateway", "online"),
+    *("up.event.boot", "up.event.press", "up.event.close", "up.event.shown", "up.event.passage"),
+    *("up.state", "up.online", "down.ack", "down.desired.call_display", "down.desired.keypad"),
+    *("profile events", "profile shows", "profile desired"),
+)
+"""Messages of the contract that a short demo cannot do without."""
 
 
 class Demo:
@@ -42,6 +61,18 @@ class Demo:
             if words in line:
                 return
         raise AssertionError(f"ended without {words!r}: {self.said}")
+
+    def broker_port(self) -> int:
+        """The broker's, once somebody can connect to it."""
+        deadline = time.monotonic() + START_S
+        while time.monotonic() < deadline:
+            for settings in self.temporary.glob("*/gateway.toml"):
+                port = tomllib.loads(settings.read_text(encoding="utf-8"))["broker"]["port"]
+                with suppress(OSError):
+                    socket.create_connection(("127.0.0.1", port), timeout=1.0).close()
+                    return port
+            time.sleep(0.02)
+        raise AssertionError(f"no broker in {START_S} s: {self.said}")
 
     def end(self, timeout: float) -> int:
         """The exit code; the rest of the log is read."""
@@ -86,8 +117,10 @@ def start(tmp_path: Path) -> Iterator[Any]:
 def test_a_short_run_receives_exactly_what_happened(start: Any, tmp_path: Path) -> None:
     report_path = tmp_path / "report.json"
     demo = start("--headless", "--seconds", "15", "--seed", "3", "--report", str(report_path))
-    assert demo.end(timeout=100) == 0, demo.said
+    with PlainClient(demo.broker_port(), ["#"], name="watcher") as watcher:
+        assert demo.end(timeout=100) == 0, demo.said
     demo.assert_nothing_left()
+    _is_as_the_contract_says(watcher.received)
     report = json.loads(report_path.read_text(encoding="utf-8"))
     assert report["schema"] == 2
     assert report["seed"] == 3
@@ -102,6 +135,14 @@ def test_a_short_run_receives_exactly_what_happened(start: Any, tmp_path: Path) 
     for name in ("press_to_hall_ms", "press_to_lamp_ms", "call_to_display_ms"):
         figures = report["latency_ms"][name]
         assert 0 < figures["p50"] <= figures["p99"] <= figures["max"]
+
+
+def _is_as_the_contract_says(messages: list[Received]) -> None:
+    """Every message of real firmware, gateway and queue system, on both sides."""
+    traffic = Traffic().take_all(messages)
+    print(f"{len(messages)} messages:", *sorted(traffic.seen.items()))
+    assert not traffic.faults, "\n".join(traffic.faults[:10])
+    assert [name for name in MAIN if not traffic.seen[name]] == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -16,6 +16,8 @@ from hall_tools.demo.truth import Report, What
 
 _WINDOW_TICKET = ("window", "ticket")
 _WHAT: dict[str, tuple[str, ...]] = {
+    "window.opened": ("window",),
+    "ticket.called": _WINDOW_TICKET,
     "call.shown": ("device", "ticket"),
     "service.started": _WINDOW_TICKET,
     "service.ended": (*_WINDOW_TICKET, "reason"),
@@ -28,6 +30,8 @@ _WHAT: dict[str, tuple[str, ...]] = {
 """Which fields say what an event is about; `device` stands in its source. Others: the device."""
 
 _PRESSES = "rating.pressed", "rating.quarantined."
+_BY_RULES = "alert.", "task.", "rule.", "replay.", "service.overtime"
+"""What the hall's rules make of other events: nothing happened in the hall beside those."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,9 @@ class Inbox:
             if event.report.kind == "count.occupancy":
                 # A sum that is told now and then: what counts is what it comes to in the end.
                 self.inside = event.data["inside"]
+                self.changed()
+                return
+            if event.report.kind.startswith(_BY_RULES):
                 self.changed()
                 return
             self.reports.append(event.report)

@@ -91,7 +91,9 @@ class World:
         await self._door.cross("out", visit.passage_ms)
 
     async def _clerk(self, window: Window) -> None:
+        now = time.monotonic()
         await self._client.command("staff", window=window.id, staff=STAFF[window.id])
+        self._ledger.note("window.opened", window.id, at=now)
         while True:
             visit = await self._hours.while_open(self._waiting.get())
             async with window.clerk:
@@ -103,9 +105,11 @@ class World:
 
     async def _serve(self, window: Window, visit: Visit) -> None:
         await window.keypad.clear()
-        window.keypad.judge.called(time.monotonic())
+        now = time.monotonic()
+        window.keypad.judge.called(now)
         call = self._client.command("call", window=window.id, ticket=visit.ticket)
         await self._ask(window, visit, call)
+        self._ledger.note("ticket.called", window.id, visit.ticket, at=now)
         window.become("called", visit.ticket)
         if visit.conduct in ("slow", "leaves"):
             # Longer than the number blinks, so that a second look finds something new.
@@ -158,6 +162,7 @@ class World:
             other.keypad.judge.called(now)
             transfer = self._client.command("transfer", window=window.id, to=other.id)
             await self._ask(other, visit, transfer)
+            self._ledger.note("ticket.called", other.id, visit.ticket, at=now)
             self._ended(window, visit, "transfer", now)
             window.become("idle", None)
             other.become("called", visit.ticket)
