@@ -61,6 +61,7 @@ class Control:
     """Serves `routes` and its own at `path`."""
 
     def __init__(self, core: Core, path: Path, routes: Iterable[web.RouteDef]) -> None:
+        self.listening = asyncio.Event()
         self._core = core
         self._path = path
         self._streams: set[_Stream] = set()
@@ -104,6 +105,7 @@ class Control:
             self._core.watchers.add(self._committed)
             try:
                 await web.SockSite(runner, socket).start()
+                self.listening.set()
                 yield
             finally:
                 self._core.watchers.discard(self._committed)

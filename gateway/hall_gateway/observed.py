@@ -11,7 +11,7 @@ from dataclasses import asdict
 
 from aiohttp import web
 
-from hall_gateway import health_api
+from hall_gateway import health_api, logs
 from hall_gateway.core import Core
 from hall_gateway.health import Health, Watch
 from hall_gateway.metrics import Metrics
@@ -63,6 +63,7 @@ class Observed:
         return {
             **self.report(),
             "status": self.judged().status,
+            "log_left_out": logs.left_out(),
             "store_limit_bytes": self._max_mb * 1024 * 1024,
             "devices": {state["device"]: state for state in states},
         }

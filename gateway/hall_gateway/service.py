@@ -160,6 +160,7 @@ class Gateway:
             await asyncio.sleep(TICK_S)
             with suppress(StoreError):  # the core says so in the log, and the next tick makes up
                 await self.core.tick()
+            self._manager.status(self._observed.judged().line)
             if self._progresses():
                 self._manager.progressed(self.report)
 

@@ -27,6 +27,7 @@ class ServiceManager:
         folder = environment.get("RUNTIME_DIRECTORY", "").partition(":")[0]
         self._file = Path(folder, HEALTH_FILE) if folder else None
         self._clock = clock
+        self._status = ""
 
     def ready(self, status: str) -> None:
         """The gateway works; `status` is a line for `systemctl status`."""
@@ -37,6 +38,12 @@ class ServiceManager:
         self._notify("WATCHDOG=1")
         if self._file is not None:
             self._write(self._file, {"at": self._clock(), **health()})
+
+    def status(self, line: str) -> None:
+        """How the gateway is, for `systemctl status`; told when it changes."""
+        if line != self._status:
+            self._status = line
+            self._notify(f"STATUS={line}")
 
     def stopping(self) -> None:
         """The gateway ends in order."""

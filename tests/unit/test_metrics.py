@@ -43,6 +43,7 @@ async def running(folder: Path, **tables: Any) -> AsyncGenerator[tuple[Gateway, 
         work = asyncio.create_task(gateway.run(stop))
         for mqtt in gateway.brokers.values():
             await mqtt.wait_connected()
+        await asyncio.wait_for(gateway._control.listening.wait(), 10)
         with address(folder / NAME) as place:
             connector = aiohttp.UnixConnector(place)
             async with aiohttp.ClientSession(connector=connector) as session:

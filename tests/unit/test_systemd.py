@@ -184,3 +184,14 @@ async def test_a_full_store_is_not_standing_still(
     monkeypatch.setattr(ordered, "BATCH", 2)
     with Mosquitto(tmp_path / "broker") as broker:
         assert await feeds(systemd, settings(tmp_path, broker.port), messages=20) == 2
+
+
+def test_the_status_is_told_when_it_changes(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(tmp_path / "notify"))
+        listener.settimeout(5)
+        manager = ServiceManager({"NOTIFY_SOCKET": str(tmp_path / "notify")}, lambda: 0)
+        for line in ("ok", "ok", "degraded: a sink"):
+            manager.status(line)
+        assert listener.recv(100) == b"STATUS=ok"
+        assert listener.recv(100) == b"STATUS=degraded: a sink"

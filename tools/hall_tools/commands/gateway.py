@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, cast
 
 import typer
+from hall_gateway import logs
 from hall_gateway.broker import BrokerStartError
 from hall_gateway.coap_server import CoapStartError
 from hall_gateway.config import GatewayConfig, load_config
@@ -45,11 +46,8 @@ ConfigOption = Annotated[
 def run(config: ConfigOption) -> None:
     """Run the gateway until SIGTERM or Ctrl-C; logs go to stderr."""
     settings, trial = _begin(config)
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)-7s %(message)s"
-    )
+    logs.begin(os.environ)
     faulthandler.enable()  # the service manager's watchdog ends a gateway that hangs by SIGABRT
-    logging.getLogger("yoyo").setLevel(logging.WARNING)  # each step of each migration
     try:
         try:
             again = asyncio.run(serve(settings, _ready, file=config, trial=trial))
