@@ -330,8 +330,14 @@ class StaffCommand(_Command):
     staff: Name | None
 
 
+def _has(field: str) -> dict[str, JsonValue]:
+    return {"required": [field], "properties": {field: {"type": "string"}}}
+
+
 class ShowCommand(_Command):
-    """A text for some seconds on a window's displays, or on one device."""
+    """A text for some seconds on a window's displays, or on one device: give either."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [_has("window"), _has("device")]})
 
     text: Text
     seconds: Seconds

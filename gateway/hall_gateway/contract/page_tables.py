@@ -46,7 +46,7 @@ def cell(text: str) -> str:
 def _objects(schema: Json) -> list[Json]:
     if "properties" in schema:
         return [schema]
-    options = cast("list[Json]", schema.get("anyOf", schema.get("oneOf", [])))
+    options = cast("list[Json]", schema.get("anyOf", []))
     return [each for option in options for each in _objects(option)]
 
 

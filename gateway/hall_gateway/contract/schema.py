@@ -78,7 +78,8 @@ def _plain(schema: Json, definitions: Mapping[str, Json]) -> Json:
         unwanted = ("$defs", "default") if "x-title" in part else ("$defs", "default", "title")
         part = {name: value for name, value in part.items() if name not in unwanted}
         if "description" in part:
-            part["description"] = " ".join(str(part["description"]).split())
+            text = str(part["description"]).replace("{windows}", "the hall's windows")
+            part["description"] = " ".join(text.split())
         return _nullable(part)
 
     return _everywhere(schema, plain)
@@ -121,7 +122,8 @@ def _nullable(part: Json) -> Json:
 
 
 def _everywhere(schema: Any, change: Any) -> Any:
-    """`change` of each schema in `schema`, the inner ones first; properties are no schema."""
+    """`change` of each schema in `schema`, the inner ones first. `properties` is no schema, and
+    `oneOf` holds conditions about an object that is described beside it."""
     if isinstance(schema, list):
         return [_everywhere(each, change) for each in cast("list[Any]", schema)]
     if not isinstance(schema, dict):
@@ -132,7 +134,7 @@ def _everywhere(schema: Any, change: Any) -> Any:
         if name in ("properties", "patternProperties"):
             fields = cast("dict[str, Any]", value)
             result[name] = {field: _everywhere(s, change) for field, s in fields.items()}
-        elif name in ("anyOf", "oneOf", "allOf", "items", "additionalProperties", "prefixItems"):
+        elif name in ("anyOf", "allOf", "items", "additionalProperties", "prefixItems"):
             result[name] = _everywhere(value, change)
         else:
             result[name] = value

@@ -30,6 +30,8 @@ _WORDS: dict[str, tuple[str, str]] = {
     "business": ("业务", "Business"),
     "priority": ("优先级", "Priority"),
     "text": ("文字", "Text"),
+    "zh": ("中文", "Chinese"),
+    "en": ("英文", "English"),
     "seconds": ("秒数", "Seconds"),
     "device": ("设备", "Device"),
     "devices": ("设备", "Devices"),
