@@ -230,9 +230,70 @@ def test_low_long_and_somebody_higher_behind_is_a_cart(first: int, second: int, 
 
 
 @pytest.mark.parametrize(("height", "said"), [(500, 0), (1000, IN)])
-def test_what_is_low_for_long_is_a_parked_cart(height: int, said: int):
-    steps = [(900, 1, height), (900, 3, height), (900, 2, height)]
-    assert walked(Path(3000, 2000, 250, 800), *steps) == said
+def test_what_is_low_for_long_in_zones_that_come_and_go_is_a_parked_cart(height: int, said: int):
+    steady = [(900, 1, height), (900, 3, height), (900, 2, height)]
+    assert walked(Path(3000, 2000, 250, 800), *steady) == IN, "somebody slow in black"
+    flicker = [(400, 1, height), (400, 3, height)] * 3 + [(400, 2, height)]
+    assert walked(Path(3000, 2000, 250, 800), *flicker) == said
+
+
+@pytest.mark.parametrize(("height", "said"), [(500, 0), (1000, IN)])
+def test_a_parked_cart_stays_one_after_a_moment_without_it(height: int, said: int):
+    """The last way is short and could be anybody's, but for what was there before it."""
+    way = [(200, 1, height), (200, 3, height), (200, 2, height)]
+    turns = [(400, 1, height), (600, 3, height), (400, 1, height), (300, 0, height)] * 2
+    assert walked(Path(60_000, 350, 250, 800), *turns, *way) == said
+    # Behind somebody who had passed, too; and whoever leaves it there is no part of it.
+    passes = [(200, 1, 1400), (200, 3, 1400), (200, 2, 1400), (300, 0, 0)]
+    assert walked(Path(60_000, 350, 250, 800), *passes, *turns, *way) == IN + said
+    brings = [(400, 1, 1400), (600, 3, 1400), (400, 1, 1400), (300, 0, 0)]
+    flicker = [(400, 1, height), (400, 3, height)] * 3 + [(400, 2, height)]
+    assert walked(Path(60_000, 350, 250, 800), *brings, *flicker) == said
+
+
+def test_a_crowd_of_small_people_is_no_parked_cart():
+    small = [(200, 1, 500), (200, 3, 500), (200, 2, 500), (300, 0, 0)]
+    slow = [(900, 1, 500), (900, 3, 500), (900, 2, 500)]
+    assert walked(Path(3000, 350, 250, 800), *small * 3, (2000, 0, 0), *slow) == 4 * IN
+
+
+@pytest.mark.parametrize(
+    ("height", "free_ms", "way", "said"),
+    [
+        (1400, 300, (2, 3, 1), OUT),  # from the other side: somebody else
+        (1400, 300, (1, 3, 2), 0),  # from where the lingerer went: the lingerer
+        (1400, 400, (1, 3, 2), IN),
+        (300, 300, (2, 3, 1), 0),  # so low as if a cart stood there
+        (300, 800, (2, 3, 1), OUT),
+    ],
+)
+def test_who_comes_right_behind_a_lingerer(
+    height: int, free_ms: int, way: tuple[int, int, int], said: int
+):
+    """The lingerer came from zone a, and left there, seen as `height` at last."""
+    lingers = [(1000, 1, height), (1000, 3, height), (4000, 1, height), (free_ms, 0, 0)]
+    following = [(200, where, 1400) for where in way]
+    assert walked(Path(3000, 350, 250, 800), *lingers, *following) == said
+
+
+def test_who_comes_when_a_lingerer_was_last_seen_by_a_shoulder():
+    """That low, but not before: it is no cart."""
+    lingers = [(1000, 1, 1400), (1000, 3, 1400), (4000, 1, 1400), (100, 0, 0), (200, 1, 300)]
+    following = [(300, 0, 0), (200, 2, 1400), (200, 3, 1400), (200, 1, 1400)]
+    assert walked(Path(3000, 350, 250, 800), *lingers, *following) == OUT
+
+
+def test_a_lingerer_who_is_still_seen_between_the_zones_has_not_gone():
+    """No zone is taken for half a second, as they are seen less well than before."""
+    lane = Lane()
+    lane.empty(3)
+    lane.show((800, VALID), FLOOR, 20)
+    lane.show((800, VALID), (900, VALID), 40)
+    lane.show((800, VALID), FLOOR, 50)
+    lane.show((1750, VALID), FLOOR, 7)
+    lane.walk()
+    lane.empty(1)
+    assert lane.passages() == []
 
 
 @pytest.mark.parametrize(

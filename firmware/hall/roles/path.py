@@ -15,9 +15,13 @@ OUT = 4
 
 # A cart is in the doorway for at least so long: it is longer than a child who walks ahead.
 _CART_MS = 800
-# What is low for so long is a parked cart that is seen now and then, and not people.
+# What is low for so long, in zones that come and go, is a parked cart that is seen now and then.
+# People take each zone once: that is four changes of the zones, or six with a gap in them.
 _PARKED_MS = 2000
 _LOW_MM = 550
+_FLICKER = 8
+# Where only low things were, maybe such a cart, nobody else is believed to come sooner than that.
+_NEXT_MS = 700
 # Two who pass each other take longer than that; somebody who runs does not.
 _HURRIED_MS = 350
 
@@ -27,7 +31,8 @@ class Path:
 
     A way without headway for `timeout_ms` (to its next stage: the first zone, both, the other) is a
     lingerer's. It is void, and so is whatever follows until the doorway was free for `clear_ms`, or
-    for longer where something low stands.
+    for longer where something low stands; or until somebody comes from the other side, where the
+    lingerer did not go.
     `unsure_ms`: so long zones may seem free though somebody is there, as when a sensor looks at one
     after the other and sees the dark badly; 0 where that cannot be. A passage is then said when the
     doorway has been free for so long, or somebody behind has come as far. Whoever appears again
@@ -55,22 +60,26 @@ class Path:
         self._waiting = 0  # a passage that is not sure yet: IN, OUT or both
         self._came_at = 0  # the doorway had been free for long until then
         self._highest = 0  # of this way
+        self._busy_at = 0  # the doorway had been free for very long until then, or somebody passed
+        self._top = 0  # the highest since then
+        self._changes = 0  # of the zones since the doorway had been free for very long
         self._cart = 0  # so high was whose passage waits, if that may be a cart
 
-    def step(self, where, now, height=0):
-        """Takes the zones as they are now, and how high that is, where it is known.
+    def step(self, where, now, height=0, there=False):
+        """Takes the zones as they are now, how high that is, where it is known, and whether
+        somebody still is `there` where no zone is taken.
 
         IN, OUT or both when that makes sure of a passage, else 0.
         """
         before = self.where
         if before and height > self._highest:
             self._highest = height
+            self._top = max(self._top, height)
         waited = now - self._changed_at
         sure = 0
         if not before:
-            if waited >= (_PARKED_MS if self._is_low() else self._clear_ms):
-                self._stage = 0
-                self._lingers = False
+            if not there and waited >= (_PARKED_MS if self._is_low() else self._clear_ms):
+                self._clear()
             if waited >= self._unsure_ms:
                 sure = self._waiting
                 self._waiting = 0
@@ -80,10 +89,11 @@ class Path:
             return sure
         self.where = where
         self._changed_at = now
+        self._changes += 1
         if not where:
             return self._leave(before)
         if not before:
-            self._enter(where, waited < self._unsure_ms)
+            self._enter(where, waited)
             self._reach(1, now)
             return sure
         if where == BOTH:
@@ -104,14 +114,35 @@ class Path:
     def _is_low(self):
         return 0 < self._highest < _LOW_MM
 
+    def _is_parked(self):
+        """Whether that was no way of its own, or followed on more of the same."""
+        return self._changes >= _FLICKER and (
+            self._low_since(self._came_at, self._highest)
+            or self._low_since(self._busy_at, self._top)
+        )
+
+    def _low_since(self, since, highest):
+        return self._changed_at - since >= _PARKED_MS and 0 < highest < _LOW_MM
+
+    def _clear(self):
+        self._stage = 0
+        self._lingers = False
+
     def _reach(self, stage, now):
         if stage > self._stage:
             self._stage = stage
             self._headway_at = now
 
-    def _enter(self, where, soon):
+    def _enter(self, where, waited):
+        soon = waited < self._unsure_ms
         if not soon:
             self._came_at = self._changed_at
+            if where == BOTH - self._last and (waited >= _NEXT_MS or self._top >= _LOW_MM):
+                self._clear()
+        if waited >= _PARKED_MS:
+            self._busy_at = self._changed_at
+            self._top = 0
+            self._changes = 1
         if soon and not self._void:
             if self._waiting and where != BOTH - self._last:
                 # The same one, who is still there.
@@ -140,9 +171,10 @@ class Path:
                 self._waiting = IN + OUT
                 return 0
             passage = IN + OUT - passage
-        if took >= _PARKED_MS and self._is_low():
+        if self._is_parked():
             return 0
-        self._stage = 0
+        self._stage = self._top = 0
+        self._busy_at = self._changed_at
         self._cart = self._highest if took >= _CART_MS else 0
         if not self._unsure_ms:
             return passage

@@ -15,7 +15,7 @@ from .path import BOTH, A, B, Path
 _TAKEN = 11
 _FREE = 8
 _UNSURE_MS = 250  # three rangings of each zone
-_PAIR_MS = 800  # who turns in the doorway is in it for longer
+_PAIR_MS = 750  # who turns in the doorway is in it for longer
 _CLEAR_MS = 350  # and whoever lingered has gone: a queue behind them waits no longer
 _QUIET_MS = 2000  # without anybody, before the floor is believed
 _SILENT_MS = 1500  # no ranging for so long: whatever was there is not known to be there
@@ -77,7 +77,7 @@ class TofLane:
         elif not self._taken:
             self._highest = 0
         level.settle(now - self._busy_at >= _QUIET_MS)
-        return self._path.step(self._taken, now, both)
+        return self._path.step(self._taken, now, both, now == self._busy_at)
 
     def busy(self):
         return self._path.busy()
