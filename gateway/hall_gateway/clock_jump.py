@@ -78,7 +78,8 @@ def moved(state: HallState, jump: Jump) -> Outcome:
     for rating in list(state.ratings.values()):
         if rating.closed is None and jump.moves(rating.opened):
             called = along(rating.called)
-            outcome.keep(state, replace(rating, opened=rating.opened + jump.by, called=called))
+            times = {"opened": rating.opened + jump.by, "started": along(rating.started)}
+            outcome.keep(state, replace(rating, called=called, **times))
     for display in list(state.displays.values()):
         if display.text is not None and jump.moves(display.until, DEADLINE_MS):
             outcome.keep(state, replace(display, until=display.until + jump.by))

@@ -259,6 +259,7 @@ class Heart:
         self._counts["clock_jumps"] += 1
         self._effects.carry_out(moved(self._state, jump), jump.before + jump.by)
         self._store.hall.move_orders(jump.by, jump.began, jump.before + ORDER_MS)
+        self.rules.clock_jumped(jump)
 
     def tick(self, now: int, settled: bool = True) -> None:
         """`settled`: the clock is no newer than what it may delete by."""

@@ -17,11 +17,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import cast
 
+from hall_gateway.clock_jump import Jump
 from hall_gateway.effects import Effects, Published
 from hall_gateway.plan import Plan, PlannedDevice
 from hall_gateway.rules_actions import Actions, raised
 from hall_gateway.rules_alerts import AlertBook
-from hall_gateway.rules_facts import Now, Place, of_event, places
+from hall_gateway.rules_facts import Now, Place, of_event, places, service_moved
 from hall_gateway.rules_file import Rule, RuleSet
 from hall_gateway.rules_language import Condition, EvaluationError
 from hall_gateway.rules_model import AlertModel
@@ -83,6 +84,24 @@ class Rules:
         for what in ("wet", "rain"):
             if isinstance(shows, dict) and isinstance(on := cast(Json, shows).get(what), bool):
                 self._store.rule_states.floor(device.id, what, on, now)
+
+    def clock_jumped(self, jump: Jump) -> None:
+        """Times of this run go with the clock, and with its start the name of a service."""
+        states = self._store.rule_states
+        for state in states.all().values():
+            held, stands = (
+                time + jump.by if time is not None and jump.moves(time) else time
+                for time in (state.held, state.stands)
+            )
+            states.drop(state.rule, state.place)
+            place = service_moved(state.place, jump)
+            states.put(replace(state, place=place, held=held or 0, stands=stands))
+        states.move_floors(jump.by, jump.began, jump.before)
+        for alert in self._store.alerts.open():
+            if jump.moves(alert.told):
+                self._store.alerts.move(
+                    alert.id, alert.told + jump.by, service_moved(alert.place, jump)
+                )
 
     def _due(self, now: int) -> None:
         self.alerts.repeat(self._text_now, now)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hall_gateway import tickets
+from hall_gateway.clock_jump import Jump
 from hall_gateway.occupancy import HALL
 from hall_gateway.plan import Plan, PlannedDevice
 from hall_gateway.rules_words import ANY_EVENT, EVENTS, Each, Scope
@@ -174,6 +175,15 @@ def _device(device: PlannedDevice, given: Now) -> Place:
     }
     key = f"device/{device.id}"
     return Place(key, device.subject, facts, zone, device.window, device.id)
+
+
+def service_moved(key: str, jump: Jump) -> str:
+    """The key of a service whose start went with the clock; any other key as it is."""
+    kind, _, rest = key.partition("/")
+    about, _, started = rest.rpartition("/")
+    if kind != "service" or not started.isdigit() or not jump.moves(int(started)):
+        return key
+    return f"service/{about}/{int(started) + jump.by}"
 
 
 def _inside(place: str, given: Now) -> int:

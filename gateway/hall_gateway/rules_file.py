@@ -62,8 +62,9 @@ class RulesError(Exception):
 
 @dataclass(frozen=True)
 class Action:
-    """What a rule does: one of the models, and the expressions of what it emits."""
+    """What a rule does: one of the models by its name, and the expressions of what it emits."""
 
+    name: str
     model: ShowModel | AlertModel | CommandModel | EmitModel | TaskModel | BookmarkModel
     data: Mapping[str, Expression]
 
@@ -82,6 +83,11 @@ class Rule:
     until: Condition | None
     scope: Scope
     actions: tuple[Action, ...]
+
+    @property
+    def does(self) -> tuple[str, ...]:
+        """The names of its actions, as the file has them."""
+        return tuple(action.name for action in self.actions)
 
 
 @dataclass(frozen=True)
@@ -206,7 +212,7 @@ class _Reader:
         match chosen(action):
             case [(name, model)]:
                 data = self._check(model, (*at, name))
-                return Action(model, data)
+                return Action(name, model, data)
             case found:
                 names = " and ".join(name for name, _ in found)
                 self._wrong(at, f"has {names or 'nothing'} in one action", ACTION)

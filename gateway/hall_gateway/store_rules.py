@@ -130,6 +130,10 @@ class Alerts(Table):
             (now, _text(text), id),
         )
 
+    def move(self, id: int, told: int, place: str) -> None:
+        """The clock was set: it was told at another time, and is about what has another key."""
+        self.run("UPDATE alerts SET told = ?, place = ? WHERE id = ?", (told, place, id))
+
     def acknowledge(self, id: int, by: str, note: str | None, now: int) -> None:
         self.run(
             "UPDATE alerts SET acknowledged = ?, by = ?, note = ? WHERE id = ?", (now, by, note, id)

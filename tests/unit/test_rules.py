@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from support.core_hall import Clock, Device
-from support.ruled_hall import RuledHall, report, ruled_hall
+from hall_gateway.core import Core
+from hall_gateway.rules_file import shipped
+from support.core_hall import Clock, Device, Hall
+from support.ruled_hall import ZONED, RuledHall, report, ruled_hall
 
 CAUTION = {"view": "caution"}
 
@@ -290,3 +292,36 @@ async def test_a_restart_in_the_middle_changes_nothing(tmp_path: Path) -> None:
         await hall.wet(False)
         assert hall.view("sign")["view"] == "idle"
         assert (await hall.events())[-1]["type"] == "hall.alert.cleared"
+
+
+@pytest.mark.parametrize("jump_s", [86_400, -86_400])
+async def test_a_clock_that_jumps_tells_nothing_twice(tmp_path: Path, jump_s: int) -> None:
+    clock, set_by = Clock(), [0]
+    core = Core(ZONED, tmp_path / "hall.db", 64, clock, lambda: clock.now - set_by[0])
+    await core.start()
+    hall = RuledHall(Hall(core, clock))
+    await hall.follow(shipped())
+    await core.state("wet", hall.floor.state(0))
+    await hall.wet()
+    await hall.do("call", ticket="A015", window="1", business="收费")
+    await hall.do("start", window="1")
+    await core.online("cnt", True)
+    await core.online("cnt", False)
+    await hall.tick(60)
+    clock.pass_s(jump_s)
+    set_by[0] += jump_s * 1000
+    await hall.tick(1)
+    assert await hall.types("alert") == ["raised"]
+    await hall.tick(240)
+    assert len(await hall.data("hall.service.overtime")) == 1
+    clock.pass_s(-jump_s)
+    set_by[0] -= jump_s * 1000
+    await hall.tick(1)
+    await hall.wet(False)
+    assert len(await hall.data("hall.service.overtime")) == 1
+    assert sorted(await hall.types("alert")) == ["cleared", *["raised"] * 4]
+    assert [(alert.rule, alert.times) for alert in await hall.alerts()] == [
+        ("counter-offline", 1),
+        ("overtime-payment", 1),
+    ]
+    await core.close()

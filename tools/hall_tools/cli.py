@@ -21,7 +21,8 @@ from hall_tools.errors import UserError
 
 _NAMES = (
     # In the order of the work: a hall, what is wrong, a look without hardware, what goes into it.
-    *("gateway", "enroll", "flash", "label", "replace", "revoke", "staff", "console", "report"),
+    *("gateway", "enroll", "flash", "label", "replace", "revoke", "staff", "rules", "console"),
+    "report",
     *("doctor", "diag"),
     *("demo", "show", "sim"),
     *("profile", "contract", "image", "firmware", "glyphs", "native", "bench"),
