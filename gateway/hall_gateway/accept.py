@@ -64,7 +64,7 @@ class Accept:
             self._gap(device, event.epoch, data, now)
         else:
             stored = StoredEvent(event.seq, event.boot, event.up, event.t, now, event.kind, body)
-            self._take(device, event.epoch, stored, digest, payload)
+            self._take(device, event.epoch, stored, digest, payload, data)
         return self._ack(device, event.epoch)
 
     def state(self, device: PlannedDevice, journal: JournalReport, now: int) -> tuple[int, int]:
@@ -95,8 +95,9 @@ class Accept:
         event: StoredEvent,
         hash: bytes,
         payload: bytes,
+        data: EventData | None = None,
     ) -> Fate:
-        fate = self._fate(device, epoch, event, hash)
+        fate = self._fate(device, epoch, event, hash, data)
         match fate:
             case "stored":
                 self._counts["stored"] += 1
@@ -111,11 +112,24 @@ class Accept:
                 pass
         return fate
 
-    def _fate(self, device: PlannedDevice, epoch: int, event: StoredEvent, hash: bytes) -> Fate:
+    def _fate(
+        self,
+        device: PlannedDevice,
+        epoch: int,
+        event: StoredEvent,
+        hash: bytes,
+        data: EventData | None,
+    ) -> Fate:
+        mark = self._events.mark(device.id, epoch)
+        if mark == event.seq - 1 and self._events.last(device.id, epoch) < event.seq:
+            # Its turn, and nothing waits for it: as nearly always.
+            self._events.add(device.id, epoch, event, hash)
+            self._effects.event(device, epoch, event, event.received, data)
+            self._events.put_mark(device.id, epoch, event.seq, event.received)
+            return "stored"
         known = self._events.hash(device.id, epoch, event.seq)
         if known is not None:
             return "duplicate" if known == hash else "conflict"
-        mark = self._events.mark(device.id, epoch)
         if mark is not None and event.seq <= mark:
             if not self._events.fill_hole(device.id, epoch, event.seq):
                 return "duplicate"  # its row has been forgotten since

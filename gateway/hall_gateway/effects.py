@@ -31,7 +31,17 @@ from hall_gateway.occupancy import Occupancies
 from hall_gateway.payload import PayloadError, parse_data
 from hall_gateway.plan import Plan, PlannedDevice
 from hall_gateway.sessions import RefusedError, Sessions
-from hall_gateway.state import Desired, Emit, HallState, Json, Keypad, Order, Outcome
+from hall_gateway.state import (
+    Desired,
+    Emit,
+    HallState,
+    Json,
+    Kept,
+    Keypad,
+    Order,
+    Outcome,
+    identity,
+)
 from hall_gateway.store import Store
 from hall_gateway.store_events import StoredEvent
 from hall_gateway.values import DeviceOrder
@@ -125,26 +135,40 @@ class Effects:
         self._times = times
         self._counts = counts
         self._own_epoch = store.own_epoch
+        self._together = False
+        self._kept: dict[object, Kept] = {}
+        """While several events have their effect together: what is to be kept in the end."""
 
-    def event(self, device: PlannedDevice, epoch: int, event: StoredEvent, now: int) -> None:
+    def event(
+        self,
+        device: PlannedDevice,
+        epoch: int,
+        event: StoredEvent,
+        now: int,
+        data: EventData | None = None,
+    ) -> None:
         """The effect of a stored event whose turn it is: all of it, or that it is in quarantine.
+        `data`: the event's, where it was read already.
 
         No defect in one event may stop its device for ever. Raises only sqlite3.Error.
         """
         if event.kind == POISON:
             return
-        counts = self._counts.copy()
+        if self._together:
+            self._act(device, epoch, event, now, data)
+            return
+        counts = dict(self._counts)
         self._store.run("SAVEPOINT effect")
         try:
-            self._act(device, epoch, event, now)
+            self._act(device, epoch, event, now, data)
         except sqlite3.Error:
             raise
         except (PayloadError, RefusedError) as error:
-            self._take_back(counts)
+            self._take_back("effect", counts)
             self.poison(device, epoch, event.seq, str(error), event.data.encode(), now)
         except Exception as error:
             _log.exception("%s, seq %d: no effect", device.id, event.seq)
-            self._take_back(counts)
+            self._take_back("effect", counts)
             fault = f"no effect: {type(error).__name__}"
             self.poison(device, epoch, event.seq, fault, event.data.encode(), now)
         self._store.run("RELEASE effect")
@@ -152,7 +176,8 @@ class Effects:
     def attempt(self, what: str, work: Callable[[], None]) -> bool:
         """Whether `work` was done. A defect in it takes back all that it did, in memory too, and
         nothing else. Raises only sqlite3.Error."""
-        counts = self._counts.copy()
+        self._write_kept()
+        counts = dict(self._counts)
         self._store.run("SAVEPOINT effect")
         done = True
         try:
@@ -161,7 +186,7 @@ class Effects:
             raise
         except Exception:
             _log.exception("%s: not done", what)
-            self._take_back(counts)
+            self._take_back("effect", counts)
             done = False
         self._store.run("RELEASE effect")
         return done
@@ -176,9 +201,39 @@ class Effects:
         details = {"epoch": epoch, "seq": seq, "reason": fault}
         self.alarm(device, "refused_event", details, now)
 
-    def _take_back(self, counts: Counter[str]) -> None:
-        """Undo what an event has done so far, in memory too."""
-        self._store.run("ROLLBACK TO effect")
+    def together(self, work: Callable[[], None]) -> bool:
+        """Whether `work` was done, in which events have their effect without a savepoint for each:
+        SQLite copies every page that is written after one. When one of them cannot have its
+        effect, all that `work` did is taken back; do it again without this. Raises sqlite3.Error.
+        """
+        self._store.events.settle()
+        counts = dict(self._counts)
+        self._store.run("SAVEPOINT together")
+        self._together = done = True
+        try:
+            work()
+            self._write_kept()
+        except sqlite3.Error:
+            raise
+        except Exception as error:
+            _log.debug("each by itself: %r", error)
+            self._take_back("together", counts)
+            self._store.events.taken_back()
+            done = False
+        finally:
+            self._together = False
+        self._store.run("RELEASE together")
+        return done
+
+    def _write_kept(self) -> None:
+        for kept in self._kept.values():
+            self._store.hall.keep(kept)
+        self._kept.clear()
+
+    def _take_back(self, savepoint: str, counts: dict[str, int]) -> None:
+        """Undo what was done since the savepoint, in memory too."""
+        self._store.run(f"ROLLBACK TO {savepoint}")
+        self._kept.clear()
         self._state.become(self._store.hall.load())
         desired = self._state.desired
         self.touched.desired = {
@@ -187,11 +242,19 @@ class Effects:
         self._counts.clear()
         self._counts.update(counts)
 
-    def _act(self, device: PlannedDevice, epoch: int, event: StoredEvent, now: int) -> None:
-        model = KINDS[device.role].get(event.kind)
-        if model is None:  # the registry has given this id to another kind of device
-            raise PayloadError(f"kind: {event.kind} is not one of a {device.role}'s")
-        data = parse_data(model, json.loads(event.data))
+    def _act(
+        self,
+        device: PlannedDevice,
+        epoch: int,
+        event: StoredEvent,
+        now: int,
+        data: EventData | None,
+    ) -> None:
+        if data is None:
+            model = KINDS[device.role].get(event.kind)
+            if model is None:  # the registry has given this id to another kind of device
+                raise PayloadError(f"kind: {event.kind} is not one of a {device.role}'s")
+            data = parse_data(model, json.loads(event.data))
         time, quality = self._times.time(device.id, epoch, event)
         id = event_id(device.id, epoch, event.seq)
         heard = Heard(event.boot, event.up, time, id)
@@ -204,7 +267,10 @@ class Effects:
     def carry_out(self, outcome: Outcome, now: int) -> None:
         """Store what changed, and publish what the gateway itself has to say."""
         for kept in outcome.kept:
-            self._store.hall.keep(kept)
+            if self._together:
+                self._kept[identity(kept)] = kept
+            else:
+                self._store.hall.keep(kept)
             if isinstance(kept, Desired):
                 self.touched.desired[kept.device] = kept.body()
             elif isinstance(kept, Keypad):

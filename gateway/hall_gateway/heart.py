@@ -191,10 +191,16 @@ class Heart:
     def events(self, device: str, payloads: Sequence[bytes], now: int) -> dict[int, int]:
         """The mark by epoch, in the order in which the epochs were heard of last."""
         marks: dict[int, int] = {}
-        for payload in payloads:
-            if mark := self.event(device, payload, now):
-                marks.pop(mark[0], None)
-                marks[mark[0]] = mark[1]
+
+        def take() -> None:
+            marks.clear()
+            for payload in payloads:
+                if mark := self.event(device, payload, now):
+                    marks.pop(mark[0], None)
+                    marks[mark[0]] = mark[1]
+
+        if len(payloads) == 1 or not self._effects.together(take):
+            take()
         return marks
 
     def state(

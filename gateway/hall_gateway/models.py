@@ -21,6 +21,8 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
 Role = Literal["call_display", "keypad", "people_counter", "wet_floor"]
 
 
@@ -98,8 +100,7 @@ class DeviceEvent(_DevicePayload):
     def digest(self) -> bytes:
         """SHA-256 of everything but the identity: equal for a resend, whatever its key order."""
         body = [self.boot, self.up, self.t, self.kind, self.data]
-        text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return hashlib.sha256(text.encode()).digest()
+        return hashlib.sha256(_CANONICAL.encode(body).encode()).digest()
 
 
 class BootData(_DevicePayload):

@@ -117,15 +117,15 @@ def _after(current: Occupancy, passage: PassageData, at: int) -> Occupancy:
     if at < current.since:
         # Of a day that is over, from a device that was cut off.
         return replace(current, late=current.late + 1)
-    current = replace(current, heard_at=max(current.heard_at, at))
+    heard_at = max(current.heard_at, at)
     if passage.dir == "in":
-        current = replace(current, entered=current.entered + 1)
+        current = replace(current, heard_at=heard_at, entered=current.entered + 1)
         if not current.repaired or at > current.repaired_at:
             return current
         # What was never told needs no telling any more.
         unsaid = max(current.unsaid - 1, 0)
         return replace(current, repaired=current.repaired - 1, unsaid=unsaid)
-    current = replace(current, left=current.left + 1)
+    current = replace(current, heard_at=heard_at, left=current.left + 1)
     if current.inside >= 0:
         return current
     # Not the time of this passage: one that is heard of late may have let somebody else, who left

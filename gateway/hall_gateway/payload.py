@@ -5,6 +5,7 @@ Here: the size limit, parsing, and the wording of errors. Not here: the models (
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping
 from typing import NoReturn, TypeVar, get_args
 
@@ -20,6 +21,9 @@ MAX_POISON = 16 * 1024
 """Bytes that are searched for the identity of an event that is too large to be taken."""
 
 _MOST_FAULTS = 3
+
+_MAYBE_NOT_FINITE = re.compile(rb"N|I|[0-9][eE]|[0-9]{300}")
+"""Without any of these a payload has no number that is not finite: what has one is looked at."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -37,7 +41,8 @@ def parse(
     number that JSON cannot write again, in whatever field: NaN, Infinity, 1e999.
     """
     parsed = _read(model, payload, limit, windows)
-    json.loads(payload.decode(), parse_constant=_not_finite, parse_float=_finite)
+    if _MAYBE_NOT_FINITE.search(payload):
+        json.loads(payload.decode(), parse_constant=_not_finite, parse_float=_finite)
     return parsed
 
 

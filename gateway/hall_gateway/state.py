@@ -6,7 +6,7 @@ carries an outcome out (effects.py).
 """
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
 from hall_gateway.wire import compact
@@ -286,9 +286,24 @@ class Outcome:
         self.kept.append(kept)
 
 
+def identity(kept: Kept) -> object:
+    """What `kept` takes the place of, or is the end of."""
+    match kept:
+        case Rating():
+            return Rating, kept.device, kept.session
+        case Window():
+            return Window, kept.id
+        case Ticket() | Dropped():
+            return Ticket, kept.ticket
+        case Occupancy():
+            return Occupancy, kept.place
+        case _:
+            return type(kept), kept.device
+
+
 def to_json(kept: Kept) -> str:
     """`kept` for the store."""
-    return compact(asdict(kept)).decode()
+    return compact(vars(kept)).decode()
 
 
 def window_from(text: str) -> Window:

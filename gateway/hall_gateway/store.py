@@ -74,11 +74,13 @@ class Store(Table):
 
     def rollback(self) -> None:
         self.sinks.taken_back()
+        self.events.taken_back()
         # SQLite has rolled back by itself after some errors: a full disk, an I/O error.
         if self._db.in_transaction:
             self.run("ROLLBACK")
 
     def commit(self) -> None:
+        self.events.settle()
         self.run("COMMIT")
 
     def close(self) -> None:
@@ -110,6 +112,7 @@ class Store(Table):
         """
         before = _NEVER if self.used() >= CROWDED else now - KEEP_MS
         self.sinks.pass_over()
+        self.events.settle()
         gone = self._delete(
             "outbox WHERE created < ? AND position <= "
             "(SELECT min(position) FROM sinks WHERE removed IS NULL) "

@@ -46,7 +46,34 @@ class StoredEvent:
 
 
 class Events(Table):
-    """Raw events by (device, epoch, seq), and the contiguous mark of each (device, epoch)."""
+    """Raw events by (device, epoch, seq), and the contiguous mark of each (device, epoch).
+
+    The marks in use, and how far each of their epochs is stored, are remembered, and written
+    once in a transaction: by settle(), before it is committed.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        super().__init__(connection)
+        self._marks: dict[tuple[str, int], int | None] = {}
+        self._lasts: dict[tuple[str, int], int] = {}
+        self._unsettled: dict[tuple[str, int], int] = {}  # when each was used
+
+    def settle(self) -> None:
+        """Write the marks that have moved."""
+        if self._unsettled:
+            rows = [(*key, self._marks[key], used) for key, used in self._unsettled.items()]
+            self._db.executemany(
+                "INSERT INTO marks VALUES (?, ?, ?, ?) "
+                "ON CONFLICT DO UPDATE SET mark = excluded.mark, used = excluded.used",
+                rows,
+            )
+            self._unsettled.clear()
+
+    def taken_back(self) -> None:
+        """The transaction was: what is remembered may be of it."""
+        self._marks.clear()
+        self._lasts.clear()
+        self._unsettled.clear()
 
     def hash(self, device: str, epoch: int, seq: int) -> bytes | None:
         """The body hash of a stored event."""
@@ -62,6 +89,8 @@ class Events(Table):
                 *(event.kind, event.data, hash),
             ),
         )
+        if event.seq > self._lasts.get((device, epoch), event.seq):
+            self._lasts[device, epoch] = event.seq
 
     def between(self, device: str, epoch: int, first: int, last: int) -> list[StoredEvent]:
         """The stored events with `first` <= seq <= `last`, in order."""
@@ -75,12 +104,10 @@ class Events(Table):
     def waiting(self, device: str, epoch: int) -> int:
         """How many stored events have had no effect yet, because others before them are missing."""
         return self.value(
-            "SELECT count(*) FROM events WHERE device = ? AND epoch = ? AND seq > coalesce("
-            "(SELECT mark FROM marks WHERE device = ? AND epoch = ?), 0)",
+            "SELECT count(*) FROM events WHERE device = ? AND epoch = ? AND seq > ?",
             device,
             epoch,
-            device,
-            epoch,
+            self.mark(device, epoch) or 0,
         )
 
     def first(self, device: str, epoch: int) -> int:
@@ -90,35 +117,51 @@ class Events(Table):
         )
 
     def last(self, device: str, epoch: int) -> int:
-        """The highest seq stored, 0 when there is none."""
-        return self.value(
-            "SELECT coalesce(max(seq), 0) FROM events WHERE device = ? AND epoch = ?", device, epoch
-        )
+        """The highest seq stored, 0 when there is none; where events that had their effect were
+        forgotten since, it may be that of one of them."""
+        last = self._lasts.get((device, epoch))
+        if last is None:
+            last = self.value(
+                "SELECT coalesce(max(seq), 0) FROM events WHERE device = ? AND epoch = ?",
+                device,
+                epoch,
+            )
+            if (device, epoch) in self._marks:
+                self._lasts[device, epoch] = last
+        return last
 
     def mark(self, device: str, epoch: int) -> int | None:
         """The contiguous mark; None while the base is not known."""
-        return self.maybe("SELECT mark FROM marks WHERE (device, epoch) = (?, ?)", device, epoch)
+        key = device, epoch
+        mark = self._marks.get(key)
+        if mark is None:
+            mark = self.maybe("SELECT mark FROM marks WHERE (device, epoch) = (?, ?)", *key)
+            if mark is not None:
+                self._marks[key] = mark
+        return mark
 
     def put_mark(self, device: str, epoch: int, mark: int | None, now: int) -> None:
         """Where the mark stands, and that the epoch is in use."""
-        self.run(
-            "INSERT INTO marks VALUES (?, ?, ?, ?) "
-            "ON CONFLICT DO UPDATE SET mark = excluded.mark, used = excluded.used",
-            (device, epoch, mark, now),
-        )
+        self._marks[device, epoch] = mark
+        self._unsettled[device, epoch] = now
 
     def epochs(self, device: str) -> list[int]:
         """Every epoch known of a device, the one used longest ago first."""
+        self.settle()
         rows = self.run("SELECT epoch FROM marks WHERE device = ? ORDER BY used", (device,))
         return [row[0] for row in rows]
 
     def forget_epoch(self, device: str, epoch: int) -> None:
         """An epoch that will not come back."""
+        for known in (self._marks, self._lasts, self._unsettled):
+            known.pop((device, epoch), None)
         self.run("DELETE FROM marks WHERE (device, epoch) = (?, ?)", (device, epoch))
 
     def release(self, listed: Iterable[str]) -> None:
         """Drop what waits of devices that are not `listed` any more. Nothing of it was acked, so
         a device that is listed again sends it again."""
+        self.settle()
+        self._lasts.clear()
         for device in {row[0] for row in self.run("SELECT device FROM marks")}.difference(listed):
             self.run(
                 "DELETE FROM events WHERE device = ? AND seq > (SELECT coalesce(mark, 0) "

@@ -3,21 +3,27 @@
 Here: JSON and time. Not here: which values.
 """
 
-import json
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+
+from pydantic_core import to_json
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def compact(value: object) -> bytes:
     """`value` as JSON without blanks, in UTF-8."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return to_json(value, inf_nan_mode="constants")
 
 
 def rfc3339(unix_ms: int) -> str:
     """`unix_ms` as UTC with milliseconds, e.g. 2026-11-21T08:00:00.000Z (RFC 3339)."""
-    time = datetime.fromtimestamp(unix_ms // 1000, UTC)
-    return f"{time:%Y-%m-%dT%H:%M:%S}.{unix_ms % 1000:03}Z"
+    return f"{_second(unix_ms // 1000)}.{unix_ms % 1000:03}Z"
+
+
+@lru_cache(maxsize=64)
+def _second(unix_s: int) -> str:
+    return f"{datetime.fromtimestamp(unix_s, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def unix_ms(text: str) -> int:
