@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hall_gateway.contract.schema import ordered
-from hall_gateway.contract.topics import Message, Side, Topic
+from hall_gateway.contract.topics import Message, MessageName, Side, Topic
 from hall_gateway.contract.vocabulary import spoken
 from hall_gateway.state import Json
 
@@ -34,8 +34,8 @@ def document(side: Side, examples: Mapping[str, Sequence[Any]]) -> Json:
         },
         "defaultContentType": "application/json",
         "servers": _SERVERS[side.name],
-        "channels": {topic.name: _channel(side, topic) for topic in side.topics},
-        "operations": dict(_operation(topic) for topic in side.topics),
+        "channels": {topic.name: _channel(side, topic) for topic in side.topics} | _webhook(side),
+        "operations": dict(_operation(topic) for topic in side.topics) | _post(side),
         "components": {
             "messages": {
                 _key(name): _message(message, examples.get(name, ()))
@@ -93,6 +93,41 @@ def _operation(topic: Topic) -> tuple[str, Json]:
     return f"{verb}.{topic.name}", operation
 
 
+def _events(side: Side) -> list[MessageName]:
+    return [m.name for topic in side.topics for m in topic.messages if m.name.startswith("hall.")]
+
+
+def _webhook(side: Side) -> Json:
+    """The endpoint of a receiver that takes events by HTTPS: any of them, at its one address."""
+    names = [_key(name) for name in _events(side)]
+    if not names:
+        return {}
+    messages = {name: {"$ref": f"#/components/messages/{name}"} for name in names}
+    return {
+        "webhook": {
+            "address": None,
+            "description": "The `url` of a [[webhook]] in the settings, with the types it wants.",
+            "servers": [{"$ref": "#/servers/webhook"}],
+            "messages": messages,
+        }
+    }
+
+
+def _post(side: Side) -> Json:
+    if not _events(side):
+        return {}
+    return {
+        "send.webhook": {
+            "action": "send",
+            "channel": {"$ref": "#/channels/webhook"},
+            "summary": "One event a request, in order, signed (Standard Webhooks) and sent again "
+            "until it is answered 2xx: structured (application/cloudevents+json), or binary.",
+            "messages": [_of_channel("webhook", name) for name in _events(side)],
+            "bindings": {"http": {"method": "POST", "bindingVersion": "0.3.0"}},
+        }
+    }
+
+
 def _message(message: Message, examples: Sequence[Any]) -> Json:
     body: Json = {
         "name": message.name,
@@ -148,7 +183,14 @@ _SERVERS: dict[str, Json] = {
                     "bindingVersion": _MQTT,
                 }
             },
-        }
+        },
+        "webhook": {
+            "host": "{host}",
+            "protocol": "https",
+            "description": "Endpoints of the back office, each a [[webhook]] in the settings.",
+            "variables": {"host": {"default": "office.example", "description": "in its `url`"}},
+            "security": [{"$ref": "#/components/securitySchemes/signature"}],
+        },
     },
     "devices": {
         "mqtt": {
@@ -186,6 +228,13 @@ _SECURITY: dict[str, Json] = {
             "type": "X509",
             "description": "`tls` of [upstream]: the broker's certificate is always verified, "
             "against `ca_file` or the system's CAs.",
+        },
+        "signature": {
+            "type": "httpApiKey",
+            "in": "header",
+            "name": "webhook-signature",
+            "description": "HMAC-SHA256 of `{webhook-id}.{webhook-timestamp}.{body}`, as Standard "
+            "Webhooks have it.",
         },
     },
     "devices": {

@@ -33,14 +33,15 @@ each reason means stands in [Events, commands and what you may rely on](../../ba
 Within `v1` fields, types and reasons are added, and none is taken away or changes its meaning. So
 let pass what you do not know: the schemas of what you receive do. A command with a field that is
 not in its schema is refused, for it is a typing mistake. All text is UTF-8. A unit stands behind
-the range of a number; a duration in ms is never negative. The examples were recorded from a broker,
-but for those of the night, which come from a gateway whose clock was moved.
+the range of a number; a duration in ms is never negative. The examples were recorded at the broker
+of a `hall demo`; what a demo does not have has none.
 """
 
 _HALL = """\
 ## The hall side 营业厅侧
 
 MQTT 3.1.1 or 5, any broker, everything at QoS 1. `{hall}` is the id of the hall in the settings.
+The same events can also come [by HTTPS](../../back-office.md#events-by-https), one a request.
 """
 
 _COMMANDS = """\
