@@ -4,11 +4,12 @@ Here: the models of these tables. Not here: what is there of devices and windows
 """
 
 import ipaddress
+import re
 import ssl
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from hall_gateway.config_base import FilePath, Port, Settings
 from hall_gateway.toml_input import ConfigError, Loc, ProblemsError
@@ -31,6 +32,11 @@ class MqttConfig(Settings):
     ca_file: FilePath | None = Field(
         default=None, description="a PEM file with the broker's CA; the system's CAs when left out"
     )
+
+    @property
+    def version5(self) -> bool:
+        """Whether MQTT 5 is spoken, and not 3.1.1."""
+        return False
 
     @model_validator(mode="after")
     def _consistent(self) -> "MqttConfig":
@@ -143,6 +149,17 @@ class CoapConfig(Settings):
         return host
 
 
+def _is_prefix(text: str) -> str:
+    if not re.fullmatch(r"[^\s/+#$][^\s+#]{0,199}/", text):
+        raise ValueError(
+            f'"{text}" is no beginning of topics that ends with "/", without blanks, "+" and "#"'
+        )
+    return text
+
+
+TopicPrefix = Annotated[str, AfterValidator(_is_prefix)]
+
+
 class UpstreamConfig(MqttConfig):
     """The hall system's broker; it may be the same one as the device side's."""
 
@@ -151,6 +168,26 @@ class UpstreamConfig(MqttConfig):
         pattern=r"^[A-Za-z0-9._-]{1,64}$",
         description='1 to 64 of A-Z, a-z, 0-9, ".", "_", "-"; "hallkit-<hall>" when left out',
     )
+    protocol: Literal["3.1.1", "5"] = Field(
+        default="3.1.1", description='"3.1.1", which every broker speaks, or "5"'
+    )
+    response_topics: tuple[TopicPrefix, ...] = Field(
+        default=(),
+        strict=False,
+        description='with protocol = "5": where replies may go that a command asks for elsewhere, '
+        'each the beginning of topics, e.g. ["office/replies/"]',
+    )
+
+    @property
+    def version5(self) -> bool:
+        return self.protocol == "5"
+
+    @model_validator(mode="after")
+    def _responses_need_5(self) -> "UpstreamConfig":
+        if self.response_topics and not self.version5:
+            text = 'MQTT 3.1.1 has no response topics; set protocol = "5", or leave it out'
+            raise ProblemsError([(("response_topics",), text)])
+        return self
 
 
 def is_loopback(host: str) -> bool:

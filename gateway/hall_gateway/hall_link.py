@@ -14,6 +14,7 @@ While the hall system is away nothing is read from the store, so memory stays fl
 
 import asyncio
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -23,6 +24,7 @@ from hall_gateway.config import GATEWAY_ID
 from hall_gateway.core import Core
 from hall_gateway.heart import Heart
 from hall_gateway.mqtt import MqttClient
+from hall_gateway.mqtt5 import Response
 from hall_gateway.mqtt_connection import DisconnectedError, Message
 from hall_gateway.ordered import OrderedWorker, until_stored
 from hall_gateway.values import Reply, compact
@@ -32,6 +34,8 @@ log = logging.getLogger(__name__)
 SINK = "hall"
 WINDOW = 50
 """Events in flight to the hall's broker."""
+STATE_EXPIRY_S = 90
+"""A state that is older than this is not known to be so any more (MQTT 5)."""
 STATE_INTERVAL_S = 1.0
 """Between two looks for changed states; a device reports at most once a second."""
 
@@ -40,16 +44,24 @@ class HallLink:
     """Routes between the core and the hall system's broker.
 
     `health` gives the gateway's own counts, published retained as the state of device `gateway`.
+    A reply goes to the response topic of its command (MQTT 5) when that begins with one of
+    `response_topics`, or a command could have us publish anything anywhere.
     """
 
     def __init__(
-        self, hall: str, mqtt: MqttClient, core: Core, health: Callable[[], dict[str, object]]
+        self,
+        hall: str,
+        mqtt: MqttClient,
+        core: Core,
+        health: Callable[[], dict[str, object]],
+        response_topics: tuple[str, ...] = (),
     ) -> None:
         self._root = root(hall)
         self._mqtt = mqtt
         self._core = core
         self._health = health
-        self.refused = Counter({"retained_command": 0, "defect": 0})
+        self._response_topics = response_topics
+        self.refused = Counter({"retained_command": 0, "defect": 0, "response_topic": 0})
         self._commands = OrderedWorker(self._command, self.refused)
         self._batch = asyncio.Lock()
         self._owed = False
@@ -90,16 +102,33 @@ class HallLink:
 
     async def _command(self, messages: list[Message]) -> None:
         (message,) = messages
-        reply = await self._core.command(message.topic.rpartition("/")[2], message.payload)
+        name, extras = message.topic.rpartition("/")[2], message.extras
+        response = self._allowed(extras.response)
+        if extras.expired or response is not None:
+            request = partial(
+                _request, name, message.payload, response=response, expired=extras.expired
+            )
+            reply = await self._core.do(request, grows=True)
+        else:
+            reply = await self._core.command(name, message.payload)
         try:
             if reply is not None:
-                self._mqtt.send(self._reply_topic(reply), reply.body)
+                where = response or Response(f"{self._root}/reply/{reply.id}")
+                self._mqtt.send(where.topic, reply.body, where.correlation)
             message.ack()
         except DisconnectedError:
             message.abandon()
 
-    def _reply_topic(self, reply: Reply) -> str:
-        return f"{self._root}/reply/{reply.id}"
+    def _allowed(self, response: Response | None) -> Response | None:
+        if response is None or response.topic.startswith(self._response_topics or ("\0",)):
+            return response
+        self.refused["response_topic"] += 1
+        if self.refused["response_topic"] == 1:
+            log.warning(
+                "refused a response topic that response_topics does not allow: %.100s",
+                response.topic,
+            )
+        return None
 
     async def _drain_outbox(self) -> None:
         news = self._core.signals.outbox.listen()
@@ -151,22 +180,35 @@ class HallLink:
             self._core.signals.replies.clear()
             while replies := await until_stored(self._core.replies):
                 for reply in replies:
-                    await self._mqtt.publish(self._reply_topic(reply), reply.body)
+                    topic = reply.topic or f"{self._root}/reply/{reply.id}"
+                    await self._mqtt.publish(topic, reply.body, correlation=reply.correlation)
                     await until_stored(partial(self._core.replied, reply.id))
             await self._core.signals.replies.wait()
 
     async def _publish_states(self) -> None:
-        """Online first, every state at the start of a connection, and then the changed ones."""
+        """Online first, every state at the start of a connection, and then the changed ones; with
+        MQTT 5 all of them again before the broker forgets them, which it does when we are gone."""
         await self._mqtt.publish(f"{self._root}/online", b"1", retain=True)
         published: dict[str, bytes] = {}
+        fresh_until = time.monotonic() + STATE_EXPIRY_S / 3
         while True:
+            if self._mqtt.version5 and time.monotonic() >= fresh_until:
+                published.clear()
+                fresh_until = time.monotonic() + STATE_EXPIRY_S / 3
             states = self._core.device_states()
             states[GATEWAY_ID] = compact({"device": GATEWAY_ID, "online": True, **self._health()})
             for device, body in states.items():
                 if published.get(device) != body:
-                    await self._mqtt.publish(f"{self._root}/state/{device}", body, retain=True)
+                    topic = f"{self._root}/state/{device}"
+                    await self._mqtt.publish(topic, body, retain=True, expiry_s=STATE_EXPIRY_S)
                     published[device] = body
             await asyncio.sleep(STATE_INTERVAL_S)
+
+
+def _request(
+    name: str, payload: bytes, heart: Heart, now: int, *, response: Response | None, expired: bool
+) -> Reply | None:
+    return heart.request(name, payload, response, expired, now)
 
 
 def _note_trouble(trouble: str | None, heart: Heart, now: int) -> None:

@@ -21,7 +21,8 @@ from hall_gateway.durations import Durations
 from hall_gateway.effects import BootTimes, Effects, Touched
 from hall_gateway.keypads import tally
 from hall_gateway.models import DeviceState
-from hall_gateway.payload import PayloadError, parse
+from hall_gateway.mqtt5 import Response
+from hall_gateway.payload import PayloadError, command_id, parse
 from hall_gateway.plan import Plan, PlannedDevice
 from hall_gateway.projection import Projection
 from hall_gateway.rules import Rules
@@ -291,6 +292,21 @@ class Heart:
 
     def take_device_commands(self) -> list[DeviceOrder]:
         return self._store.hall.take_orders()
+
+    def request(
+        self, name: str, payload: bytes, response: Response | None, expired: bool, now: int
+    ) -> Reply | None:
+        """A command over MQTT 5, with where its reply goes. One that has expired is not carried
+        out, and told so; when it was carried out before, it gets the reply of then."""
+        id = command_id(payload)
+        if id is not None and expired and self._store.hall.command(id) is None:
+            self._counts["commands.expired"] += 1
+            error = "it has expired on its way; nothing was done"
+            return Reply(id, compact({"id": id, "ok": False, "error": error}))
+        reply = self._commands.command(name, payload, now)
+        if reply is None and id is not None and response is not None:
+            self._store.hall.respond_at(id, response.topic, response.correlation)
+        return reply
 
     def replies(self, limit: int) -> list[Reply]:
         return self._store.hall.waiting_replies(limit)

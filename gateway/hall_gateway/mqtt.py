@@ -67,6 +67,11 @@ class MqttClient:
         """Messages received that nobody has taken yet."""
         return self._inbound.qsize()
 
+    @property
+    def version5(self) -> bool:
+        """Whether MQTT 5 is spoken."""
+        return self._config.version5
+
     async def __aenter__(self) -> Self:
         self._runner = asyncio.create_task(self._run(), name=f"mqtt {self.name}")
         return self
@@ -103,18 +108,27 @@ class MqttClient:
             if not connection.lost.done():
                 yield message
 
-    async def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
-        """Publish at QoS 1; returns on the broker's PUBACK, raises DisconnectedError without it."""
-        await self._publishing().publish(topic, payload, retain)
+    async def publish(
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        retain: bool = False,
+        expiry_s: int | None = None,
+        correlation: bytes | None = None,
+    ) -> None:
+        """Publish at QoS 1; returns on the broker's PUBACK, raises DisconnectedError without it.
+        With MQTT 5 the broker forgets it after `expiry_s`; `correlation` is the request's."""
+        await self._publishing().send(topic, payload, retain, expiry_s, correlation)
 
-    def send(self, topic: str, payload: bytes) -> None:
+    def send(self, topic: str, payload: bytes, correlation: bytes | None = None) -> None:
         """Publish at QoS 1 without waiting for the PUBACK; raises DisconnectedError.
 
         For answers to messages: their handlers must not wait for a PUBACK that may stand behind
         hundreds of messages, unread until handlers are done. A message's PUBACK, sent after its
         answer, arrives after it.
         """
-        self._publishing().send(topic, payload)
+        self._publishing().send(topic, payload, correlation=correlation)
 
     async def while_connected(self, work: Callable[[], Awaitable[None]]) -> None:
         """Run `work` once on every connection, from its start; cancel it when that ends.

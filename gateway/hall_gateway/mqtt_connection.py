@@ -1,4 +1,4 @@
-"""One MQTT 3.1.1 connection on asyncio's loop: with mqtt_socket.py, all that knows paho.
+"""One MQTT 3.1.1 or 5 connection on asyncio's loop: with mqtt_socket.py, all that knows paho.
 
 Here: connecting, subscribing, PUBACKs both ways, and how a connection ends. Not here: the socket's
 bytes (mqtt_socket.py), when to connect again (mqtt.py), topics and what they mean.
@@ -15,6 +15,7 @@ import socket
 import ssl
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,6 +26,16 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
 from hall_gateway.config_links import MqttConfig
+from hall_gateway.mqtt5 import (
+    MOST_UNACKNOWLEDGED,
+    NO_MATCHING_SUBSCRIBERS,
+    NONE,
+    Extras,
+    connect_properties,
+    extras,
+    publish_properties,
+    quota,
+)
 from hall_gateway.mqtt_socket import BufferedClient, BufferedSocket
 
 INBOUND_LIMIT = 500
@@ -52,6 +63,8 @@ class Message:
     abandon: Callable[[], object] = field(repr=False)
     """Ends the connection that brought it, so that it comes again: a broker does not redeliver on
     a connection that lives, and stops when too many PUBACKs are missing."""
+    extras: Extras = NONE
+    """What MQTT 5 brought with it."""
 
 
 @dataclass
@@ -64,6 +77,8 @@ class Counters:
     last_error: str = ""
     last_loss: str = ""
     """Why there was no connection the last time there was none."""
+    unheard: int = 0
+    """Messages that nobody had subscribed to, as far as a broker says so (MQTT 5)."""
 
 
 Inbound: TypeAlias = "asyncio.Queue[tuple[Connection, Message]]"
@@ -84,12 +99,14 @@ class Connection:
         self._socket: BufferedSocket | None = None
         self._paused = False
         self._client: paho.Client | None = None
+        self._quota = MOST_UNACKNOWLEDGED
+        self._held: deque[tuple[asyncio.Future[None], Callable[[], paho.MQTTMessageInfo]]] = deque()
 
     async def open(
         self, config: MqttConfig, client_id: str, will: tuple[str, bytes] | None
     ) -> None:
         """Connect and wait for CONNACK; raises DisconnectedError saying what went wrong."""
-        client = self._client = self._make_client(client_id)
+        client = self._client = self._make_client(client_id, config.version5)
         if username := config.username:
             client.username_pw_set(username, config.password())
         if will:
@@ -100,9 +117,10 @@ class Connection:
                 client.tls_set_context(  # pyright: ignore[reportUnknownMemberType]
                     ssl.create_default_context(cafile=config.ca_file)
                 )
-            connecting = asyncio.create_task(
-                asyncio.to_thread(client.connect, config.host, config.port, KEEPALIVE_S)
-            )
+            connect = partial(client.connect, config.host, config.port, KEEPALIVE_S)
+            if config.version5:
+                connect = partial(connect, clean_start=False, properties=connect_properties())
+            connecting = asyncio.create_task(asyncio.to_thread(connect))
             try:
                 await asyncio.shield(connecting)
             except asyncio.CancelledError:
@@ -121,16 +139,34 @@ class Connection:
         assert mid is not None
         await self._within_timeout(self._confirmation(mid), "no SUBACK")
 
-    async def publish(self, topic: str, payload: bytes, retain: bool) -> None:
-        await self.send(topic, payload, retain)
-
-    def send(self, topic: str, payload: bytes, retain: bool = False) -> asyncio.Future[None]:
-        """Publish now; the future is done at the PUBACK, with DisconnectedError without it."""
+    def send(
+        self,
+        topic: str,
+        payload: bytes,
+        retain: bool = False,
+        expiry_s: int | None = None,
+        correlation: bytes | None = None,
+    ) -> asyncio.Future[None]:
+        """Publish as soon as the broker allows one more; the future is done at the PUBACK, with
+        DisconnectedError without it. `expiry_s` and `correlation` only reach it with MQTT 5."""
         assert self._client is not None
         if self.lost.done():
             raise DisconnectedError(self._why)
-        info = self._client.publish(topic, payload, qos=1, retain=retain)
-        return self._confirmation(info.mid)
+        properties = publish_properties(expiry_s, correlation) if self._version5 else None
+        publish = partial(
+            self._client.publish, topic, payload, qos=1, retain=retain, properties=properties
+        )
+        if len(self._unconfirmed) < self._quota:
+            return self._confirmation(publish().mid)
+        future: asyncio.Future[None] = self._loop.create_future()
+        self._held.append((future, publish))
+        return future
+
+    def _publish_held(self) -> None:
+        """What waited until the broker allows one more."""
+        while self._held and len(self._unconfirmed) < self._quota and not self.lost.done():
+            future, publish = self._held.popleft()
+            self._unconfirmed[publish().mid] = (time.monotonic(), future)
 
     async def watch(self) -> None:
         """Keep the connection alive until it ends; raises DisconnectedError saying why it did."""
@@ -176,11 +212,13 @@ class Connection:
         self._unconfirmed[mid] = (time.monotonic(), future)
         return future
 
-    def _make_client(self, client_id: str) -> paho.Client:
+    def _make_client(self, client_id: str, version5: bool) -> paho.Client:
+        self._version5 = version5
         client = BufferedClient(
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
-            clean_session=False,
+            protocol=paho.MQTTv5 if version5 else paho.MQTTv311,
+            clean_session=None if version5 else False,
             reconnect_on_failure=False,
             manual_ack=True,
         )
@@ -191,7 +229,7 @@ class Connection:
         client.on_socket_register_write = lambda _c, _u, sock: self._on_loop(self._want_write, sock)
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
-        client.on_publish = lambda _c, _u, mid, _r, _p: self._confirm(mid, None)
+        client.on_publish = lambda _c, _u, mid, reason, _p: self._on_puback(mid, reason)
         client.on_disconnect = lambda _c, _u, _f, reason, _p: self._end(str(reason))
         client.on_message = self._on_message
         return client
@@ -237,10 +275,11 @@ class Connection:
             self._loop.remove_reader(sock)
 
     def _on_connect(
-        self, _client: Any, _user: Any, _flags: Any, reason: ReasonCode, _properties: Any
+        self, _client: Any, _user: Any, _flags: Any, reason: ReasonCode, properties: Any
     ) -> None:
         if self._accepted.done():
             return
+        self._quota = quota(properties)
         if reason.is_failure:
             self._accepted.set_exception(DisconnectedError(f"the broker refuses: {reason}"))
         else:
@@ -261,7 +300,8 @@ class Connection:
             self._counters.bad_topics += 1
             ack()
             return
-        arrived = Message(topic, bytes(message.payload), message.retain, ack, self._abandon)
+        came = extras(message.properties) if self._version5 else NONE
+        arrived = Message(topic, bytes(message.payload), message.retain, ack, self._abandon, came)
         self._inbound.put_nowait((self, arrived))
 
     def _ack(self, client: paho.Client, message: paho.MQTTMessage) -> None:
@@ -271,6 +311,15 @@ class Connection:
     def _abandon(self) -> None:
         self._end("a message could not be answered")
         self.close()
+
+    def _on_puback(self, mid: int, reason: ReasonCode) -> None:
+        if reason.is_failure:  # it would only be refused again on this connection
+            self._end(f"the broker refuses a message: {reason}")
+            return
+        if reason.value == NO_MATCHING_SUBSCRIBERS:
+            self._counters.unheard += 1
+        self._confirm(mid, None)
+        self._publish_held()
 
     def _confirm(self, mid: int, error: DisconnectedError | None) -> None:
         _, future = self._unconfirmed.pop(mid, (0.0, None))
@@ -287,6 +336,9 @@ class Connection:
             return
         self._why = why
         self.lost.set_result(None)
+        for number, (future, _) in enumerate(self._held, start=MOST_UNACKNOWLEDGED + 1):
+            self._unconfirmed[number] = (0.0, future)
+        self._held.clear()
         for mid in list(self._unconfirmed):
             self._confirm(mid, DisconnectedError(why))
         if not self._accepted.done():

@@ -74,7 +74,8 @@ class Gateway:
         self._manager = manager
         self._before: tuple[int, object] = (0, 0)
         self.brokers = {"devices": devices, "hall": hall}
-        self._hall = HallLink(config.hall, hall, core, self.health)
+        responses = config.upstream.response_topics
+        self._hall = HallLink(config.hall, hall, core, self.health, responses)
         self._displays = displays
         self._coap = coap
         local: dict[str, Callable[[DeviceOrder], None]] = {d.id: d.order for d in displays}

@@ -170,9 +170,16 @@ class Hall(Table):
 
     def waiting_replies(self, limit: int) -> list[Reply]:
         rows = self.run(
-            "SELECT id, reply FROM commands WHERE waiting ORDER BY arrival LIMIT ?", (limit,)
+            "SELECT id, reply, topic, correlation FROM commands LEFT JOIN responses USING (id) "
+            "WHERE waiting ORDER BY arrival LIMIT ?",
+            (limit,),
         )
         return [Reply(*row) for row in rows]
 
+    def respond_at(self, id: str, topic: str, correlation: bytes | None) -> None:
+        """Where the late reply to a command goes."""
+        self.run("REPLACE INTO responses VALUES (?, ?, ?)", (id, topic, correlation))
+
     def reply_delivered(self, id: str) -> None:
         self.run("UPDATE commands SET waiting = 0 WHERE id = ?", (id,))
+        self.run("DELETE FROM responses WHERE id = ?", (id,))

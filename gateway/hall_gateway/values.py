@@ -33,10 +33,13 @@ class Ack:
 
 @dataclass(frozen=True)
 class Reply:
-    """The answer to hall command `id`: JSON {"id","ok","result"|"error"} for reply/{id}."""
+    """The answer to hall command `id`: JSON {"id","ok","result"|"error"} for reply/{id}, or for
+    the response topic that the command named, with its correlation data."""
 
     id: str
     body: bytes
+    topic: str | None = None
+    correlation: bytes | None = None
 
 
 @dataclass(frozen=True)
