@@ -19,6 +19,7 @@ import time
 from collections import ChainMap, Counter
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from hall_gateway import config_api, rules_api, sinks_api
@@ -72,6 +73,8 @@ class Gateway:
         self._sinks = sinks
         self.settings = settings
         self._manager = manager
+        self.again = False
+        """Whether it is to be started again when it has ended."""
         self._before: tuple[int, object] = (0, 0)
         self.brokers = {"devices": devices, "hall": hall}
         responses = config.upstream.response_topics
@@ -139,7 +142,7 @@ class Gateway:
                 working.append(group.create_task(self.settings.watch(self.follow)))
             self._manager.ready("works; hall doctor tells how everything is")
             await stop.wait()
-            self._manager.stopping()
+            (self._manager.starting_again if self.again else self._manager.stopping)()
             for task in receiving:
                 task.cancel()
             await self._drain()
@@ -239,16 +242,11 @@ async def serve(
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    again = ended = False
+    ended = False
 
     def end() -> None:
         nonlocal ended
         ended = True
-        stop.set()
-
-    def restart() -> None:
-        nonlocal again
-        again = True
         stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -257,7 +255,7 @@ async def serve(
     async with composed(config, open_gpio, file, trial, hopeless) as gateway:
         if gateway.settings is not None:
             loop.add_signal_handler(signal.SIGHUP, gateway.settings.look)
-            gateway.settings.restart = restart
+            gateway.settings.restart = partial(_start_again, gateway, stop)
         running = asyncio.create_task(gateway.run(stop))
         connected = asyncio.create_task(gateway.brokers["devices"].wait_connected())
         await asyncio.wait((running, connected), return_when=asyncio.FIRST_COMPLETED)
@@ -265,7 +263,12 @@ async def serve(
             ready(_ready_line(config, gateway.coap_port))
         connected.cancel()
         await running
-    return again and not ended
+    return gateway.again and not ended
+
+
+def _start_again(gateway: Gateway, stop: asyncio.Event) -> None:
+    gateway.again = True
+    stop.set()
 
 
 def _unix_ms() -> int:

@@ -16,8 +16,13 @@ HEALTH_FILE = "health.json"
 """In the unit's RuntimeDirectory, in memory: writing it often wears no SD card."""
 
 
+START_S = 600
+"""As TimeoutStartSec of the unit: a slow SD card takes minutes for a whole store."""
+
+
 class ServiceManager:
-    """systemd, as its environment variables (NOTIFY_SOCKET, RUNTIME_DIRECTORY) tell of it.
+    """systemd, as its environment variables tell of it: NOTIFY_SOCKET, WATCHDOG_USEC,
+    RUNTIME_DIRECTORY.
 
     `clock` gives unix ms.
     """
@@ -28,10 +33,12 @@ class ServiceManager:
         self._file = Path(folder, HEALTH_FILE) if folder else None
         self._clock = clock
         self._status = ""
+        self._watchdog = environment.get("WATCHDOG_USEC", "")
 
     def ready(self, status: str) -> None:
         """The gateway works; `status` is a line for `systemctl status`."""
-        self._notify("READY=1", f"STATUS={status}")
+        watchdog = [f"WATCHDOG_USEC={self._watchdog}"] if self._watchdog else []
+        self._notify("READY=1", f"STATUS={status}", *watchdog)
 
     def progressed(self, health: Callable[[], Mapping[str, object]]) -> None:
         """The gateway makes progress, which it says once a second: feeds the watchdog."""
@@ -44,6 +51,10 @@ class ServiceManager:
         if line != self._status:
             self._status = line
             self._notify(f"STATUS={line}")
+
+    def starting_again(self) -> None:
+        """The same process starts again, and looks at its whole store for that."""
+        self._notify("RELOADING=1", f"WATCHDOG_USEC={START_S * 1_000_000}")
 
     def stopping(self) -> None:
         """The gateway ends in order."""

@@ -1,10 +1,13 @@
 """`hall gateway config apply` against a real gateway: tried, reverted by itself, confirmed."""
 
 import json
+import socket
 import subprocess
 import sys
+import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -37,6 +40,25 @@ def until_trial(gateway: Gateway, version: int | None) -> None:
     raise AssertionError(f"version {version} is not what runs: {gateway.log}")
 
 
+@contextmanager
+def service_manager(address: str) -> Iterator[list[str]]:
+    """What the gateway tells its service manager."""
+    told: list[str] = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(address)
+
+        def listen() -> None:
+            while message := manager.recv(4096):
+                told.append(message.decode())
+
+        thread = threading.Thread(target=listen)
+        thread.start()
+        yield told
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as end:
+            end.sendto(b"", address)
+        thread.join()
+
+
 def over_in(gateway: Gateway, seconds: float) -> None:
     """Have the trial end earlier than it would."""
     path = record(gateway.config)
@@ -46,11 +68,13 @@ def over_in(gateway: Gateway, seconds: float) -> None:
 
 
 def test_a_change_that_needs_a_start_is_tried_survives_a_kill_and_is_taken_back(
-    tmp_path: Path, broker: Mosquitto
+    tmp_path: Path, broker: Mosquitto, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    monkeypatch.setenv("WATCHDOG_USEC", "60000000")
     gateway = Gateway(tmp_path / "gateway", broker.port)
     new = tmp_path / "new.toml"
-    with gateway:
+    with service_manager(str(tmp_path / "notify")) as told, gateway:
         before = gateway.config.read_text()
         new.write_text(f'{before}[coap]\nhost = "127.0.0.1"\nport = {free_port()}\n')
         assert "starts itself again for: coap" in config(gateway, "apply", str(new))
@@ -65,6 +89,10 @@ def test_a_change_that_needs_a_start_is_tried_survives_a_kill_and_is_taken_back(
         assert "version 2" in config(gateway, "confirm")
         assert gateway.config.read_text() == new.read_text()
         until_trial(gateway, None)
+        # For its service manager this was no end.
+        assert told.count("RELOADING=1\nWATCHDOG_USEC=600000000") == 3
+        assert not any("STOPPING=1" in line for line in told)
+        assert sum(line.endswith("WATCHDOG_USEC=60000000") for line in told) == 5
     assert "Traceback" not in gateway.log
 
 
