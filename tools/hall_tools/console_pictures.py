@@ -319,7 +319,7 @@ def take(folder: Path, only: str = "") -> None:
         furnished(Path(scratch)) as (_, address),
         sync_playwright() as playwright,
     ):
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_rights())
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=chromium_rights())
         for language in ("zh", "en"):
             for size in SIZES:
                 _pictures(browser, address, language, size, folder, only)
@@ -358,7 +358,7 @@ def _save(page: Any, folder: Path, name: str, only: str, *, whole: bool) -> None
     picture.quantize(192).save(folder / f"{name}.png", optimize=True)
 
 
-def _rights() -> list[str]:
+def chromium_rights() -> list[str]:
     """Chromium's sandbox does not start as root."""
     return ["--no-sandbox"] if os.geteuid() == 0 else []
 

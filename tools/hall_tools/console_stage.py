@@ -42,13 +42,21 @@ class Stage:
         self.obeys: dict[str, Mapping[str, Any]] = {}
 
     def __enter__(self) -> "Stage":
+        self.open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def open(self) -> None:
+        """The gateway starts, with the store as it is."""
         started: Future[None] = Future()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run(started)))
         self._thread.start()
         started.result(WAIT_S)
-        return self
 
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """It ends, in order."""
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(WAIT_S)
 

@@ -26,7 +26,7 @@ Health = Literal["good", "warn", "bad", "rest"]
 
 @dataclass(frozen=True)
 class Fault:
-    """What a device, or the gateway about it, found wrong. `at` is unix ms."""
+    """What a device, or the gateway about it, found wrong, and more of it. `at` is unix ms."""
 
     at: int
     code: str
@@ -147,8 +147,10 @@ def _device_of(told: Told) -> str:
 
 
 def _fault(told: Told) -> Fault:
-    code, value = told.data.get("code"), told.data.get("value")
-    return Fault(told.at, str(code), "" if value is None else str(value))
+    data = told.data
+    said = (data.get(name) for name in ("value", "reason", "reported", "lost"))
+    value = next((each for each in said if each is not None), "")
+    return Fault(told.at, str(data.get("code")), str(value))
 
 
 def _object(value: Any) -> Json:

@@ -57,7 +57,9 @@ HEADERS = {
 }
 _HSTS = "max-age=31536000"
 
-_SESSION, _USER, _NEEDS = "hall_session", "hall_user", "hall_needs"
+_SESSION = web.RequestKey("session", Session)
+_USER = web.RequestKey("user", User)
+_NEEDS = "hall_needs"
 
 H = TypeVar("H", bound=Callable[[web.Request], Awaitable[web.StreamResponse]])
 

@@ -1,0 +1,284 @@
+"""The console's requests without a browser: who may ask what, and how a form proves to be ours."""
+
+import json
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+from hall_gateway.console.app import MAX_BODY, make_app
+from hall_gateway.console.current import Current
+from hall_gateway.console.guard import HEADERS
+from hall_gateway.console.pages_login import THROTTLE
+from hall_gateway.console.sessions import ABSOLUTE_S, SCREEN_S
+from hall_gateway.console.throttle import FREE_ACCOUNT
+from hall_gateway.console.users import Users
+from hall_gateway.schema import open_store
+from support.console import PASSWORD, QUICK, write_settings, write_users
+
+pytestmark = pytest.mark.usefixtures("no_waits")
+
+
+class Seconds:
+    """Monotonic s, by hand."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Browser:
+    """What a browser sends, over `client`."""
+
+    def __init__(self, client: TestClient[web.Request, web.Application]) -> None:
+        self.client = client
+        self.origin = str(client.make_url("/")).rstrip("/")
+
+    async def csrf(self, path: str) -> str:
+        async with self.client.get(path) as answer:
+            found = re.search(r'name="csrf" value="([^"]+)"', await answer.text())
+        assert found is not None
+        return found[1]
+
+    async def post(self, path: str, origin: str | None = None, **form: str) -> tuple[int, str]:
+        headers = {"Origin": origin or self.origin}
+        async with self.client.post(
+            path, data=form, headers=headers, allow_redirects=False
+        ) as answer:
+            return answer.status, answer.headers.get("Location") or await answer.text()
+
+    async def log_in(self, name: str, password: str = PASSWORD, to: str = "/") -> tuple[int, str]:
+        form = {"name": name, "password": password, "to": to}
+        return await self.post("/login", csrf=await self.csrf("/login"), **form)
+
+    async def get(self, path: str, **headers: str) -> web.Response:
+        answer = await self.client.get(path, headers=headers, allow_redirects=False)
+        await answer.read()
+        return answer  # pyright: ignore[reportReturnType]
+
+
+@pytest.fixture
+def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hall_gateway.console.pages_login.WRONG_S", 0.0)
+
+
+@pytest.fixture
+def seconds() -> Seconds:
+    return Seconds()
+
+
+@pytest.fixture
+async def browser(tmp_path: Path, seconds: Seconds) -> AsyncIterator[Browser]:
+    settings = write_settings(tmp_path, 8080)
+    users = write_users(settings)
+    open_store(tmp_path / "hall.db", 16).close()
+    app = make_app(Current(settings), users, seconds=seconds)
+    async with TestClient(TestServer(app)) as client:
+        yield Browser(client)
+
+
+async def test_every_answer_has_its_headers(browser: Browser) -> None:
+    for path in ("/login", "/", "/static/console.js", "/nothing", "/static/nothing"):
+        answer = await browser.get(path)
+        for name, value in HEADERS.items():
+            assert answer.headers[name] == value, path
+        assert answer.headers["Server"] == "hallkit"
+    policy = HEADERS["Content-Security-Policy"]
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
+
+
+async def test_nobody_sees_anything_without_a_login(browser: Browser) -> None:
+    app = browser.client.server.app  # pyright: ignore[reportAttributeAccessIssue]
+    paths = {r.canonical for r in app.router.resources()} - {"/login", "/static"}
+    assert len(paths) > 8
+    for path in paths:
+        given = path.replace("{key}", "0" * 24).replace("{id}", "1").replace("{device}", "disp-1")
+        answer = await browser.get(given, Accept="text/html")
+        if answer.status != 405:
+            assert answer.status in (303, 404), path
+    assert (await browser.get("/stream", Accept="text/event-stream")).status == 401
+    assert (await browser.get("/", **{"X-Hall-Refresh": "1"})).status == 401
+
+
+async def test_a_login_leads_where_one_wanted_and_never_elsewhere(browser: Browser) -> None:
+    assert await browser.log_in("看", to="/alerts?x=1") == (303, "/alerts?x=1")
+    for evil in ("https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:1", ""):
+        await browser.post("/logout", csrf=await browser.csrf("/"))
+        status, to = await browser.log_in("看", to=evil)
+        assert status == 303
+        assert to == "/", evil
+
+
+async def test_a_cookie_is_for_the_server_alone(browser: Browser) -> None:
+    csrf = await browser.csrf("/login")
+    form = {"name": "看", "password": PASSWORD, "csrf": csrf}
+    async with browser.client.post(
+        "/login", data=form, headers={"Origin": browser.origin}, allow_redirects=False
+    ) as answer:
+        cookie = next(c for c in answer.headers.getall("Set-Cookie") if "hall_session" in c)
+    assert "HttpOnly" in cookie
+    assert "SameSite=Strict" in cookie
+    assert "Secure" not in cookie  # not over HTTPS here
+
+
+async def test_a_form_of_another_page_is_refused(browser: Browser) -> None:
+    status, _ = await browser.post("/login", name="看", password=PASSWORD)
+    assert status == 403
+    await browser.log_in("tech")
+    csrf = await browser.csrf("/")
+    for origin in ("https://evil.example", "null", "http://evil.example:80"):
+        assert (await browser.post("/logout", origin=origin, csrf=csrf))[0] == 403
+    assert (await browser.post("/logout", csrf="x"))[0] == 403
+    assert (await browser.post("/logout"))[0] == 403
+    async with browser.client.post("/logout", data={"csrf": csrf}) as answer:
+        assert answer.status == 403  # a browser always says where a form stood
+    assert (await browser.get("/")).status == 200
+    assert await browser.post("/logout", csrf=csrf) == (303, "/login")
+    assert (await browser.get("/", Accept="text/html")).status == 303
+
+
+ROLES = {
+    "/show": "manager",
+    "/alerts/1/acknowledge": "manager",
+    "/tasks/1/acknowledge": "manager",
+    "/tasks/1/rerate": "manager",
+    "/webhooks/retry": "manager",
+    "/webhooks/discard": "manager",
+    "/devices/disp-1/identify": "technician",
+    "/devices/disp-1/reboot": "technician",
+}
+
+
+@pytest.mark.parametrize("name", ["看", "王经理", "tech"])
+async def test_roles_hold_for_every_form(browser: Browser, name: str) -> None:
+    may = {"看": (), "王经理": ("manager",), "tech": ("manager", "technician")}[name]
+    await browser.log_in(name)
+    csrf = await browser.csrf("/")
+    form = {"place": "window:1", "text": "x", "seconds": "30", "mark": "5", "sink": "hall"}
+    for path, role in ROLES.items():
+        status, text = await browser.post(path, csrf=csrf, event="e/1/1", **form)
+        # 422: it came as far as the gateway, which is away here.
+        assert status == (422 if role in may else 403), (path, text)
+    app = browser.client.server.app  # pyright: ignore[reportAttributeAccessIssue]
+    posts = {r.resource.canonical for r in app.router.routes() if r.method == "POST" and r.resource}
+    own = {"/login", "/logout", "/account"}
+    known = {re.sub(r"/(1|disp-1|retry|discard|identify|reboot|rerate)(?=/|$)", "/*", path)
+             for path in ROLES}  # fmt: skip
+    assert {re.sub(r"\{[^}]+\}", "*", path) for path in posts - own} == {
+        path.replace("/tasks/*/acknowledge", "/tasks/*/*") for path in known
+    }
+
+
+async def test_a_long_form_is_refused(browser: Browser) -> None:
+    await browser.log_in("tech")
+    csrf = await browser.csrf("/")
+    status, _ = await browser.post("/show", csrf=csrf, text="x" * MAX_BODY)
+    assert status == 413
+
+
+async def test_sessions_end(browser: Browser, seconds: Seconds) -> None:
+    await browser.log_in("王经理")
+    seconds.now += 29 * 60
+    assert (await browser.get("/")).status == 200
+    seconds.now += 29 * 60
+    # The page follows the hall by itself: that is no sign of anybody.
+    assert (await browser.get("/", **{"X-Hall-Refresh": "1"})).status == 200
+    seconds.now += 2 * 60
+    assert (await browser.get("/", Accept="text/html")).status == 303
+
+    await browser.log_in("王经理")
+    for _ in range(int(ABSOLUTE_S / 1200)):
+        assert (await browser.get("/")).status == 200
+        seconds.now += 1200
+    assert (await browser.get("/", Accept="text/html")).status == 303
+
+    await browser.log_in("看")
+    seconds.now += SCREEN_S - 1
+    assert (await browser.get("/", **{"X-Hall-Refresh": "1"})).status == 200
+    seconds.now += 1
+    assert (await browser.get("/", **{"X-Hall-Refresh": "1"})).status == 401
+
+
+async def test_a_user_who_is_removed_is_logged_out(browser: Browser, tmp_path: Path) -> None:
+    await browser.log_in("tech")
+    assert (await browser.get("/devices")).status == 200
+    Users(tmp_path / "console-users.json", QUICK).remove("tech")
+    assert (await browser.get("/devices", Accept="text/html")).status == 303
+
+
+async def test_wrong_passwords_are_slowed(browser: Browser, seconds: Seconds) -> None:
+    for _ in range(FREE_ACCOUNT + 1):
+        assert (await browser.log_in("王经理", "wrong"))[0] == 401
+    status, text = await browser.log_in("王经理")
+    assert status == 429  # the right one has to wait, too
+    assert "秒后再试" in text
+    seconds.now += 2
+    assert (await browser.log_in("王经理"))[0] == 303
+    throttle = browser.client.server.app[THROTTLE]  # pyright: ignore[reportAttributeAccessIssue]
+    assert throttle.wait_s("王经理", "127.0.0.1") == 0.0
+
+
+async def test_ones_own_password(browser: Browser) -> None:
+    await browser.log_in("看")
+    csrf = await browser.csrf("/account")
+
+    async def change(old: str, new: str, again: str | None = None) -> tuple[int, str]:
+        form = {"old": old, "new": new, "again": again or new}
+        return await browser.post("/account", csrf=csrf, **form)
+
+    assert (await change(PASSWORD, "short"))[0] == 422
+    assert (await change(PASSWORD, "another password", "other"))[0] == 422
+    assert (await change("wrong", "another password"))[0] == 422
+    assert await change(PASSWORD, "another password") == (303, "/account?done")
+    assert (await browser.get("/")).status == 200
+    await browser.post("/logout", csrf=await browser.csrf("/"))
+    assert (await browser.log_in("看"))[0] == 401
+    assert (await browser.log_in("看", "another password"))[0] == 303
+
+
+async def test_without_users_the_page_says_how_to_make_one(tmp_path: Path) -> None:
+    settings = write_settings(tmp_path, 8080)
+    app = make_app(Current(settings), Users(tmp_path / "console-users.json", QUICK))
+    async with TestClient(TestServer(app)) as client:
+        text = await (await client.get("/login?lang=en")).text()
+        assert "hall console user add NAME --role manager" in text
+        assert "no default password" in text
+
+
+async def test_without_a_store_a_page_says_so(browser: Browser, tmp_path: Path) -> None:
+    await browser.log_in("tech")
+    (tmp_path / "hall.db").unlink()
+    answer = await browser.get("/")
+    assert answer.status == 503
+    assert "hall.db: is not there" in await answer.text()
+
+
+async def test_the_language_is_remembered(browser: Browser) -> None:
+    answer = await browser.get("/login", **{"Accept-Language": "en-GB,zh;q=0.5"})
+    assert '<html lang="en">' in await answer.text()
+    answer = await browser.get("/login?lang=zh", **{"Accept-Language": "en"})
+    assert '<html lang="zh-CN">' in await answer.text()
+    answer = await browser.get("/login", **{"Accept-Language": "en"})
+    assert '<html lang="zh-CN">' in await answer.text()
+
+
+async def test_what_has_changed_is_told_as_it_does(browser: Browser) -> None:
+    from hall_gateway.console.pages import CONSOLE
+
+    await browser.log_in("看")
+    stream = browser.client.server.app[CONSOLE].stream  # pyright: ignore[reportAttributeAccessIssue]
+    async with browser.client.get(f"/stream?mark={stream.mark}") as answer:
+        assert answer.content_type == "text/event-stream"
+        assert await answer.content.readuntil(b"\n\n") == b"retry: 1000\n\n"
+        stream.tell(["outbox"])
+        event = (await answer.content.readuntil(b"\n\n")).decode()
+        assert f"id: {stream.mark}" in event
+        assert json.loads(event.partition("data: ")[2]) == {"news": ["outbox"]}
+        stream.close()
+    async with browser.client.get("/stream", headers={"Last-Event-ID": "old-1"}) as answer:
+        await answer.content.readuntil(b"\n\n")
