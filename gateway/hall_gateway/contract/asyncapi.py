@@ -79,8 +79,9 @@ def _operation(topic: Topic) -> tuple[str, Json]:
         "messages": [_of_channel(topic.name, message.name) for message in own or topic.messages],
     }
     if topic.address[0] != "/":
+        expiry = {} if topic.expiry_s is None else {"messageExpiryInterval": topic.expiry_s}
         operation["bindings"] = {
-            "mqtt": {"qos": 1, "retain": topic.retained, "bindingVersion": _MQTT}
+            "mqtt": {"qos": 1, "retain": topic.retained, **expiry, "bindingVersion": _MQTT}
         }
     if topic.replies:
         channel, messages = topic.replies
@@ -161,7 +162,9 @@ _SERVERS: dict[str, Json] = {
             "host": "{host}:{port}",
             "protocol": "mqtt",
             "protocolVersion": "3.1.1",
-            "description": "The hall system's own broker, [upstream] in the gateway's settings.",
+            "description": "The hall system's own broker, [upstream] in the gateway's settings. "
+            "With MQTT 5 (`protocol`) a command's response topic gets its reply, with its "
+            "correlation data, where `response_topics` allows that, and states expire.",
             "variables": {
                 "host": {"default": "127.0.0.1", "description": "a host name or an IP address"},
                 "port": {"default": "1883", "description": "8883 as a rule with TLS"},

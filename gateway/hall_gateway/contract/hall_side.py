@@ -22,6 +22,7 @@ from hall_gateway.contract.replies import (
 )
 from hall_gateway.contract.schema import description_of, schema_of
 from hall_gateway.contract.topics import Message, Parameter, Side, Topic
+from hall_gateway.hall_link import STATE_EXPIRY_S
 from hall_gateway.payload import MAX_PAYLOAD
 
 _ROOT = "hall/v1/{hall}"
@@ -117,7 +118,15 @@ def _state() -> Topic:
         schema_of(DeviceStatus),
     )
     text = "What a device shows or senses and how it is."
-    return Topic("state", f"{_ROOT}/state/{{device}}", "sends", (message,), text, retained=True)
+    return Topic(
+        "state",
+        f"{_ROOT}/state/{{device}}",
+        "sends",
+        (message,),
+        text,
+        retained=True,
+        expiry_s=STATE_EXPIRY_S,
+    )
 
 
 def _gateway_state() -> Topic:
@@ -129,7 +138,13 @@ def _gateway_state() -> Topic:
     )
     text = "What the gateway has counted."
     return Topic(
-        "state.gateway", f"{_ROOT}/state/gateway", "sends", (message,), text, retained=True
+        "state.gateway",
+        f"{_ROOT}/state/gateway",
+        "sends",
+        (message,),
+        text,
+        retained=True,
+        expiry_s=STATE_EXPIRY_S,
     )
 
 

@@ -33,7 +33,8 @@ class Topic:
     """A topic, from the gateway's side: it sends what is there, or receives it.
 
     `replies`: the topic, and the messages there, that a command on this one is answered by.
-    `limit`: bytes of a payload, where the gateway refuses more.
+    `limit`: bytes of a payload, where the gateway refuses more. `expiry_s`: with MQTT 5 the broker
+    forgets it then.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Topic:
     retained: bool = False
     replies: tuple[str, tuple[MessageName, ...]] | None = None
     limit: int | None = None
+    expiry_s: int | None = None
 
 
 @dataclass(frozen=True)
