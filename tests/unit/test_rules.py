@@ -1,6 +1,9 @@
 """The shipped rules in a hall: what begins, what repeats, what ends, and what a restart changes."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import shutil
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -8,6 +11,7 @@ import pytest_asyncio
 from hall_gateway.core import Core
 from hall_gateway.rules_file import shipped
 from support.core_hall import Clock, Device, Hall
+from support.killed import killed_at
 from support.ruled_hall import ZONED, RuledHall, report, ruled_hall
 
 CAUTION = {"view": "caution"}
@@ -325,3 +329,52 @@ async def test_a_clock_that_jumps_tells_nothing_twice(tmp_path: Path, jump_s: in
         ("overtime-payment", 1),
     ]
     await core.close()
+
+
+@pytest.mark.parametrize("part", range(2))
+def test_a_kill_at_any_step_tells_everything_once(tmp_path: Path, part: int) -> None:
+    """A floor is wet, and a bad mark comes; the gateway dies somewhere in the next two steps."""
+    (tmp_path / "before").mkdir()
+    keypad = Device("kp-1")
+    session = asyncio.run(_prepared(tmp_path / "before"))
+    press = keypad.event("press", {"key": 5, "session": session})
+    close = keypad.event("close", {"session": session, "why": "lock"}, after_ms=3000)
+    step, killed = 40 + 3 * part, True
+    while killed:
+        folder = tmp_path / str(step)
+        shutil.copytree(tmp_path / "before", folder)
+
+        def work(_: Callable[[bytes], None], folder: Path = folder) -> None:
+            asyncio.run(_played(folder, press, close))
+
+        killed, _ = killed_at(step, work)
+        types = asyncio.run(_played(folder, press, close))
+        assert types == {
+            "hall.alert.raised": 1,
+            "hall.replay.bookmark": 1,
+            "hall.task.opened": 1,
+            "hall.rating.given": 1,
+        }, f"killed at step {step}"
+        step += 6
+    assert step > 150
+
+
+async def _prepared(folder: Path) -> int:
+    """A store with a wet floor, and a rating session."""
+    async with ruled_hall(folder) as hall:
+        await hall.core.event("wet", hall.floor.event("wet", {"ohms": 5}, t=hall.clock()))
+        session = await hall.serve("A015")
+        await hall.core.state("kp-1", Device("kp-1").state(0))
+        return session
+
+
+async def _played(folder: Path, press: bytes, close: bytes) -> Counter[str]:
+    """What rules have told when the floor and the mark were looked at."""
+    async with ruled_hall(folder) as hall:
+        await hall.tick(1)
+        for event in (press, close):
+            await hall.core.event("kp-1", event)
+        await hall.tick(1)
+        assert hall.view("sign") == CAUTION
+        noun = ("hall.alert", "hall.task", "hall.replay", "hall.rating.given")
+        return Counter(e["type"] for e in await hall.events() if e["type"].startswith(noun))

@@ -228,3 +228,14 @@ def test_the_command_tells_good_from_bad(tmp_path: Path) -> None:
     listed = json.loads(run.invoke(app, ["rules", "list", "--json"]).output)
     assert listed[0]["does"] == ["show", "alert"]
     assert "long-queue" in run.invoke(app, ["rules", "list"]).output
+
+
+def test_the_page_has_every_name_and_every_shipped_rule() -> None:
+    page = (Path(__file__).parents[2] / "docs/rules.md").read_text(encoding="utf-8")
+    for kind, words in EACH.items():
+        table = page.partition(f"**`each: {kind}`**")[2].partition("\n\n**`")[0]
+        for name, word in words.items():
+            assert f"| `{name}` |" in table, (kind, name)
+            assert word.says in table, (kind, name)
+    assert [name for name in EVENTS if f"| `{name}` |" not in page] == []
+    assert [rule.id for rule in shipped().rules if f"| `{rule.id}` " not in page] == []
