@@ -7,10 +7,12 @@ from collections.abc import Callable, Generator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hall_gateway.schema import open_store, owned
-from hall_tools.doctor import mqtt_login
+from hall_tools.control_client import NoGatewayError
+from hall_tools.doctor import mqtt_login, operations
 from hall_tools.doctor.findings import Finding
 
 from support.installed import Installation
@@ -24,6 +26,8 @@ class Place:
     installation: Installation
     gateway: ExitStack
     upstream: Mosquitto
+    answers: dict[str, Any]
+    """Of the gateway's control socket, by path; without one it is not there."""
 
     def found(self, level: str) -> list[Finding]:
         return [found for _, found in self.installation.examine() if found.level == level]
@@ -42,6 +46,11 @@ class Place:
         assert matching, found
         assert advice in matching[0].advice
         assert all(finding.advice for finding in found)
+
+    def ask(self, _store: Path, path: str) -> Any:
+        if path not in self.answers:
+            raise NoGatewayError("No such file or directory")
+        return self.answers[path]
 
     def health(self, **figures: object) -> None:
         """What the gateway says of itself from now on."""
@@ -63,7 +72,12 @@ def whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Place]:
             now = installation.machine.now_ms()
             for device in ("kp-1", "count-1"):  # both have spoken, and are online
                 store.execute("INSERT INTO devices VALUES (?, 1, ?, NULL)", (device, now))
-            place = Place(installation, gateway, upstream)
+            answers: dict[str, Any] = {
+                "/health": {"status": "ok", "reasons": []},
+                "/config": {"trial": None, "refused": {}, "pending": [], "error": None},
+            }
+            place = Place(installation, gateway, upstream, answers)
+            monkeypatch.setattr(operations, "ask", place.ask)
             place.health()
             yield place
 

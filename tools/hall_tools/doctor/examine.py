@@ -5,7 +5,7 @@ Here: the list, and running it. Not here: a check.
 
 from collections.abc import Iterator, Mapping
 
-from hall_tools.doctor import broker, coap, rights, running, settings
+from hall_tools.doctor import broker, coap, operations, rights, running, settings
 from hall_tools.doctor.findings import Check, Finding, Site, fault
 
 CHECKS: Mapping[str, Check] = {
@@ -17,6 +17,7 @@ CHECKS: Mapping[str, Check] = {
     "listener": broker.device_logins,
     "coap": coap.endpoint,
     "gateway": running.gateway,
+    "operations": operations.operations,
     "upstream": running.upstream,
     "clock": running.clock,
     "store": running.store,
