@@ -16,6 +16,7 @@ from hall_gateway.core import Core
 from hall_gateway.health import Health, Watch
 from hall_gateway.metrics import Metrics
 from hall_gateway.mqtt import MqttClient
+from hall_gateway.settings_file import SettingsFile
 
 
 class Observed:
@@ -27,11 +28,13 @@ class Observed:
         brokers: Mapping[str, MqttClient],
         counts: Callable[[], dict[str, object]],
         max_mb: int,
+        settings: SettingsFile | None,
     ) -> None:
         self._core = core
         self._brokers = brokers
         self._counts = counts
         self._max_mb = max_mb
+        self._settings = settings
         self._watch = Watch(time.monotonic)
 
     def routes(self) -> list[web.RouteDef]:
@@ -54,8 +57,11 @@ class Observed:
             }
             for name, mqtt in self._brokers.items()
         }
-        last = self._core.health().get("last_commit")
-        return {**self._counts(), "last_commit": last, "brokers": brokers}
+        told = {**self._counts(), "brokers": brokers}
+        told["last_commit"] = self._core.health().get("last_commit")
+        if (file := self._settings) is not None:
+            told["settings"] = {**file.counts, "pending": file.pending, "error": file.error}
+        return told
 
     def figures(self) -> dict[str, object]:
         """Everything that /metrics tells."""

@@ -83,7 +83,7 @@ class Gateway:
         self._coap = coap
         local: dict[str, Callable[[DeviceOrder], None]] = {d.id: d.order for d in displays}
         self._devices = DevicesMqtt(config, devices, core, ChainMap(local, coap.orders))
-        self._observed = Observed(core, self.brokers, self.health, config.store.max_mb)
+        self._observed = Observed(core, self.brokers, self.health, config.store.max_mb, settings)
         control.add(self._observed.routes())
         if settings is not None:
             control.add(config_api.routes(settings))
