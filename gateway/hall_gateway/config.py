@@ -23,6 +23,7 @@ from hall_gateway.config_hall import (
     StaffConfig,
     WindowConfig,
 )
+from hall_gateway.config_home_assistant import HomeAssistantConfig
 from hall_gateway.config_http import HttpConfig
 from hall_gateway.config_links import BrokerConfig, CoapConfig, UpstreamConfig
 from hall_gateway.config_rules import RulesConfig
@@ -70,6 +71,9 @@ class GatewayConfig(Settings):
     )
     rules: RulesConfig | None = Field(default=None, description="a [rules] table")
     figures: FiguresConfig = Field(default=FiguresConfig(), description="a [figures] table")
+    home_assistant: HomeAssistantConfig | None = Field(
+        default=None, description="a [home_assistant] table: the broker where it finds the hall"
+    )
     console: ConsoleConfig = Field(default=ConsoleConfig(), description="a [console] table")
 
     def compiled(self, device: DeviceConfig) -> dict[str, object]:

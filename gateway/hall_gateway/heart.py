@@ -28,7 +28,7 @@ from hall_gateway.projection import Projection
 from hall_gateway.rules import Rules
 from hall_gateway.rules_file import RuleSet
 from hall_gateway.schema import StoreOpenError, owned
-from hall_gateway.state import Json
+from hall_gateway.state import HallState, Json
 from hall_gateway.store import CROWDED, FULL, Store
 from hall_gateway.store_contexts import ReplayWindow, Taken
 from hall_gateway.store_dead_letters import DeadLetters
@@ -319,6 +319,11 @@ class Heart:
 
     def advance(self, sink: str, position: int, now: int) -> None:
         self._store.sinks.advance(sink, position, now)
+
+    @property
+    def hall_now(self) -> HallState:
+        """The hall's state; for looking at, in the store's thread."""
+        return self._state
 
     @property
     def sinks(self) -> Sinks:

@@ -121,14 +121,16 @@ class MqttClient:
         With MQTT 5 the broker forgets it after `expiry_s`; `correlation` is the request's."""
         await self._publishing().send(topic, payload, retain, expiry_s, correlation)
 
-    def send(self, topic: str, payload: bytes, correlation: bytes | None = None) -> None:
+    def send(
+        self, topic: str, payload: bytes, correlation: bytes | None = None, *, retain: bool = False
+    ) -> None:
         """Publish at QoS 1 without waiting for the PUBACK; raises DisconnectedError.
 
         For answers to messages: their handlers must not wait for a PUBACK that may stand behind
         hundreds of messages, unread until handlers are done. A message's PUBACK, sent after its
         answer, arrives after it.
         """
-        self._publishing().send(topic, payload, correlation=correlation)
+        self._publishing().send(topic, payload, retain, correlation=correlation)
 
     async def while_connected(self, work: Callable[[], Awaitable[None]]) -> None:
         """Run `work` once on every connection, from its start; cancel it when that ends.

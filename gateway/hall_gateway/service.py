@@ -76,7 +76,7 @@ class Gateway:
         self.again = False
         """Whether it is to be started again when it has ended."""
         self._before: tuple[int, object] = (0, 0)
-        self.brokers = {"devices": devices, "hall": hall}
+        self.brokers = {"devices": devices, "hall": hall, **sinks.brokers}
         responses = config.upstream.response_topics
         self._hall = HallLink(config.hall, hall, core, self.health, responses)
         self._displays = displays
@@ -124,6 +124,7 @@ class Gateway:
         await self.core.follow(plan_of(config))
         self._coap.follow(config)
         self._devices.follow(config)
+        self._sinks.follow(plan_of(config))
         self.rules.follow(config.rules and config.rules.file)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -218,7 +219,7 @@ async def composed(
         manager = ServiceManager(os.environ, _unix_ms)
         settings = SettingsFile(file, config, _unix_ms, trial, hopeless) if file else None
         control = Control(core, config.store.path.with_name(CONTROL_SOCKET), sinks_api.routes(core))
-        sinks = await Sinks.open(config, core)
+        sinks = await stack.enter_async_context(await Sinks.open(config, core))
         yield Gateway(
             config, core, devices, hall, displays, coap, manager, settings, control, sinks
         )

@@ -5,19 +5,45 @@ kept (store_sinks.py).
 """
 
 import asyncio
+from typing import Self
 
 from hall_gateway.config import GatewayConfig
 from hall_gateway.core import Core
 from hall_gateway.hall_link import SINK
+from hall_gateway.home_assistant_link import HomeAssistant
+from hall_gateway.mqtt import MqttClient
+from hall_gateway.plan import Plan, plan_of
 from hall_gateway.store_sinks import SinkPlan
 from hall_gateway.webhooks import Webhook
 
 
 class Sinks:
-    """Every sink but the hall system's link, which has more to do than to take events."""
+    """Every sink but the hall system's link, which has more to do than to take events; and what
+    Home Assistant is shown. `async with` starts and ends its connection."""
 
-    def __init__(self, webhooks: list[Webhook]) -> None:
+    def __init__(self, webhooks: list[Webhook], home_assistant: HomeAssistant | None) -> None:
         self._all = webhooks
+        self._home_assistant = home_assistant
+
+    @property
+    def brokers(self) -> dict[str, MqttClient]:
+        """By name; for their health."""
+        shown = self._home_assistant
+        return {"home_assistant": shown.mqtt} if shown else {}
+
+    async def __aenter__(self) -> Self:
+        if self._home_assistant:
+            await self._home_assistant.__aenter__()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        if self._home_assistant:
+            await self._home_assistant.__aexit__(*error)
+
+    def follow(self, plan: Plan) -> None:
+        """Other devices from here on."""
+        if self._home_assistant:
+            self._home_assistant.follow(plan)
 
     @classmethod
     async def open(cls, config: GatewayConfig, core: Core) -> "Sinks":
@@ -26,13 +52,16 @@ class Sinks:
         webhooks = [Webhook(own, core) for own in config.webhooks]
         plans = plans_of(config)
         await core.do(lambda heart, now: heart.sinks.declare(plans, now))
-        return cls(webhooks)
+        table = config.home_assistant
+        return cls(webhooks, HomeAssistant(table, plan_of(config), core) if table else None)
 
     async def run(self) -> None:
         """Send until cancelled."""
         async with asyncio.TaskGroup() as group:
             for sink in self._all:
                 group.create_task(sink.run(), name=sink.name)
+            if self._home_assistant:
+                group.create_task(self._home_assistant.run())
 
     async def finish(self) -> None:
         """Let what is underway end, and begin nothing new."""

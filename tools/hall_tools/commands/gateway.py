@@ -17,6 +17,8 @@ from hall_gateway import logs
 from hall_gateway.broker import BrokerStartError
 from hall_gateway.coap_server import CoapStartError
 from hall_gateway.config import GatewayConfig, load_config
+from hall_gateway.config_links import MqttConfig
+from hall_gateway.config_webhooks import WebhookConfig
 from hall_gateway.schema import StoreOpenError
 from hall_gateway.service import serve
 from hall_gateway.settings_file import unix_ms
@@ -120,11 +122,17 @@ def _load(path: Path) -> GatewayConfig:
     """The settings, with the files that they name seen to be readable."""
     try:
         settings = load_config(path)
-        for party in (settings.broker, settings.upstream, *settings.webhooks):
+        for party in _parties(settings):
             party.check_files()
     except ConfigError as error:
         raise UserError(str(error), os.EX_CONFIG) from None
     return settings
+
+
+def _parties(settings: GatewayConfig) -> list[MqttConfig | WebhookConfig]:
+    """Whoever the gateway connects to."""
+    shown = [settings.home_assistant] if settings.home_assistant else []
+    return [settings.broker, settings.upstream, *shown, *settings.webhooks]
 
 
 def _no_header() -> str | None:
