@@ -34,6 +34,13 @@ from hall_gateway.store_rule_states import RuleState
 from hall_gateway.store_rules import Alert
 from hall_gateway.views import Views
 
+_FLOOR = {
+    "hall.floor.wet": ("wet", True),
+    "hall.floor.dry": ("wet", False),
+    "hall.rain.started": ("rain", True),
+    "hall.rain.ended": ("rain", False),
+}
+
 _log = logging.getLogger(__name__)
 
 
@@ -141,13 +148,10 @@ class Rules:
 
     def _floor(self, published: Published, now: int) -> None:
         """What a floor sensor says by an event."""
-        _, noun, verb = published.emit.type.split(".")
-        if noun not in ("floor", "rain") or verb not in ("wet", "dry", "started", "ended"):
-            return
-        device = published.id.partition("/")[0]
-        what, on = ("rain", verb == "started") if noun == "rain" else ("wet", verb == "wet")
-        # A device's clock may be ahead.
-        self._store.rule_states.floor(device, what, on, min(published.time, now))
+        if (said := _FLOOR.get(published.emit.type)) is not None:
+            device = published.id.partition("/")[0]
+            # A device's clock may be ahead.
+            self._store.rule_states.floor(device, *said, min(published.time, now))
 
     def _look(self, now: int) -> None:
         """Every rule about places at every place."""
