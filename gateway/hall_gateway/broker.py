@@ -26,16 +26,13 @@ from amqtt.errors import BrokerError
 from amqtt.session import Session
 
 from hall_gateway.config_links import is_loopback
+from hall_gateway.wanted import BrokerStartError
 
 KEEPALIVE_GRACE_S = 15
 """amqtt ends a connection after one keepalive without a packet; MQTT 3.1.1, 3.1.2.10 says 1.5."""
 
 SHUTDOWN_S = 3.0
 """amqtt waits for ever for a client that ends while its session begins; its sockets end with us."""
-
-
-class BrokerStartError(Exception):
-    """The embedded broker cannot be started; the text says why."""
 
 
 class _Broker(Broker):

@@ -31,6 +31,7 @@ from aiocoap.tokenmanager import TokenManager
 from aiocoap.transports.udp6 import MessageInterfaceUDP6
 
 from hall_gateway.config_links import ANY_ADDRESS
+from hall_gateway.wanted import CoapStartError
 
 log = logging.getLogger(__name__)
 
@@ -42,10 +43,6 @@ MAX_DATAGRAM = 1280
 MAX_OPTIONS = 16
 """Of a message, in the open. A protected request has one, and a few of a proxy or another client;
 aiocoap takes a moment for each, of which a datagram has room for a thousand."""
-
-
-class CoapStartError(Exception):
-    """The endpoint cannot be opened: what is wrong and what to do, in one line."""
 
 
 class _Tuning(TransportTuning):

@@ -22,9 +22,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from hall_gateway import config_api, rules_api, sinks_api
-from hall_gateway.broker import embedded_broker
-from hall_gateway.coap_side import CoapSide, coap_side
+from hall_gateway import config_api, rules_api, sinks_api, wanted
 from hall_gateway.config import GatewayConfig
 from hall_gateway.config_links import BrokerConfig, MqttConfig
 from hall_gateway.control import NAME as CONTROL_SOCKET
@@ -62,7 +60,7 @@ class Gateway:
         devices: MqttClient,
         hall: MqttClient,
         displays: Sequence[LocalDisplay],
-        coap: CoapSide,
+        coap: wanted.Coap,
         manager: ServiceManager,
         settings: SettingsFile | None,
         control: Control,
@@ -192,7 +190,7 @@ async def composed(
         core = await Core.open(config, _unix_ms, _steady_ms)
         stack.push_async_callback(core.close)
         if config.broker.mode == "embedded":
-            await stack.enter_async_context(embedded_broker(config.broker.host, config.broker.port))
+            await stack.enter_async_context(wanted.embedded(config.broker.host, config.broker.port))
         devices = await stack.enter_async_context(
             MqttClient(
                 "device broker",
@@ -215,7 +213,7 @@ async def composed(
             for own in config.own_displays()
         ]
         keys = (file or config.store.path).parent / FOLDER
-        coap = await stack.enter_async_context(coap_side(config, core, keys))
+        coap = await stack.enter_async_context(wanted.coap(config, core, keys))
         manager = ServiceManager(os.environ, _unix_ms)
         settings = SettingsFile(file, config, _unix_ms, trial, hopeless) if file else None
         control = Control(core, config.store.path.with_name(CONTROL_SOCKET), sinks_api.routes(core))

@@ -14,8 +14,6 @@ from typing import Annotated, cast
 
 import typer
 from hall_gateway import logs
-from hall_gateway.broker import BrokerStartError
-from hall_gateway.coap_server import CoapStartError
 from hall_gateway.config import GatewayConfig, load_config
 from hall_gateway.config_links import MqttConfig
 from hall_gateway.config_webhooks import WebhookConfig
@@ -24,6 +22,7 @@ from hall_gateway.service import serve
 from hall_gateway.settings_file import unix_ms
 from hall_gateway.toml_input import ConfigError
 from hall_gateway.trial import Trial, on_trial, settings_on_trial
+from hall_gateway.wanted import BrokerStartError, CoapStartError
 from hall_panel.raspberry_pi import BoardError, Gpio
 
 from hall_tools.commands import gateway_backup, gateway_config, gateway_setup
