@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import sqlite3
 import stat
 import tarfile
@@ -128,6 +129,31 @@ async def test_no_file_is_replaced_unasked(folder: Path, tmp_path: Path) -> None
     assert file.read_text() == "mine"
     back_up(folder, file, force=True)
     assert tarfile.is_tarfile(file)
+
+
+async def test_a_disk_without_links_or_rights(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As a USB stick is."""
+
+    def no_link(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    await filled(folder, 1)
+    monkeypatch.setattr(os, "link", no_link)
+    back_up(folder, tmp_path / "a.tar")
+    assert "keeps no rights" not in capsys.readouterr().out
+    real = os.open
+
+    def for_all(path: Any, flags: int, _mode: int = 0, **more: Any) -> int:
+        return real(path, flags, 0o644, **more)
+
+    monkeypatch.setattr(os, "open", for_all)
+    back_up(folder, tmp_path / "b.tar")
+    assert "this disk keeps no rights" in capsys.readouterr().out
 
 
 def test_without_a_store_there_is_nothing_to_back_up(folder: Path, tmp_path: Path) -> None:

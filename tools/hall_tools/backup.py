@@ -109,8 +109,7 @@ def back_up(
             _write(whole, manifest, copy, contents)
             with opened(whole) as backup:
                 backup.check()
-            # A name in one step: never half a backup, and never in place of another file unasked.
-            (os.replace if force else os.link)(whole, target)
+            _give_name(whole, target, force)
         sync_folder(target.resolve().parent)
     except BackupError as error:
         raise UserError(str(error), os.EX_IOERR) from None
@@ -120,6 +119,20 @@ def back_up(
         what = f"{error.filename or target}: {error.strerror}"
         raise UserError(f"no backup was made: {what}", os.EX_IOERR) from None
     return manifest
+
+
+def _give_name(whole: Path, target: Path, force: bool) -> None:
+    """In one step: never half a backup, and never in place of another file unasked."""
+    if not force:
+        try:
+            os.link(whole, target)
+        except FileExistsError:
+            raise
+        except OSError:
+            pass  # a USB stick's file system has no links; that nothing is there was looked at
+        else:
+            return
+    whole.replace(target)
 
 
 def _files(config: Path, settings: GatewayConfig) -> tuple[list[Path], list[Path]]:

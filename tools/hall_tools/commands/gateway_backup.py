@@ -54,6 +54,8 @@ def backup(
     print(f"{to}: {to.stat().st_size} bytes, {len(made.files)} files, {made.store.events} events")
     for path in made.outside:
         print(f"not in it, for it lies elsewhere: {path}")
+    if to.stat().st_mode & 0o077:
+        print("this disk keeps no rights: whoever has it can read the file")
     print(
         "it has the devices' keys in it: keep it under lock, and not on this machine's disk alone"
     )
