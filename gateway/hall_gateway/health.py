@@ -100,6 +100,9 @@ class Watch:
         if error := settings.get("error"):
             text = f"the settings file is refused, those before it stay: {error}"
             yield Reason("settings_refused", text, "degraded", self._same_for("settings", error))
+        if errors := group(figures, "rule_file").get("errors"):
+            text = f"the rule file is refused, the rules before it stay: {errors[0]}"
+            yield Reason("rules_refused", text, "degraded", self._same_for("rules", errors))
 
     def _store(self, figures: Figures) -> Iterator[Reason]:
         still = self._same_for("commit", figures.get("last_commit"))

@@ -110,3 +110,11 @@ def test_settings_that_wait_or_were_refused() -> None:
     told = gateway.watch.judge(gateway.figures).told()
     assert told["status"] == "degraded"
     assert "store" in str(told["reasons"])
+
+
+def test_rules_that_were_refused() -> None:
+    gateway = Gateway()
+    gateway.figures["rule_file"] = {"errors": ["rules.yaml:5: rules[1].when: no"]}
+    assert gateway.after(1) == ("degraded", ["rules_refused"])
+    gateway.figures["rule_file"] = {"errors": []}
+    assert gateway.after(1) == ("ok", [])

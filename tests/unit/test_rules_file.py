@@ -239,3 +239,20 @@ def test_the_page_has_every_name_and_every_shipped_rule() -> None:
             assert word.says in table, (kind, name)
     assert [name for name in EVENTS if f"| `{name}` |" not in page] == []
     assert [rule.id for rule in shipped().rules if f"| `{rule.id}` " not in page] == []
+
+
+def test_the_check_of_the_settings_says_what_is_wrong_with_the_rules(tmp_path: Path) -> None:
+    settings = tmp_path / "hall.toml"
+    settings.write_text(
+        'hall = "demo"\n[store]\npath = "hall.db"\n[upstream]\nport = 1884\n'
+        '[rules]\nfile = "rules.yaml"\n'
+    )
+    (tmp_path / "rules.yaml").write_text(RULE, encoding="utf-8")
+    check = ["gateway", "check", "--config", str(settings)]
+    assert "note" not in CliRunner().invoke(app, check).output
+    (tmp_path / "rules.yaml").write_text(RULE.replace("> 60", "> sixty"), encoding="utf-8")
+    checked = CliRunner().invoke(app, check)
+    assert checked.exit_code == 0
+    assert f"note: {tmp_path}/rules.yaml:5: rules[1].when: " in checked.output
+    listed = CliRunner().invoke(app, ["rules", "check", "--config", str(settings)])
+    assert listed.exit_code == 65

@@ -17,6 +17,7 @@ from hall_gateway import logs
 from hall_gateway.config import GatewayConfig, load_config
 from hall_gateway.config_links import MqttConfig
 from hall_gateway.config_webhooks import WebhookConfig
+from hall_gateway.rules_file import RulesError, load_rules
 from hall_gateway.schema import StoreOpenError
 from hall_gateway.service import serve
 from hall_gateway.settings_file import unix_ms
@@ -95,7 +96,8 @@ def check(
     """Check the settings without starting anything.
 
     A display on this machine's own header gets a note when this machine could not drive it: the
-    gateway would run without it, and settings may be checked elsewhere.
+    gateway would run without it, and settings may be checked elsewhere. A wrong rule file gets
+    one, too: the gateway would run with the last good rules.
     """
     try:
         settings = _load(config)
@@ -105,6 +107,7 @@ def check(
             raise typer.Exit(error.exit_code) from None
         raise
     notes = [f"{own.id}: {why}" for own in settings.own_displays() if (why := _no_header())]
+    notes += _wrong_rules(settings)
     if as_json:
         told = settings.model_dump(mode="json", by_alias=True)
         print(json.dumps({"ok": True, "settings": told, "notes": notes}, ensure_ascii=False))
@@ -132,6 +135,17 @@ def _parties(settings: GatewayConfig) -> list[MqttConfig | WebhookConfig]:
     """Whoever the gateway connects to."""
     shown = [settings.home_assistant] if settings.home_assistant else []
     return [settings.broker, settings.upstream, *shown, *settings.webhooks]
+
+
+def _wrong_rules(settings: GatewayConfig) -> list[str]:
+    """What is wrong with the rule file that the settings name."""
+    if settings.rules is None:
+        return []
+    try:
+        load_rules(settings.rules.file)
+    except RulesError as error:
+        return str(error).splitlines()
+    return []
 
 
 def _no_header() -> str | None:
