@@ -132,7 +132,7 @@ def test_a_day_on_which_nothing_happened(hall: Path, tmp_path: Path) -> None:
         (["--day", "2025-11-14", "--month", "2025-11"], 64, "give either --day"),
         (["--day", "14.11.2025"], 64, '--day "14.11.2025": no date; write it like 2026-11-21'),
         (["--day", "2025-02-30"], 64, '--day "2025-02-30": no date'),
-        (["--month", "2025-13"], 64, '--month "2025-13": no date; write it like 2025-11'),
+        (["--month", "2025-13"], 64, '--month "2025-13": no date; write it like 2026-11'),
         (["--day", "1066-10-14"], 64, "give a year from 1970 to 9998"),
         (["--day", "2999-01-01"], 65, "2999-01-01: it has not begun; it will at 2999-01-01 03:00"),
         (["--day", "2025-11-14", "--out", "/nowhere/x.md"], 73, "/nowhere/x.md: No such file"),

@@ -17,6 +17,7 @@ from hall_tools.demo.truth import Report, What
 _WINDOW_TICKET = ("window", "ticket")
 _WHAT: dict[str, tuple[str, ...]] = {
     "window.opened": ("window",),
+    "ticket.taken": ("ticket",),
     "ticket.called": _WINDOW_TICKET,
     "call.shown": ("device", "ticket"),
     "service.started": _WINDOW_TICKET,

@@ -82,9 +82,20 @@ class World:
             if visit.lingers_ms:
                 await self._door.linger(visit.lingers_ms)
             await self._door.cross("in", visit.passage_ms)
+            await self._take(visit)
             await self._hours.while_open(self._waiting.put(visit))
             if visit.conduct == "leaves":
                 self._hours.begin(self._walk_out(visit, after_s=visit.walk_s))
+
+    async def _take(self, visit: Visit) -> None:
+        """The customer takes a ticket at the entrance."""
+        now = time.monotonic()
+        try:
+            await self._client.command("take", ticket=visit.ticket)
+        except CommandError as error:
+            self.failures.append(str(error))
+        else:
+            self._ledger.note("ticket.taken", visit.ticket, at=now)
 
     async def _walk_out(self, visit: Visit, after_s: float) -> None:
         await self._hours.pause(after_s)
