@@ -218,7 +218,8 @@ class Target:
 
 @dataclass(frozen=True)
 class Report:
-    """One hall from `from_ms` until before `to_ms`. What lay before `kept_from_ms` is not in it. `days_open`: hall days on which a ticket was taken or called, or a window open."""
+    """One hall from `from_ms` until before `to_ms`. What lay before `kept_from_ms` is not in it.
+    `days_open`: hall days on which a ticket was taken or called, or a window open."""
 
     hall: str
     hall_class: str

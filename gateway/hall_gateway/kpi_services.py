@@ -5,6 +5,7 @@ measured by. Not here: which sets there are, and what is counted beside services
 and ranking (kpi_math.py). Pure: times are unix ms, and come in.
 """
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -149,10 +150,17 @@ def busy(spans: Sequence[Span], services: Sequence[Service], period: Period) -> 
     for span in spans:
         opened.setdefault(span.window, []).append(period.cut(span.began, span.ended))
     open_ms = sum(max(0, end - start) for each in opened.values() for start, end in each)
+    for each in opened.values():
+        each.sort()
     serving_ms = 0
     for service in services:
-        if service.started is not None:
+        if service.started is not None and (times := opened.get(service.window)):
             started, ended = period.cut(service.started, service.ended)
-            for start, end in opened.get(service.window, ()):
+            # From the last span that began before it on: the spans of a window do not overlap.
+            first = max(0, bisect_left(times, (started,)) - 1)
+            for index in range(first, len(times)):
+                start, end = times[index]
+                if start >= ended:
+                    break
                 serving_ms += max(0, min(end, ended) - max(start, started))
     return Busy(open_ms, serving_ms, share(serving_ms, open_ms))

@@ -186,6 +186,7 @@ def _footfall(report: Report, lang: Lang, axes: Any) -> None:
     axes.bar(hours, entered, color=_BLUE, label=say("footfall", lang), **bar)
     axes.bar(hours, left, color=_SKY, label=say("left", lang), **bar)
     axes.axhline(0, color=_SOFT, linewidth=0.8)
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=8, integer=not many))
     axes.yaxis.set_major_formatter(_without_sign)
     axes.set_ylim(1.1 * min(left), 1.45 * max(*entered, 0.1))
     axes.set_xticks(range(int(hours[0]), int(hours[-1]) + 2))
