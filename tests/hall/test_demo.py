@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import tomllib
+import urllib.request
 import uuid
 from collections.abc import Iterator
 from contextlib import suppress
@@ -147,9 +148,13 @@ def _is_as_the_contract_says(messages: list[Received]) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_to_the_whole_group_leaves_nothing(start: Any, number: signal.Signals) -> None:
-    demo = start("--headless", "--seconds", "600")
+    demo = start("--headless", "--seconds", "600", "--console")
+    demo.wait_for("the manager's page")
+    address = demo.said[-1].split()[-3]
     demo.wait_for("of 600 s")
-    assert len(demo.family()) >= 9  # itself, the gateway, seven devices
+    assert len(demo.family()) >= 10  # itself, the gateway, the console, seven devices
+    with urllib.request.urlopen(f"{address}login", timeout=START_S) as page:
+        assert b"csrf" in page.read()
     os.killpg(demo.process.pid, number)
     assert demo.end(STOP_S) == 128 + number
     demo.assert_nothing_left()

@@ -32,6 +32,10 @@ def demo(
         typer.Option(min=1, help="How long the hall is open; without it until Ctrl-C."),
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same customers.")] = 1,
+    console: Annotated[
+        bool,
+        typer.Option("--console", help="Start the manager's page with --headless, too."),
+    ] = False,
     report: Annotated[
         Path | None,
         typer.Option(help="Write what was true and what was received there, as JSON."),
@@ -50,7 +54,9 @@ def demo(
         raise UserError("no terminal for the live screen; add --headless --seconds 60", os.EX_USAGE)
     if report and not report.parent.is_dir():
         raise UserError(f"{report.parent}: no such folder for the report", os.EX_CANTCREAT)
-    stopped, result = asyncio.run(_until_stopped(_run(headless, seconds, seed, picture)))
+    stopped, result = asyncio.run(
+        _until_stopped(_run(headless, console or not (headless or picture), seconds, seed, picture))
+    )
     if stopped:
         _log(
             "stopped before closing time: nothing was compared" + (", no report" if report else "")
@@ -85,12 +91,14 @@ async def _until_stopped(work: Any) -> tuple[int, dict[str, Any] | None]:
 
 
 async def _run(
-    headless: bool, seconds: float | None, seed: int, picture: Path | None
+    headless: bool, console: bool, seconds: float | None, seed: int, picture: Path | None
 ) -> dict[str, Any]:
     started_at = time.time()
     _log("starting gateway, broker and seven devices")
-    async with open_hall() as hall:
+    async with open_hall(console) as hall:
         _log(f"the hall is open after {hall.ready_s:.1f} s")
+        if hall.console:
+            _log(f"the manager's page (address, name, password): {hall.console}")
         screen = Screen(hall, seed, seconds)
         show = _log_progress(hall, seconds) if headless else screen.run()
         showing = asyncio.create_task(show)

@@ -5,6 +5,7 @@ Here: the order of things. Not here: what any of them does.
 
 import asyncio
 import os
+import secrets
 import tempfile
 import time
 from collections.abc import AsyncGenerator, Callable
@@ -13,10 +14,12 @@ from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
+from hall_gateway.console.users import Users
+
 from hall_tools.demo import plan
 from hall_tools.demo.changes import Changes
 from hall_tools.demo.furniture import make_station
-from hall_tools.demo.gateway_process import GatewayProcess
+from hall_tools.demo.gateway_process import HallProcess
 from hall_tools.demo.hall_client import HallClient
 from hall_tools.demo.housekeeping import Housekeeping
 from hall_tools.demo.keypads import Keypad
@@ -33,6 +36,8 @@ from hall_tools.ports import free_port
 
 READY_S = 60.0
 """A hall that is not ready by then never will be; on an idle machine it takes a few seconds."""
+
+MANAGER = "manager"
 
 STALLED_S = 15.0
 """When nothing arrived for so long, what is missing counts as lost."""
@@ -57,6 +62,8 @@ class Hall:
     latencies: Latencies
     opened: float
     ready_s: float = 0.0
+    console: str = ""
+    """Address, name and password of the manager's page; empty without."""
     changes: Changes = field(default_factory=Changes)
 
     @property
@@ -114,20 +121,26 @@ class Hall:
 
 
 @asynccontextmanager
-async def open_hall() -> AsyncGenerator[Hall]:
-    """Starts everything; inside, the hall is ready. Leaves no process and no file behind.
+async def open_hall(console: bool = False) -> AsyncGenerator[Hall]:
+    """Starts everything, with `console` the manager's page too; inside, the hall is ready. Leaves
+    no process and no file behind.
 
     Raises UserError when a part does not start, or ends by itself.
     """
     opened = time.monotonic()
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hall-demo-")))
-        ports = Ports(broker=free_port(), coap=free_port())
+        ports = Ports(free_port(), free_port(), free_port() if console else 0)
+        access = ""
         settings = folder / "gateway.toml"
         settings.write_text(gateway_settings(ports, folder / "hall.db"), encoding="utf-8")
-        gateway = await stack.enter_async_context(GatewayProcess(settings))
+        parts = [await stack.enter_async_context(HallProcess("gateway", settings))]
+        if console:
+            access = _invite(settings, ports)
+            parts.append(await stack.enter_async_context(HallProcess("console", settings)))
         watchers = await stack.enter_async_context(_watching())
-        watchers.create_task(gateway.watch())
+        for part in parts:
+            watchers.create_task(part.watch())
         try:
             async with asyncio.timeout(READY_S):
                 hall = await _furnish(stack, watchers, ports, folder, opened)
@@ -135,7 +148,15 @@ async def open_hall() -> AsyncGenerator[Hall]:
             raise UserError(
                 f"the hall was not ready after {READY_S:g} s", os.EX_UNAVAILABLE
             ) from None
+        hall.console = access
         yield hall
+
+
+def _invite(settings: Path, ports: Ports) -> str:
+    """Where the console is, and how to log in this time; nobody can another time."""
+    password = secrets.token_urlsafe(9)
+    Users(settings.with_name("console-users.json")).add(MANAGER, "technician", password)
+    return f"http://{HOST}:{ports.console}/  {MANAGER}  {password}"
 
 
 async def _furnish(

@@ -59,10 +59,12 @@ PLACES = (
 
 @dataclass(frozen=True)
 class Ports:
-    """Where the gateway listens on HOST: its broker, and UDP for battery devices."""
+    """Where the gateway listens on HOST: its broker, and UDP for battery devices; and the console,
+    0 for none."""
 
     broker: int
     coap: int
+    console: int = 0
 
 
 def device_config(place: Place, ports: Ports) -> dict[str, Any]:
@@ -93,6 +95,8 @@ def gateway_settings(ports: Ports, store: Path) -> str:
         f"occupancy = {{ reset_hour = {reset_hour}, utc_offset_min = 0 }}",
         f'coap = {{ host = "{HOST}", port = {ports.coap} }}',
     ]
+    if ports.console:
+        lines.append(f'console = {{ host = "{HOST}", port = {ports.console} }}')
     for window, name in WINDOWS.items():
         lines += ["[[window]]", f'id = "{window}"', f'name = "{name}"']
     for place in PLACES:

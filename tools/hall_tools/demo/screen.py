@@ -85,8 +85,8 @@ class Screen:
         windows = Layout(size=18 if width >= _WIDE else 10)
         windows.split_row(*(self._window(window, width) for window in self._hall.windows))
         layout = Layout()
-        head = Layout(self._head(), size=1)
-        rest = height - 1 - (windows.size or 0)
+        head = Layout(self._head(), size=2 if self._hall.console else 1)
+        rest = height - (head.size or 1) - (windows.size or 0)
         if width < _NARROW or rest < 20:
             figures, events = Layout(size=min(8, rest // 2)), rest - min(8, rest // 2)
             figures.split_row(
@@ -118,6 +118,8 @@ class Screen:
             state = "打烊 closing: 等待收尾 what is under way comes to its end"
         text = Text(" 营业厅演示 Hallkit demo hall ", "bold reverse")
         text.append(f"  种子 seed {self._seed}   {state}", "not reverse")
+        if self._hall.console:
+            text.append(f"\n 控制台 console {self._hall.console}", "not reverse")
         return text
 
     def _hall_field(self, width: int) -> RenderableType:
