@@ -297,7 +297,7 @@ def test_a_dry_run_to_read(
     lines = capsys.readouterr().out.splitlines()
     assert "due        /etc/hallkit/keys: folder, hallkit, 0700" in lines
     assert "    | listener 8883" in lines
-    assert lines[-1] == "14 of 15 steps would be done; nothing was changed"
+    assert lines[-1] == "15 of 16 steps would be done; nothing was changed"
 
 
 @pytest.mark.parametrize(
