@@ -368,7 +368,7 @@ SCENARIOS = (
     Scenario("side by side", side_by_side),
     Scenario("opposite", opposite),
     Scenario("stands 2 min", stand, 0.1),
-    Scenario("parked cart", parked, 0.1),
+    Scenario("parked cart", parked, 0.3),
     Scenario("power-on below", below_at_power_on, 0.2),
     Scenario("mat laid", mat, 0.2),
     Scenario("sun comes", sun, 0.2),
