@@ -59,9 +59,10 @@ def verify(folder: Path, unit: str) -> str:
 def units(root: Path, folder: Path) -> Path:
     """The units of a dry run, and Debian's mosquitto, which they add to."""
     written = dry_run(root)
-    for path in ("hallkit-gateway.service", "mosquitto.service.d/hallkit.conf"):
+    names = ("hallkit-gateway.service", "hallkit-console.service")
+    for path in (*names, "mosquitto.service.d/hallkit.conf"):
         file = folder / path
-        file.parent.mkdir(parents=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(written[f"/etc/systemd/system/{path}"]["text"])
     shutil.copy(MOSQUITTO_UNIT, folder)
     return folder
@@ -71,6 +72,7 @@ def test_systemd_has_nothing_to_say_of_the_units(tmp_path: Path) -> None:
     (tmp_path / "root").mkdir()
     folder = units(tmp_path / "root", tmp_path / "units")
     assert verify(folder, "hallkit-gateway.service") == ""
+    assert verify(folder, "hallkit-console.service") == ""
     assert verify(folder, "mosquitto.service") == ""
     assert not list((tmp_path / "root").iterdir())
 
@@ -87,13 +89,14 @@ def test_systemd_would_say_something(tmp_path: Path) -> None:
     assert "away" in verify(folder, unit.name)
 
 
-def test_the_unit_leaves_little_to_whoever_breaks_in(tmp_path: Path) -> None:
+@pytest.mark.parametrize("unit", ["hallkit-gateway.service", "hallkit-console.service"])
+def test_a_unit_leaves_little_to_whoever_breaks_in(tmp_path: Path, unit: str) -> None:
     (tmp_path / "root").mkdir()
     folder = units(tmp_path / "root", tmp_path / "units")
     done = subprocess.run(
         [
             *("systemd-analyze", "security", "--offline=true", "--threshold=20", "--no-pager"),
-            str(folder / "hallkit-gateway.service"),
+            str(folder / unit),
         ],
         capture_output=True,
         text=True,

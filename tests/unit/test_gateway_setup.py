@@ -146,6 +146,21 @@ def test_a_group_that_is_not_there_keeps_no_service_from_starting(machine: OwnMa
     assert make_plan(machine, own_program()).notes() == []
 
 
+def test_the_console_may_read_the_store_and_has_its_users_for_itself(machine: OwnMachine) -> None:
+    setup(machine)
+    settings = load_config(machine.path(layout.CONFIG))
+    users = settings.console.users(machine.path(layout.CONFIG))
+    assert str(users) == "/var/lib/hallkit-console/users.json"
+    assert stat.S_IMODE(machine.path(users.parent).stat().st_mode) == 0o700
+    store = machine.path(settings.store.path)
+    store.write_bytes(b"")
+    store.chmod(0o600)  # as an older gateway left it
+    step = f"{settings.store.path} for the group hallkit"
+    assert setup(machine)[step].look.state == "done"
+    assert stat.S_IMODE(store.stat().st_mode) == 0o640
+    assert setup(machine)[step].look.state == "unchanged"
+
+
 def test_a_store_elsewhere_may_be_written(machine: OwnMachine) -> None:
     setup(machine)
     config = machine.path(layout.CONFIG)
@@ -297,7 +312,7 @@ def test_a_dry_run_to_read(
     lines = capsys.readouterr().out.splitlines()
     assert "due        /etc/hallkit/keys: folder, hallkit, 0700" in lines
     assert "    | listener 8883" in lines
-    assert lines[-1] == "15 of 16 steps would be done; nothing was changed"
+    assert lines[-1] == "19 of 21 steps would be done; nothing was changed"
 
 
 @pytest.mark.parametrize(

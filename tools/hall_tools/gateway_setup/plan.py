@@ -23,6 +23,8 @@ from hall_panel.raspberry_pi import DEVICE as GPIO_DEVICE
 from hall_tools.errors import UserError
 from hall_tools.gateway_setup import layout
 from hall_tools.gateway_setup.broker_files import differences
+from hall_tools.gateway_setup.console import UNIT as CONSOLE_UNIT
+from hall_tools.gateway_setup.console import console_steps
 from hall_tools.gateway_setup.logins import fits, hashed, new_password
 from hall_tools.gateway_setup.machine import CommandError, Machine
 from hall_tools.gateway_setup.notes import Note, notes
@@ -65,6 +67,7 @@ def make_plan(machine: Machine, program: Path) -> Plan:
         File(layout.JOURNAL, _text("journald.conf")),
         File(_UNIT, unit(settings, program, machine.has_group(layout.GPIO_GROUP))),
         Call(f"start {layout.SERVICE} at boot", _enable_due, _enable),
+        *console_steps(settings, program, _protect_home(program)),
         *_services(machine),
     ]
 
@@ -99,10 +102,14 @@ def unit(settings: GatewayConfig, program: Path, gpio_group: bool) -> str:
         layout.SERVICE,
         program=str(program),
         config=layout.CONFIG,
-        home="read-only" if any(map(program.is_relative_to, _HOMES)) else "true",
+        home=_protect_home(program),
         writable=f"ReadWritePaths={store}\n" if elsewhere else "",
         hardware="\n".join(hardware) + "\n",
     )
+
+
+def _protect_home(program: Path) -> str:
+    return "read-only" if any(map(program.is_relative_to, _HOMES)) else "true"
 
 
 def own_program() -> Path:
@@ -216,10 +223,11 @@ def _enable(machine: Machine) -> None:
 def _services(machine: Machine) -> list[Step]:
     """Have the services run, and with the files that were written."""
     if not machine.live:
-        why = "systemd does not run this machine now: both start when it boots"
-        return [Later(f"start {layout.BROKER_SERVICE} and {layout.SERVICE}", why)]
+        why = "systemd does not run this machine now: they start when it boots"
+        services = f"{layout.BROKER_SERVICE}, {layout.SERVICE} and {layout.CONSOLE_SERVICE}"
+        return [Later(f"start {services}", why)]
     broker = {layout.BROKER_CONF, _broker_file("passwd"), _broker_file("acl.gateway")}
-    units = {_UNIT, layout.BROKER_DROP_IN}
+    units = {_UNIT, CONSOLE_UNIT, layout.BROKER_DROP_IN}
     return [
         Call(
             "systemctl daemon-reload",
@@ -233,6 +241,7 @@ def _services(machine: Machine) -> list[Step]:
         ),
         _running(layout.BROKER_SERVICE, broker),
         _running(layout.SERVICE, {_UNIT, layout.CONFIG}),
+        _running(layout.CONSOLE_SERVICE, {CONSOLE_UNIT, layout.CONFIG}),
     ]
 
 
