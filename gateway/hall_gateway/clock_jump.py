@@ -74,7 +74,9 @@ def moved(state: HallState, jump: Jump) -> Outcome:
 
     for window in list(state.windows.values()):
         times = {"called": window.called, "started": window.started, "attended": window.attended}
-        outcome.keep(state, replace(window, **{name: along(t) for name, t in times.items()}))
+        taken = {name: along(time) for name, time in times.items()}
+        active = along(window.active) or 0
+        outcome.keep(state, replace(window, active=active, **taken))
     for rating in list(state.ratings.values()):
         if rating.closed is None and jump.moves(rating.opened):
             called = along(rating.called)

@@ -277,6 +277,7 @@ class Sessions:
             now,
             short=served is not None and served < self._plan.rules.min_service_s * 1000,
             started=window.started,
+            ended=now,
         )
         if keypad is None:
             never_opened(self._state, rating, "no_keypad", outcome)

@@ -80,7 +80,8 @@ class Rating:
     why the last press that cannot did not count. `short`: its service was too short to be rated.
     `called`: unix ms when the next ticket was called at the window. `closed` is None while it is
     open, else "given" or the reason of a none; `reason` is the one that the customer gave after.
-    `started`: unix ms when the service did.
+    `started`: unix ms when the service did; `ended`: when its end was told to be, which no clock
+    that is set changes any more.
     """
 
     device: str
@@ -97,6 +98,7 @@ class Rating:
     refused: str | None = None
     reason: int | None = None
     started: int | None = None
+    ended: int | None = None
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,9 @@ def spoil(
 
 def ended_at(rating: Rating) -> str | None:
     """When the service ended whose rating it is: by that and the window it is found again."""
-    return None if rating.session == FREE else rfc3339(rating.opened)
+    if rating.session == FREE:
+        return None
+    return rfc3339(rating.opened if rating.ended is None else rating.ended)
 
 
 def of(rating: Rating | None, device: PlannedDevice | None = None) -> Json:

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hall_gateway import tickets
+from hall_gateway import clock_jump, tickets
+from hall_gateway.clock_jump import Jump
 from hall_gateway.hall_clock import DAY_MS, HOUR_MS, HallClock
 from hall_gateway.state import HallState, Ticket, ticket_from, to_json, window_from
 from hall_gateway.tickets import MAX_WAITING, Waiting, waiting
@@ -270,6 +271,17 @@ def test_a_window_of_an_older_store_is_opened_by_what_happens_there_next(run: Ru
     run.do("call", window="1", ticket="A001")
     assert window_events(run) == [("opened", "王芳")]
     assert replace(run.state.windows["1"], active=0).attended == run.now
+
+
+def test_a_clock_that_is_set_closes_no_window_and_moves_no_rating(run: Run) -> None:
+    run.do("staff", window="1", staff="王芳")
+    session = run.serve("A001")
+    run.take(clock_jump.moved(run.state, Jump(NOON, NOON, DAY_MS)))
+    run.now += DAY_MS
+    run.take(run.sessions.tick(run.now))
+    assert window_events(run) == [("opened", "王芳")]
+    [none] = run.close(session)
+    assert none.data["ended_at"] == "2027-01-15T08:00:00.000Z"
 
 
 # The hall's clock.
