@@ -74,7 +74,7 @@ class Expression:
         """Its value. Raises EvaluationError when it has none: a division by zero."""
         try:
             found = self._rule.evaluate(facts)
-        except (errors.EngineError, ArithmeticError) as error:
+        except Exception as error:  # whatever the library does with odd facts, no event is lost
             raise EvaluationError(str(getattr(error, "message", error))) from None
         if isinstance(found, Decimal):
             whole = found.is_finite() and found == found.to_integral_value()

@@ -4,12 +4,14 @@ import asyncio
 import shutil
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from hall_gateway.core import Core
 from hall_gateway.rules_file import shipped
+from hall_gateway.wire import rfc3339
 from support.core_hall import Clock, Device, Hall
 from support.killed import killed_at
 from support.ruled_hall import ZONED, RuledHall, report, ruled_hall
@@ -378,3 +380,20 @@ async def _played(folder: Path, press: bytes, close: bytes) -> Counter[str]:
         assert hall.view("sign") == CAUTION
         noun = ("hall.alert", "hall.task", "hall.replay", "hall.rating.given")
         return Counter(e["type"] for e in await hall.events() if e["type"].startswith(noun))
+
+
+async def test_a_press_that_nobody_asked_for_is_found_in_the_minutes_before_it(
+    tmp_path: Path,
+) -> None:
+    async with ruled_hall(tmp_path, plan=replace(ZONED, free=frozenset({"1"}))) as hall:
+        keypad = hall.keypad
+        await hall.core.state("kp-1", keypad.state(0))
+        press = keypad.event("press", {"key": 5, "session": None}, t=hall.clock())
+        await hall.core.event("kp-1", press)
+        close = keypad.event("close", {"session": None, "why": "lock"}, after_ms=3000)
+        await hall.core.event("kp-1", close)
+        (bookmark,) = await hall.bookmarks()
+        assert (bookmark.body["ticket"], bookmark.body["window"]) == (None, "1")
+        assert bookmark.body["from"] == rfc3339(hall.clock() - 120_000)
+        assert bookmark.body["to"] == rfc3339(hall.clock())
+        assert len(await hall.tasks()) == 1
