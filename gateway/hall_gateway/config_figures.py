@@ -25,6 +25,6 @@ class FiguresConfig(Settings):
         description="minutes that a service may take, 1 to 600, where `limits` names none",
     )
     limits: dict[Name, Minutes] = Field(
-        default={"缴费": 5, "交费": 5, "居民收费": 5},
+        default=dict.fromkeys(("收费", "缴费", "居民收费", "电费缴纳", "交费"), 5),
         description='minutes by business as `call` and `take` name it, e.g. { "缴费" = 5 }',
     )
