@@ -241,7 +241,10 @@ class Day:
         hands.to(looks)
         for window in WINDOWS:
             stage.state(f"display-{window}")
-        stage.state("sign-door")
+            if window != "6":
+                stage.state(f"keypad-{window}")
+        for device in ("sign-door", "entrance", "floor"):
+            stage.state(device)
         stage.tick()
 
     def _follow_up(self) -> None:
@@ -254,6 +257,8 @@ class Day:
             tasks.step(1, "fix", "王经理", "高峰时段加开 5 号窗口", None, now - 3_000_000)
             tasks.step(2, "acknowledge", "王经理", None, None, now - 5_000_000)
             alerts.acknowledge(1, "王经理", "已放警示牌，保洁在路上", now - 30_000)
+            for name in ("hall", "webhook:office"):
+                heart.sinks.advance(name, 10**9, now)
             body = b'{"specversion":"1.0","type":"hall.rating.given","data":{"mark":5}}'
             why = "HTTP 422: unknown window 6"
             dead = DeadLetter(
@@ -343,7 +348,7 @@ def _pictures(
     for name, path in PAGES.items():
         wall = "?wall" if (name, size) == ("live", "wall") else ""
         page.goto(f"{address}{path}{wall}")
-        _save(page, folder, f"{name}-{size}-{language}", only, whole=not wall)
+        _save(page, folder, f"{name}-{size}-{language}", only, whole=size == "phone")
     context.close()
 
 
@@ -355,7 +360,7 @@ def _save(page: Any, folder: Path, name: str, only: str, *, whole: bool) -> None
     clip = {"x": 0, "y": 0, "width": size["width"]}
     clip["height"] = max(size["height"], min(height, LONGEST))
     picture = Image.open(BytesIO(page.screenshot(full_page=True, clip=clip)))
-    picture.quantize(192).save(folder / f"{name}.png", optimize=True)
+    picture.convert("RGB").save(folder / f"{name}.png", optimize=True)
 
 
 def chromium_rights() -> list[str]:

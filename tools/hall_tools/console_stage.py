@@ -18,6 +18,7 @@ from hall_gateway.config import load_config
 from hall_gateway.control import NAME, Control
 from hall_gateway.core import Core
 from hall_gateway.rules_watch import RulesFile
+from hall_gateway.sinks import plans_of
 from hall_gateway.values import DeviceOrder
 
 T = TypeVar("T")
@@ -66,6 +67,8 @@ class Stage:
             self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
             self._core = await Core.open(config, self._clock)
             await RulesFile(None, self._core).start()
+            plans = plans_of(config)
+            await self._core.do(lambda heart, now: heart.sinks.declare(plans, now))
         except BaseException as error:
             started.set_exception(error)
             return

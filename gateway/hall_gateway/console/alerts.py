@@ -61,7 +61,7 @@ def board(connection: sqlite3.Connection, now: int) -> AlertBoard:
     alerts, tasks, marks = Alerts(connection), Tasks(connection), Bookmarks(connection)
     return AlertBoard(
         standing(alerts),
-        [_loop(task, marks, now) for task in tasks.open()],
+        sorted((_loop(task, marks, now) for task in tasks.open()), key=_urgency),
         alerts.recent(RECENT),
         [_loop(task, marks, now) for task in tasks.recent(RECENT)],
     )
@@ -103,6 +103,12 @@ def _loop(task: Task, marks: Bookmarks, now: int) -> Loop:
         clocks.append(_clock("fix", task.opened, task.fix_by, now))
     found = marks.get(bookmark) if isinstance(bookmark, int) else None
     return Loop(task, done, following, clocks, found)
+
+
+def _urgency(loop: Loop) -> tuple[int, int]:
+    """What has to be done first comes first."""
+    nearest = min((clock.by for clock in loop.clocks), default=2**63)
+    return nearest, -loop.task.id
 
 
 def _clock(name: str, opened: int, by: int, now: int) -> Clock:
