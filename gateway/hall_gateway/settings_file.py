@@ -26,8 +26,10 @@ log = logging.getLogger(__name__)
 LOOK_S = 0.5
 """Between two looks at the file: an editor that writes it in place is done between two of them."""
 
-_FOLLOWED = {"windows", "devices", "rating", "occupancy", "staff", "rules", "console", "figures"}
-"""What waits for no restart of the gateway; the console is a process of its own."""
+_FOLLOWED = ("windows", "devices", "rating", "occupancy", "staff", "rules", "figures")
+"""What is taken while the gateway runs."""
+_OTHERS = ("console",)
+"""What the gateway has no part in: the console is a process of its own."""
 
 Stamp = tuple[object, ...]
 
@@ -153,15 +155,8 @@ def _takeable(running: GatewayConfig, new: GatewayConfig) -> GatewayConfig:
         there = {window.id for window in windows}
         places = {device.window for device in own} - there
         windows = (*windows, *(window for window in running.windows if window.id in places))
-    taken = {
-        "windows": windows,
-        "devices": devices,
-        "rating": new.rating,
-        "occupancy": new.occupancy,
-        "rules": new.rules,
-        "figures": new.figures,
-    }
-    return running.model_copy(update=taken)
+    taken = {name: getattr(new, name) for name in _FOLLOWED}
+    return running.model_copy(update={**taken, "windows": windows, "devices": devices})
 
 
 def _pending(running: GatewayConfig, new: GatewayConfig) -> list[str]:
@@ -169,7 +164,7 @@ def _pending(running: GatewayConfig, new: GatewayConfig) -> list[str]:
     names = [
         field.alias or name
         for name, field in GatewayConfig.model_fields.items()
-        if name not in _FOLLOWED and getattr(running, name) != getattr(new, name)
+        if name not in _FOLLOWED + _OTHERS and getattr(running, name) != getattr(new, name)
     ]
     if running.own_displays() != new.own_displays():
         names.append("the display on this machine's own header")

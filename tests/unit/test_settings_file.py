@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 from hall_gateway import settings_file
 from hall_gateway.config import GatewayConfig, load_config
+from hall_gateway.plan import plan_of
 from hall_gateway.settings_file import SettingsFile
 from hall_gateway.values import StoreError
+from hall_tools.cli import app
+from typer.testing import CliRunner
 
 BASE = 'hall = "demo"\n[store]\npath = "hall.db"\n[upstream]\nport = 1884\n[[window]]\nid = "1"\n'
 OWN = '[[device]]\nid = "{}"\nprofile = "call-display-p10-64x16-pi"\nwindow = "{}"\n'
@@ -140,6 +143,23 @@ async def test_a_store_that_takes_nothing_is_asked_again(
         hall.write(COUNTER.format("c-1", "door"))
         assert await hall.devices() == ["c-1"]
         assert hall.file.counts == {"taken": 1, "refused": 0}
+
+
+async def test_a_clerk_who_is_removed_logs_in_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`hall staff` writes its file, and has the settings read by touching them."""
+
+    def staff(*words: str) -> None:
+        told = CliRunner().invoke(app, ["staff", *words, "--file", str(tmp_path / "staff.json")])
+        assert told.exit_code == 0, told.output
+
+    staff("add", "王芳", "--card", "26:1234567")
+    async with watching(tmp_path, monkeypatch, '[staff]\nfile = "staff.json"\n') as hall:
+        staff("remove", "王芳")
+        taken = await asyncio.wait_for(hall.taken.get(), 10)
+        assert plan_of(taken).staff == {}
+        assert hall.file.pending == []
 
 
 HEADER = "the display on this machine's own header"
