@@ -105,7 +105,7 @@ class Broker(Process):
             "max_queued_messages 0",
             "persistence true",
             f"persistence_location {folder}/",
-            f"persistence_file {name}.db",
+            f"persistence_file {name}.sessions",
             "log_dest stderr",
             "log_type error",
             "log_type warning",

@@ -33,6 +33,7 @@ app.command()(bench_eye.eye)
 app.command()(bench_people.people)
 app.command("battery")(bench_battery.battery_life)
 app.command()(bench_gateway.gateway)
+app.command()(bench_gateway.week)
 
 
 @app.command()
