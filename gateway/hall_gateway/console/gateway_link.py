@@ -9,12 +9,15 @@ import json
 import logging
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import aiohttp
+
+from hall_gateway.unix_socket import address
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +33,12 @@ ALL = ("all",)
 
 
 class AwayError(Exception):
-    """The gateway cannot be asked now."""
+    """The gateway cannot be asked now. `sent`: it was, and gave no answer; nobody knows what it
+    did."""
+
+    def __init__(self, path: Path, sent: bool) -> None:
+        super().__init__(str(path))
+        self.sent = sent
 
 
 @dataclass(frozen=True)
@@ -97,14 +105,22 @@ class GatewayLink:
             ):
                 text = await response.text()
                 status = response.status
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except aiohttp.ClientConnectorError as error:
             log.warning("%s: %s: %r", self.path, path, error)
-            raise AwayError(str(self.path)) from None
+            raise AwayError(self.path, sent=False) from None
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            log.warning("%s: %s: no answer: %r", self.path, path, error)
+            raise AwayError(self.path, sent=True) from None
         return _answer(status, text)
 
-    def _client(self, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientSession:
-        connector = aiohttp.UnixConnector(str(self.path))
-        return aiohttp.ClientSession(connector=connector, timeout=timeout)
+    @asynccontextmanager
+    async def _client(
+        self, patience: aiohttp.ClientTimeout
+    ) -> AsyncGenerator[aiohttp.ClientSession]:
+        with address(self.path) as place:
+            connector = aiohttp.UnixConnector(str(place))
+            async with aiohttp.ClientSession(connector=connector, timeout=patience) as client:
+                yield client
 
     def _heard(self) -> None:
         self.seen = time.time_ns() // 1_000_000

@@ -209,6 +209,8 @@ def _set_headers(request: web.Request, response: web.StreamResponse) -> None:
     for name, value in HEADERS.items():
         response.headers[name] = value
     response.headers["Server"] = "hallkit"
-    response.headers.setdefault("Cache-Control", "no-store")
+    # What is packaged may be kept, and asked for whether it is still the same.
+    kept = "no-cache" if request.path.startswith("/static/") else "no-store"
+    response.headers.setdefault("Cache-Control", kept)
     if request.app[SETTINGS].secure:
         response.headers["Strict-Transport-Security"] = _HSTS

@@ -134,8 +134,9 @@ async def ask(request: web.Request, path: str, body: Mapping[str, Any]) -> Answe
     t = words_of(request)
     try:
         return await request.app[CONSOLE].link.ask(path, {**body, "by": user_of(request).name})
-    except AwayError:
-        return Answer(False, t("gateway.cannot_ask"), {})
+    except AwayError as error:
+        told = "gateway.no_answer" if error.sent else "gateway.cannot_ask"
+        return Answer(False, t(told), {})
 
 
 def back(request: web.Request, otherwise: str) -> web.HTTPSeeOther:

@@ -149,9 +149,11 @@
     request.send();
   }
 
+  let source = null;
+
   function listen() {
     let hidden = 0;
-    const source = new EventSource(`/stream?mark=${encodeURIComponent(main.dataset.mark)}`);
+    source = new EventSource(`/stream?mark=${encodeURIComponent(main.dataset.mark)}`);
     source.onopen = () => {
       clearTimeout(hidden);
       hidden = 0;
@@ -163,7 +165,7 @@
       if (news.some((name) => name === "all" || follows.has(name))) refresh();
     };
     source.addEventListener("over", () => {
-      source.close();
+      hangUp();
       location.reload();
     });
     source.onerror = () => {
@@ -173,12 +175,22 @@
           document.body.classList.add("is-lost");
         }, 2500);
       }
-      if (source.readyState === EventSource.CLOSED) {
-        source.close();
+      if (source && source.readyState === EventSource.CLOSED) {
+        hangUp();
         setTimeout(() => location.reload(), 5000);
       }
     };
-    addEventListener("pagehide", () => source.close());
+  }
+
+  function hangUp() {
+    if (source) source.close();
+    source = null;
+  }
+
+  // A browser has six connections to one server: pages that nobody looks at must not keep theirs.
+  function lookedAt() {
+    if (document.hidden) hangUp();
+    else if (!source) listen();
   }
 
   // Forms that answer in place.
@@ -227,5 +239,10 @@
 
   tick();
   setInterval(tick, 1000);
-  if (follows.size) listen();
+  if (follows.size) {
+    lookedAt();
+    document.addEventListener("visibilitychange", lookedAt);
+    addEventListener("pagehide", hangUp);
+    addEventListener("pageshow", lookedAt);
+  }
 })();
