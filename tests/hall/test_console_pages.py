@@ -48,7 +48,8 @@ def test_a_window_shows_its_ticket_clerk_time_and_display(hall: Visit) -> None:
     expect(card.locator(".who")).to_contain_text("李强 · 过户")
     expect(card.locator(".time")).to_contain_text("/ 20:00")
     expect(card.locator("img")).to_have_attribute("alt", "显示屏 disp-1：请A002号到1窗口")
-    assert page.evaluate("document.querySelector('[data-key=window-1] img').naturalWidth") > 0
+    drawn = "document.querySelector('[data-key=window-1] img').naturalWidth > 0"
+    page.wait_for_function(drawn)
     expect(card).to_contain_text("等待显示屏确认")
     hall.stage.state("disp-1")
     expect(card).not_to_contain_text("等待显示屏确认")
