@@ -204,6 +204,22 @@ async def test_sessions_end(browser: Browser, seconds: Seconds) -> None:
     assert (await browser.get("/", **{"X-Hall-Refresh": "1"})).status == 401
 
 
+async def test_a_screen_comes_back_after_a_restart(browser: Browser, tmp_path: Path) -> None:
+    settings, users = tmp_path / "hall.toml", Users(tmp_path / "console-users.json", QUICK)
+    for name, status in (("看", 200), ("王经理", 303)):
+        await browser.log_in(name)
+        kept = (tmp_path / "console-screens.json").read_text()
+        cookie = next(c for c in browser.client.session.cookie_jar if c.key == "hall_session")
+        assert cookie.value not in kept
+        async with TestClient(TestServer(make_app(Current(settings), users))) as after:
+            again = Browser(after)
+            sent = {"Cookie": f"hall_session={cookie.value}", "Accept": "text/html"}
+            assert (await again.get("/", **sent)).status == status
+            if name == "看":
+                users.set_password(name, "another password")
+                assert (await again.get("/", **sent)).status == 303
+
+
 async def test_a_user_who_is_removed_is_logged_out(browser: Browser, tmp_path: Path) -> None:
     await browser.log_in("tech")
     assert (await browser.get("/devices")).status == 200

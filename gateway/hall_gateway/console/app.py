@@ -26,6 +26,7 @@ from hall_gateway.console.gateway_link import GatewayLink
 from hall_gateway.console.pages import CONSOLE, Console, environment, page, static_folder, unix_ms
 from hall_gateway.console.pictures import Pictures
 from hall_gateway.console.reading import ReadError
+from hall_gateway.console.screens import Screens
 from hall_gateway.console.sessions import LoginForms, Sessions
 from hall_gateway.console.stream import Stream
 from hall_gateway.console.throttle import Throttle
@@ -57,7 +58,8 @@ def make_app(
     link = GatewayLink(current.config.store.path.with_name(SOCKET), stream.tell)
     app[guard.SETTINGS] = settings
     app[guard.USERS] = users
-    app[guard.SESSIONS] = Sessions(settings.idle_min * 60.0, seconds)
+    screens = Screens(users.path.with_name("console-screens.json"), lambda: clock() / 1000)
+    app[guard.SESSIONS] = Sessions(settings.idle_min * 60.0, seconds, screens)
     app[guard.LOGIN_FORMS] = LoginForms()
     app[pages_login.THROTTLE] = Throttle(seconds)
     app[pages_login.JUDGE] = pages_login.Judge()

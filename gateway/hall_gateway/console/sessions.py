@@ -1,7 +1,8 @@
 """Who is logged in: kept by the server, so that logging out is final.
 
 Here: sessions, their ends, and the tokens that prove that a form is ours. Not here: cookies and
-requests (guard.py), passwords (users.py). Nothing is written: after a restart all log in again.
+requests (guard.py), passwords (users.py). After a restart all log in again but viewers, who are
+kept (screens.py).
 """
 
 import hmac
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
 
+from hall_gateway.console.screens import Screen, Screens
 from hall_gateway.console.users import Role, User
 
 ABSOLUTE_S = 12 * 3600.0
@@ -36,12 +38,17 @@ class Session:
 
 
 class Sessions:
-    """The sessions of this process. `clock` gives monotonic s."""
+    """The sessions of this process, and the viewers' of those before. `clock` gives monotonic s."""
 
-    def __init__(self, idle_s: float, clock: Callable[[], float]) -> None:
+    def __init__(self, idle_s: float, clock: Callable[[], float], screens: Screens) -> None:
         self._idle_s = idle_s
         self._clock = clock
-        self._sessions: dict[str, Session] = {}
+        self._screens = screens
+        now = clock()
+        self._sessions = {
+            key: Session(screen.user, "viewer", screen.mark, now - screen.age_s, now)
+            for key, screen in screens.load().items()
+        }
 
     def begin(self, user: User) -> str:
         """A new session; the token for its cookie, of which only a hash is kept."""
@@ -52,6 +59,8 @@ class Sessions:
             del self._sessions[min(self._sessions, key=lambda key: self._sessions[key].used)]
         token = secrets.token_urlsafe(32)
         self._sessions[_key(token)] = Session(user.name, user.role, user.mark, now, now)
+        if user.role == "viewer":
+            self._keep_viewers()
         return token
 
     def get(self, token: str, *, acts: bool) -> Session | None:
@@ -70,13 +79,26 @@ class Sessions:
 
     def end(self, token: str) -> None:
         """Log out."""
-        self._sessions.pop(_key(token), None)
+        session = self._sessions.pop(_key(token), None)
+        if session is not None and session.role == "viewer":
+            self._keep_viewers()
 
     def end_all_of(self, name: str) -> None:
         """Log out everywhere."""
         gone = [key for key, session in self._sessions.items() if session.user == name]
         for key in gone:
             del self._sessions[key]
+        if gone:
+            self._keep_viewers()
+
+    def _keep_viewers(self) -> None:
+        now = self._clock()
+        viewers = {
+            key: Screen(each.user, each.mark, now - each.began)
+            for key, each in self._sessions.items()
+            if each.role == "viewer" and not self._over(each, now)
+        }
+        self._screens.save(viewers)
 
     def _over(self, session: Session, now: float) -> bool:
         if session.role == "viewer":
