@@ -5,6 +5,7 @@ and in its tables' modules (store_*.py), nowhere else. Not here: when to commit 
 row means (accept.py), how a store is opened (schema.py).
 """
 
+import os
 import secrets
 import sqlite3
 from pathlib import Path
@@ -59,7 +60,7 @@ class Store(Table):
         self.tasks = Tasks(connection)
         self.bookmarks = Bookmarks(connection)
         self.figures = Figures(connection)
-        self._path = path
+        self._wal = f"{path}-wal"
         self.own_epoch = 1 + secrets.randbelow(2**32 - 1)
         """Of the gateway's own events: new at every open, so that a store restored from a backup,
         whose counter is behind, cannot give an id again."""
@@ -100,8 +101,10 @@ class Store(Table):
 
     def bytes_on_disk(self) -> int:
         """What the store's file and its log take."""
-        wal = self._path.with_name(f"{self._path.name}-wal")
-        log = wal.stat().st_size if wal.exists() else 0
+        try:
+            log = os.stat(self._wal).st_size
+        except FileNotFoundError:
+            log = 0
         return self.value("PRAGMA page_count") * PAGE_BYTES + log
 
     def forget(self, now: int) -> int:
