@@ -61,7 +61,9 @@ def owned(path: Path) -> Generator[None]:
     """
     try:
         # Unbuffered: closing it writes nothing, so a full disk is met here and nowhere else.
-        lock = open(f"{path}.lock", "a+b", buffering=0)  # noqa: SIM115 (closed below)
+        # Not through a link: root does this too, in a folder of the gateway's user.
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        lock = open(os.open(f"{path}.lock", flags, 0o666), "r+b", buffering=0)  # noqa: SIM115
     except OSError as error:
         raise _unusable(path, error.strerror) from None
     with lock:

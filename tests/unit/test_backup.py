@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from hall_gateway.store_backup import known_migrations
+from hall_tools import restore
 from hall_tools.commands import gateway_backup
 from hall_tools.errors import UserError
 from support.core_hall import Device, open_hall
@@ -206,6 +207,18 @@ def of(wanted: str, change: Any) -> Any:
             of("manifest.json", lambda b: b.replace(b"config/hall.password", b"/etc/passwd")),
             "is not a name in a backup",
         ),
+        (
+            of("manifest.json", lambda b: b.replace(b'"hall.toml"', b'"../../hall.toml"')),
+            "the settings file '../../hall.toml' is not in it",
+        ),
+        (
+            of("manifest.json", lambda b: b.replace(b'"mode": 384', b'"mode": "u+s"')),
+            "'mode'): Input should be a valid integer",
+        ),
+        (
+            of("manifest.json", lambda b: b.replace(b"keys/kp-1.json", b"hall.password")),
+            "'config/hall.password' is not a name in a backup",
+        ),
     ],
 )
 async def test_a_file_that_is_no_whole_backup_changes_nothing(
@@ -221,6 +234,61 @@ async def test_a_file_that_is_no_whole_backup_changes_nothing(
     assert "nothing was done" in str(caught.value)
     after = times(folder)
     assert after == before
+
+
+@pytest.mark.parametrize("part", [1, 2, 3, 5, 9])
+async def test_a_file_that_is_cut_off_changes_nothing(
+    folder: Path, tmp_path: Path, part: int
+) -> None:
+    await filled(folder, 1)
+    back_up(folder, tmp_path / "a.tar")
+    whole = (tmp_path / "a.tar").read_bytes()
+    (tmp_path / "a.tar").write_bytes(whole[: len(whole) * part // 10])
+    before = times(folder)
+    with pytest.raises(UserError, match=r"is no whole backup of a gateway: .* nothing was done"):
+        gateway_backup.restore(tmp_path / "a.tar", folder / "hall.toml")
+    assert times(folder) == before
+
+
+async def test_a_link_in_the_gateways_folders_leads_nobody_elsewhere(
+    folder: Path, tmp_path: Path
+) -> None:
+    await filled(folder, 1)
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    lock = folder / "hall.db.lock"
+    lock.unlink()
+    (folder / "keys" / "kp-2.json").symlink_to(victim)
+    with pytest.raises(UserError, match=r"kp-2\.json: .* it is a link"):
+        back_up(folder, tmp_path / "a.tar")
+    (folder / "keys" / "kp-2.json").unlink()
+    back_up(folder, tmp_path / "a.tar")
+    lock.symlink_to(victim)
+    with pytest.raises(UserError, match=r"hall\.db: Too many levels of symbolic links"):
+        gateway_backup.restore(tmp_path / "a.tar", folder / "hall.toml")
+    assert victim.read_text() == "mine"
+
+
+async def test_root_writes_into_the_gateways_folder_as_the_gateway(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await filled(folder, 1)
+    back_up(folder, tmp_path / "a.tar")
+    owner = os.stat(folder)
+    is_now: list[tuple[int, int]] = [(0, 0)]
+    become: list[tuple[int, int]] = []
+
+    def becomes(uid: int, gid: int, _groups: list[int]) -> None:
+        become.append((uid, gid))
+        is_now[-1] = (uid, gid)
+
+    monkeypatch.setattr(os, "getuid", lambda: 0)
+    monkeypatch.setattr(os, "geteuid", lambda: is_now[-1][0])
+    monkeypatch.setattr(os, "getegid", lambda: is_now[-1][1])
+    monkeypatch.setattr(restore, "_become", becomes)
+    gateway_backup.restore(tmp_path / "a.tar", folder / "hall.toml")
+    assert become[0] == (owner.st_uid, owner.st_gid)
+    assert become[-1] == (0, 0)
 
 
 async def test_a_backup_of_a_newer_hallkit(folder: Path, tmp_path: Path) -> None:

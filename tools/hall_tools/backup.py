@@ -19,12 +19,13 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
-from typing import Any, cast
+from typing import cast
 
 from hall_gateway.config import GatewayConfig
+from hall_gateway.files import FileError, read_plain, sync_folder
 from hall_gateway.store_backup import BackupError, Contents, snapshot
 from hall_gateway.wire import rfc3339
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from hall_tools.errors import UserError
 from hall_tools.gateway_setup import layout
@@ -34,6 +35,7 @@ MANIFEST = "manifest.json"
 STORE = "store.db"
 CONFIG = "config/"
 MAX_MANIFEST = 4 * 1024 * 1024
+_PLAIN = (tarfile.REGTYPE, tarfile.AREGTYPE)
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,16 @@ class Manifest:
     store: Contents
     files: tuple[Entry, ...]
     outside: tuple[str, ...]
+
+
+class _Made(BaseModel):
+    """What the manifest of any format has."""
+
+    format: int
+    hallkit: str
+
+
+_MANIFEST = TypeAdapter(Manifest)
 
 
 def back_up(
@@ -92,7 +104,7 @@ def back_up(
             contents: dict[str, bytes] = {}
             for path in inside:
                 name = f"{CONFIG}{path.relative_to(folder)}"
-                contents[name] = path.read_bytes()
+                contents[name] = read_plain(path) or b""
                 entries.append(_entry(name, contents[name], path))
             told(f"writing {target}: the store and {len(contents)} files")
             manifest = Manifest(
@@ -111,7 +123,7 @@ def back_up(
                 backup.check()
             _give_name(whole, target, force)
         sync_folder(target.resolve().parent)
-    except BackupError as error:
+    except (BackupError, FileError) as error:
         raise UserError(str(error), os.EX_IOERR) from None
     except FileExistsError:
         raise UserError(f"{target}: has just been made by another", os.EX_CANTCREAT) from None
@@ -126,12 +138,10 @@ def _give_name(whole: Path, target: Path, force: bool) -> None:
     if not force:
         try:
             os.link(whole, target)
-        except FileExistsError:
-            raise
-        except OSError:
-            pass  # a USB stick's file system has no links; that nothing is there was looked at
-        else:
             return
+        except OSError as error:  # a USB stick's file system has no links
+            if isinstance(error, FileExistsError):
+                raise
     whole.replace(target)
 
 
@@ -217,8 +227,8 @@ class Backup:
         """
         try:
             member = self._tar.getmember(entry.name)
-            content = self._tar.extractfile(member)
-        except (KeyError, tarfile.TarError):
+            content = self._tar.extractfile(member) if member.type in _PLAIN else None
+        except (KeyError, ValueError, tarfile.TarError):
             raise self._wrong(f"{entry.name} is missing") from None
         if content is None or member.size != entry.bytes:
             raise self._wrong(f"{entry.name} is not the file that it was")
@@ -226,9 +236,12 @@ class Backup:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         descriptor = os.open(target or os.devnull, flags if target else os.O_WRONLY, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            while chunk := content.read(1 << 20):
-                digest.update(chunk)
-                file.write(chunk)
+            try:
+                while chunk := content.read(1 << 20):
+                    digest.update(chunk)
+                    file.write(chunk)
+            except tarfile.TarError:
+                raise self._wrong(f"{entry.name} is cut off") from None
             file.flush()
             if target:
                 os.fsync(descriptor)
@@ -241,17 +254,22 @@ class Backup:
             content = self._tar.extractfile(member) if member else None
             if member is None or content is None or member.name != MANIFEST:
                 raise self._wrong("it has no manifest")
-            told: dict[str, Any] = json.loads(content.read(MAX_MANIFEST))
-            if told["format"] != FORMAT:
-                raise self._wrong(f"a newer hallkit ({told['hallkit']}) made it; install that")
-            files = tuple(Entry(**entry) for entry in told.pop("files"))
-            store = Contents(**told.pop("store"))
-            outside = tuple(told.pop("outside"))
-            manifest = Manifest(**told, files=files, store=store, outside=outside)
-        except (tarfile.TarError, ValueError, LookupError, TypeError) as error:
-            raise self._wrong(f"its manifest cannot be read ({error})") from None
-        for entry in files:
-            _check_name(entry.name, self._wrong)
+            text = content.read(MAX_MANIFEST)
+            made = _Made.model_validate_json(text)
+            if made.format != FORMAT:
+                raise self._wrong(f"a newer hallkit ({made.hallkit}) made it; install that")
+            manifest = _MANIFEST.validate_json(text, strict=True)
+        except ValidationError as error:
+            at, why = error.errors()[0]["loc"], error.errors()[0]["msg"]
+            raise self._wrong(f"its manifest cannot be read: {at}: {why}") from None
+        except (tarfile.TarError, ValueError) as error:
+            raise self._wrong(f"its manifest cannot be read: {error}") from None
+        names = [entry.name for entry in manifest.files]
+        for name in names:
+            if not _is_inside(name) or names.count(name) > 1:
+                raise self._wrong(f"{name!r} is not a name in a backup")
+        if f"{CONFIG}{manifest.config}" not in names:
+            raise self._wrong(f"the settings file {manifest.config!r} is not in it")
         return manifest
 
     def _wrong(self, what: str) -> UserError:
@@ -261,12 +279,11 @@ class Backup:
         )
 
 
-def _check_name(name: str, wrong: Callable[[str], UserError]) -> None:
-    """Only names that lead below the settings' folder."""
+def _is_inside(name: str) -> bool:
+    """Whether the name is the store's, or leads below the settings' folder."""
     path = PurePosixPath(name)
-    plain = not path.is_absolute() and ".." not in path.parts and str(path) == name
-    if name != STORE and not (plain and name.startswith(CONFIG)):
-        raise wrong(f"{name!r} is not a name in a backup")
+    plain = ".." not in path.parts and str(path) == name and "\0" not in name
+    return name == STORE or (plain and name.startswith(CONFIG))
 
 
 @contextmanager
@@ -280,12 +297,3 @@ def opened(path: Path) -> Generator[Backup]:
         raise UserError(f"{path}: {error.strerror}", os.EX_NOINPUT) from None
     with tar:
         yield Backup(tar, str(path))
-
-
-def sync_folder(folder: Path) -> None:
-    """Have the names in a folder on the disk."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

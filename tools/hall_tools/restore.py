@@ -9,18 +9,20 @@ between two moves leaves all files in one of the two places, and doing it again 
 """
 
 import os
-from contextlib import ExitStack
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from hall_gateway.config import GatewayConfig
+from hall_gateway.files import sync_folder
 from hall_gateway.schema import StoreOpenError, owned
 from hall_gateway.store_backup import BackupError, contents, known_migrations, make_ready
 from hall_gateway.toml_input import ConfigError, parse_toml
 
-from hall_tools.backup import CONFIG, STORE, Backup, Entry, Manifest, opened, sync_folder
+from hall_tools.backup import CONFIG, STORE, Backup, Entry, Manifest, opened
 from hall_tools.errors import UserError
 from hall_tools.gateway_setup import layout
 from hall_tools.gateway_setup.machine import Machine
@@ -42,24 +44,25 @@ def restore(file: Path, config: Path, now_ms: int) -> Restored:
     Hallkit.
     """
     folder = config.resolve().parent
+    known = known_migrations()  # now, for the gateway's user may not read all of Python
     stamp = f"before-restore-{datetime.fromtimestamp(now_ms / 1000, UTC):%Y%m%dT%H%M%SZ}"
     try:
-        with opened(file) as backup, ExitStack() as stack:
-            work = Path(stack.enter_context(TemporaryDirectory(prefix=".hallkit-", dir=folder)))
+        with opened(file) as backup, _beside(config) as work:
             store = _unpack(backup, work, config)
-            beside = TemporaryDirectory(prefix=".hallkit-", dir=store.parent)
-            copy = _unpack_store(backup, Path(stack.enter_context(beside)))
-            stack.enter_context(owned(store))
-            _give(store.with_name(f"{store.name}.lock"), store.parent)
-            aside = [
-                _make_way([store, *_beside(store)], store.parent / stamp),
-                _make_way(_present(work / CONFIG, config), folder / stamp),
-            ]
-            copy.replace(store)
-            sync_folder(store.parent)
-            for path in sorted((work / CONFIG).iterdir()):
-                path.replace(folder / path.name)
-            sync_folder(folder)
+            # The gateway's user could put links into its folder: what root did by a name there
+            # would be done wherever they lead.
+            with _as_owner(store.parent), _beside(store) as other:
+                copy = _unpack_store(backup, other, known)
+                with owned(store):
+                    aside = [_make_way([store, *_side_files(store)], store.parent / stamp)]
+                    with _as_owner(folder):
+                        aside.append(_make_way(_present(work / CONFIG, config), folder / stamp))
+                    copy.replace(store)
+                    sync_folder(store.parent)
+                    with _as_owner(folder):
+                        for path in sorted((work / CONFIG).iterdir()):
+                            path.replace(folder / path.name)
+                        sync_folder(folder)
             return Restored(backup.manifest, store, tuple(path for path in aside if path))
     except StoreOpenError as error:
         raise UserError(f"{error}; nothing was done", os.EX_TEMPFAIL) from None
@@ -97,7 +100,7 @@ def _unpack(backup: Backup, work: Path, config: Path) -> Path:
     return store
 
 
-def _unpack_store(backup: Backup, work: Path) -> Path:
+def _unpack_store(backup: Backup, work: Path, known: set[str]) -> Path:
     """The backup's store, whole and ready to be one again."""
     entry = next((entry for entry in backup.manifest.files if entry.name == STORE), None)
     if entry is None:
@@ -105,7 +108,7 @@ def _unpack_store(backup: Backup, work: Path) -> Path:
     copy = work / STORE
     backup.extract(entry, copy)
     newest = contents(copy).migration
-    if newest not in known_migrations():
+    if newest not in known:
         made = backup.manifest.hallkit
         raise BackupError(f"a newer hallkit ({made}) made it ({newest}); install that first")
     make_ready(copy)
@@ -118,14 +121,35 @@ def _own(path: Path, entry: Entry, mode: int | None = None) -> None:
     account = Machine().account(entry.owner) if os.geteuid() == 0 else None
     if account is not None:
         os.chown(path, account.uid, account.gid)
-    path.chmod(entry.mode & 0o777 if mode is None else mode)
+    path.chmod(entry.mode & 0o755 if mode is None else mode)
 
 
-def _give(path: Path, folder: Path) -> None:
-    """To the owner of `folder`, when root does this."""
-    if os.geteuid() == 0:
-        owner = folder.stat()
-        os.chown(path, owner.st_uid, owner.st_gid)
+@contextmanager
+def _as_owner(folder: Path) -> Generator[None]:
+    """Be whom `folder` belongs to, when root does this."""
+    if os.getuid() != 0:
+        yield
+        return
+    before = os.geteuid(), os.getegid(), os.getgroups()
+    owner = folder.stat()
+    _become(owner.st_uid, owner.st_gid, [owner.st_gid])
+    try:
+        yield
+    finally:
+        _become(*before)
+
+
+def _become(uid: int, gid: int, groups: list[int]) -> None:
+    os.seteuid(0)
+    os.setgroups(groups)
+    os.setegid(gid)
+    os.seteuid(uid)
+
+
+@contextmanager
+def _beside(path: Path) -> Generator[Path]:
+    with TemporaryDirectory(prefix=".hallkit-", dir=path.resolve().parent) as folder:
+        yield Path(folder)
 
 
 def _present(staged: Path, config: Path) -> list[Path]:
@@ -136,7 +160,7 @@ def _present(staged: Path, config: Path) -> list[Path]:
     return sorted({folder / name for name in coming} | trial)
 
 
-def _beside(store: Path) -> list[Path]:
+def _side_files(store: Path) -> list[Path]:
     return [store.with_name(f"{store.name}{suffix}") for suffix in ("-wal", "-shm", "-journal")]
 
 
@@ -146,7 +170,6 @@ def _make_way(paths: list[Path], aside: Path) -> Path | None:
     if not there:
         return None
     aside.mkdir(mode=0o700, exist_ok=True)
-    _give(aside, aside.parent)
     for path in there:
         path.rename(aside / path.name)
     sync_folder(aside)
