@@ -53,8 +53,9 @@ class Watch:
 
     def look(self, now: int) -> Jump | None:
         """The jump since the last look that was seen()."""
-        by = now - self._last - (self._steady() - self._mark)
-        return Jump(self._began, self._last, by) if abs(by) >= JUMP_MS else None
+        before = self._last + self._steady() - self._mark
+        by = now - before
+        return Jump(self._began, before, by) if abs(by) >= JUMP_MS else None
 
     def seen(self, now: int, jump: Jump | None) -> None:
         """What look() said was acted on."""

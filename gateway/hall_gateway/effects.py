@@ -10,6 +10,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from hall_gateway.config import GATEWAY_ID
 from hall_gateway.events import Quality, cloud_event, event_id, reported, topic
@@ -56,6 +57,7 @@ ORDER_MS = 10_000
 POISON = ""
 """Stored in place of the kind of an event that is in quarantine: it has no effect."""
 
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
@@ -173,21 +175,20 @@ class Effects:
             self.poison(device, epoch, event.seq, fault, event.data.encode(), now)
         self._store.run("RELEASE effect")
 
-    def attempt(self, what: str, work: Callable[[], None]) -> bool:
-        """Whether `work` was done. A defect in it takes back all that it did, in memory too, and
-        nothing else. Raises only sqlite3.Error."""
+    def attempt(self, work: Callable[[], T]) -> T:
+        """What `work` returns. When it raises, all that it did is taken back, in memory too, and
+        nothing else; with a sqlite3.Error the whole transaction has to be."""
         self._write_kept()
         counts = dict(self._counts)
         self._store.run("SAVEPOINT effect")
-        done = True
         try:
-            work()
+            done = work()
         except sqlite3.Error:
             raise
         except Exception:
-            _log.exception("%s: not done", what)
             self._take_back("effect", counts)
-            done = False
+            self._store.run("RELEASE effect")
+            raise
         self._store.run("RELEASE effect")
         return done
 

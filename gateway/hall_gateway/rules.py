@@ -12,20 +12,21 @@ what caused it, so a kill loses neither and repeats neither.
 
 import json
 import logging
+import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import replace
-from typing import cast
+from functools import partial
+from typing import TypeVar, cast
 
 from hall_gateway.clock_jump import Jump
 from hall_gateway.effects import Effects, Published
 from hall_gateway.plan import Plan, PlannedDevice
-from hall_gateway.rules_actions import Actions, raised
+from hall_gateway.rules_actions import Actions, raised, signs
 from hall_gateway.rules_alerts import AlertBook
-from hall_gateway.rules_facts import Now, Place, of_event, places, service_moved
+from hall_gateway.rules_facts import Now, Place, displays, of_event, places, service_moved
 from hall_gateway.rules_file import Rule, RuleSet
 from hall_gateway.rules_language import Condition, EvaluationError
-from hall_gateway.rules_model import AlertModel
 from hall_gateway.rules_tasks import TaskBook
 from hall_gateway.rules_words import Each
 from hall_gateway.state import HallState, Json, Outcome, Sign
@@ -41,6 +42,7 @@ _FLOOR = {
     "hall.rain.ended": ("rain", False),
 }
 
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
@@ -66,12 +68,14 @@ class Rules:
         self.tasks = TaskBook(store, effects, counts)
         self._actions = Actions(plan, store, state, effects, counts, self.alerts, self.tasks)
         self._alarming: dict[int, tuple[Rule, Place]] = {}  # alerts that a rule stands for
+        self._told: set[str] = set()  # what does not work, each logged once
         self.follow(ruleset)
         effects.followers.append(self._published)
 
     def follow(self, ruleset: RuleSet | None) -> None:
         """Other rules from here on; those that went end with the next tick."""
         self._rules = ruleset
+        self._told.clear()
         self._by_type: dict[str, list[Rule]] = defaultdict(list)
         for rule in ruleset.rules if ruleset else ():
             for type in rule.types:
@@ -80,8 +84,11 @@ class Rules:
     def tick(self, now: int) -> None:
         """Look at every place. To be called once a second."""
         if self._rules is not None:
-            self._attempt("the rules", lambda: self._look(now))
-        self._attempt("what is due of alerts and tasks", lambda: self._due(now))
+            self._attempt("the rules", partial(self._look, now))
+        for alert in self.alerts.due(now):
+            again = partial(self._again, alert, now)
+            self._attempt(f"alert {alert.id} of rule {alert.rule}", again)
+        self._attempt("the clocks of tasks", partial(self.tasks.tick, now))
 
     def reported(self, device: PlannedDevice, payload: bytes, now: int) -> None:
         """A floor sensor has reported its state: it may be newer than its last event."""
@@ -106,27 +113,38 @@ class Rules:
         states.move_floors(jump.by, jump.began, jump.before)
         for alert in self._store.alerts.open():
             if jump.moves(alert.told):
-                self._store.alerts.move(
-                    alert.id, alert.told + jump.by, service_moved(alert.place, jump)
-                )
+                raised = alert.raised + (jump.by if jump.moves(alert.raised) else 0)
+                place = service_moved(alert.place, jump)
+                self._store.alerts.move(alert.id, raised, alert.told + jump.by, place)
+        self._store.tasks.move(jump.by, jump.began, jump.before)
 
-    def _due(self, now: int) -> None:
-        self.alerts.repeat(self._text_now, now)
-        self.tasks.tick(now)
-
-    def _text_now(self, alert: Alert) -> Json:
-        """What an alert says with what is known now; what it said, when its rule is about what has
+    def _again(self, alert: Alert, now: int) -> None:
+        """Tell an alert with what is known now; what it said, when its rule is about what has
         happened."""
-        rule, place = self._alarming.get(alert.id, (None, None))
-        if rule is not None and place is not None:
-            for action in rule.actions:
-                if isinstance(action.model, AlertModel):
-                    return raised(rule, action.model, place).text
-        return alert.text
+        text = alert.text
+        if (stands := self._alarming.get(alert.id)) is not None:
+            rule, place = stands
+            if rule.alert is not None:
+                text = raised(rule, rule.alert, place).text
+        self.alerts.tell_again(alert, text, now)
 
-    def _attempt(self, what: str, work: Callable[[], None]) -> None:
-        if not self._effects.attempt(what, work):
+    def _attempt(self, what: str, work: Callable[[], T]) -> T | None:
+        """What `work` returns; None when it could not be done, which is counted, logged once, and
+        nobody else's trouble."""
+        try:
+            return self._effects.attempt(work)
+        except sqlite3.Error:
+            raise
+        except Exception:
             self._counts["rules.defects"] += 1
+            self._once(what, "not done", exc_info=True)
+            return None
+
+    def _once(self, what: str, why: str, exc_info: bool = False) -> None:
+        """Log it the first time since the rules were read."""
+        if what not in self._told:
+            self._told.add(what)
+            _log.error("%s: %s; told once, and counted", what, why, exc_info=exc_info)
 
     def _published(self, published: Published, now: int) -> None:
         self._floor(published, now)
@@ -135,16 +153,8 @@ class Rules:
             place = of_event(published.emit, self._plan)
             for rule in rules:
                 if self._holds(rule, rule.when, place):
-                    begin = self._beginning(rule, place, published, now)
+                    begin = partial(self._actions.begin, rule, place, published, now)
                     self._attempt(f"rule {rule.id}", begin)
-
-    def _beginning(
-        self, rule: Rule, place: Place, published: Published, now: int
-    ) -> Callable[[], None]:
-        def begin() -> None:
-            self._actions.begin(rule, place, published, now)
-
-        return begin
 
     def _floor(self, published: Published, now: int) -> None:
         """What a floor sensor says by an event."""
@@ -165,7 +175,8 @@ class Rules:
             now,
         )
         known: dict[Each, list[Place]] = {}
-        standing: list[RuleState] = []
+        standing: list[tuple[Rule, Place]] = []
+        unalarmed: list[tuple[Rule, Place, RuleState]] = []
         self._alarming = {}
         for rule in self._rules.rules:
             if rule.each is None:
@@ -176,12 +187,19 @@ class Rules:
                 state = before.pop((rule.id, place.key), None)
                 state = self._at(rule, place, state, now)
                 if state is not None and state.stands is not None:
-                    standing.append(state)
+                    standing.append((rule, place))
                     if state.alert is not None:
                         self._alarming[state.alert] = rule, place
+                    elif rule.alert is not None:
+                        unalarmed.append((rule, place, state))
         for state in before.values():  # the rule is gone, or its place is
             self._ends(state, now)
         self._show(standing, now)
+        for rule, place, state in unalarmed:
+            if self.alerts.room and rule.alert is not None:
+                begin = partial(self.alerts.begin, raised(rule, rule.alert, place), now)
+                alert = self._attempt(f"rule {rule.id}", begin)
+                self._store.rule_states.put(replace(state, alert=alert))
 
     def _at(self, rule: Rule, place: Place, state: RuleState | None, now: int) -> RuleState | None:
         """One rule at one place; what of it holds or stands then."""
@@ -198,8 +216,8 @@ class Rules:
         held = now if state is None or state.held > now else state.held
         holds = RuleState(rule.id, place.key, held)
         if now - held >= rule.for_ms:
-            shown = self._actions.begin(rule, place, None, now)
-            holds = replace(shown, held=held, stands=now)
+            begin = partial(self._actions.begin, rule, place, None, now)
+            holds = replace(holds, stands=now, alert=self._attempt(f"rule {rule.id}", begin))
         if holds != state:
             self._store.rule_states.put(holds)
         return holds
@@ -222,22 +240,21 @@ class Rules:
             return False
 
     def _untold(self, rule: Rule, error: EvaluationError) -> None:
-        if not self._counts["rules.not_evaluated"]:
-            _log.warning("rule %s has no value for what is known: %s", rule.id, error)
         self._counts["rules.not_evaluated"] += 1
+        self._once(f"rule {rule.id} has no value for what is known", str(error))
 
     def _ends(self, state: RuleState, now: int) -> None:
         self._store.rule_states.drop(state.rule, state.place)
         if state.alert is not None:
             self.alerts.clear(state.alert, now)
 
-    def _show(self, standing: list[RuleState], now: int) -> None:
+    def _show(self, standing: list[tuple[Rule, Place]], now: int) -> None:
         """The signs of all rules that stand, the first in the file first."""
-        signs: dict[str, tuple[Sign, ...]] = {}
-        for state in standing:
-            for device in state.devices:
-                own = tuple(Sign(view, text) for view, text in state.signs)  # pyright: ignore[reportArgumentType]
-                signs[device] = signs.get(device, ()) + own
+        shown: dict[str, tuple[Sign, ...]] = {}
+        for rule, place in standing:
+            if own := signs(rule, place):
+                for device in displays(rule.scope, place, self._plan):
+                    shown[device.id] = shown.get(device.id, ()) + own
         outcome = Outcome()
-        self._views.signs(signs, outcome, now)
+        self._views.signs(shown, outcome, now)
         self._effects.carry_out(outcome, now)

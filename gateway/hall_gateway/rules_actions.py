@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from hall_gateway.effects import Effects, Published
-from hall_gateway.plan import Plan
+from hall_gateway.plan import Plan, PlannedDevice
 from hall_gateway.ratings import FREE
 from hall_gateway.rules_alerts import AlertBook, Raise
 from hall_gateway.rules_facts import Place, displays
@@ -25,9 +25,8 @@ from hall_gateway.rules_model import (
     TaskModel,
 )
 from hall_gateway.rules_tasks import TaskBook
-from hall_gateway.state import Emit, HallState, Json, Order, Outcome, Rating
+from hall_gateway.state import Emit, HallState, Json, Order, Outcome, Rating, Sign
 from hall_gateway.store import Store
-from hall_gateway.store_rule_states import RuleState
 from hall_gateway.views import Views
 from hall_gateway.wire import rfc3339
 
@@ -64,22 +63,16 @@ class Actions:
         self._tasks = tasks
         self._views = Views(plan, state)
 
-    def begin(self, rule: Rule, place: Place, cause: Published | None, now: int) -> RuleState:
-        """Do all that `rule` does at `place`; `cause` is the event that it is about. Returns what
-        has to be undone when it is over."""
+    def begin(self, rule: Rule, place: Place, cause: Published | None, now: int) -> int | None:
+        """Do all that `rule` does at `place`; `cause` is the event that it is about. Returns the
+        alert that it raised. What it shows as long as it stands is not done here: signs()."""
         alert: int | None = None
         bookmark: int | None = None
-        signs: list[list[str | None]] = []
-        reached: list[str] = []
         for action in rule.actions:
             match action.model:
                 case ShowModel() as show:
-                    shown = [device.id for device in displays(rule.scope, place, self._plan)]
-                    if cause is None:
-                        signs.append([show.view, _display_text(show, place)])
-                        reached = shown
-                    else:
-                        self._show(show, shown, place, now)
+                    if cause is not None:
+                        self._show(show, displays(rule.scope, place, self._plan), place, now)
                 case AlertModel() as model:
                     alert = self._alerts.begin(raised(rule, model, place), now)
                 case CommandModel() as command:
@@ -90,15 +83,15 @@ class Actions:
                     bookmark = self._bookmark(rule, place, cause, now)
                 case TaskModel() as task:
                     self._task(rule, task, place, bookmark, now)
-        return RuleState(rule.id, place.key, now, None, reached, signs, alert)
+        return alert
 
-    def _show(self, show: ShowModel, reached: list[str], place: Place, now: int) -> None:
+    def _show(self, show: ShowModel, reached: list[PlannedDevice], place: Place, now: int) -> None:
         """A text for its time, as the command `show` has it."""
         outcome = Outcome()
         until = now + (show.for_ms or 0)
-        text = _display_text(show, place) or ""
-        for device in reached:
-            self._views.text(self._plan.devices[device], text, until, outcome, now)
+        if text := _display_text(show, place):
+            for device in reached:
+                self._views.text(device, text, until, outcome, now)
         self._effects.carry_out(outcome, now)
 
     def _command(self, rule: Rule, command: CommandModel, place: Place, now: int) -> None:
@@ -134,8 +127,10 @@ class Actions:
             return None
         data = cause.emit.data
         rating = self._rated(data)
+        since = rating.started if rating else None
         until = rating.presses[-1].at if rating and rating.presses else cause.time
-        since = rating.started if rating and rating.started is not None else None
+        # The keypad's clock may be off, and nobody has pressed before it asked, nor after now.
+        until = min(max(until, rating.opened if rating else until), now)
         body: Json = {
             "ticket": data.get("ticket"),
             "window": data.get("window"),
@@ -176,6 +171,13 @@ def raised(rule: Rule, model: AlertModel, place: Place) -> Raise:
     title = rule.title.model_dump()
     repeat = model.repeat_ms or 0
     return Raise(rule.id, place.key, place.subject, model.level, title, text, repeat)
+
+
+def signs(rule: Rule, place: Place) -> tuple[Sign, ...]:
+    """What `rule` shows as long as it stands at `place`, with what is known of it now."""
+    shows = [action.model for action in rule.actions if isinstance(action.model, ShowModel)]
+    found = (Sign(show.view, _display_text(show, place)) for show in shows)
+    return tuple(sign for sign in found if sign.view == "caution" or sign.text)
 
 
 def _display_text(show: ShowModel, place: Place) -> str | None:

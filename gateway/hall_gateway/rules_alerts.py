@@ -6,7 +6,6 @@ something is alarming (rules.py).
 
 import logging
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from hall_gateway.effects import Effects
@@ -40,14 +39,19 @@ class AlertBook:
         self._effects = effects
         self._counts = counts
 
+    @property
+    def room(self) -> bool:
+        """Whether one more may stand."""
+        return self._alerts.count() < MAX_OPEN_ALERTS
+
     def begin(self, asked: Raise, now: int) -> int | None:
         """The id of an alert that stands from now on; one that stands already is told again. None
         when there are too many, which is counted."""
         standing = self._alerts.standing(asked.rule, asked.place)
         if standing is not None:
-            self._tell_again(standing, asked.text, now)
+            self.tell_again(standing, asked.text, now)
             return standing.id
-        if self._alerts.count() >= MAX_OPEN_ALERTS:
+        if not self.room:
             self._counts["rules.alerts_refused"] += 1
             _log.error("rule %s: %d alerts stand already", asked.rule, MAX_OPEN_ALERTS)
             return None
@@ -84,12 +88,12 @@ class AlertBook:
         assert found is not None
         return found
 
-    def repeat(self, text_now: Callable[[Alert], Json], now: int) -> None:
-        """Tell again what nobody has acknowledged; `text_now` is what there is to say now."""
-        for alert in self._alerts.due(now):
-            self._tell_again(alert, text_now(alert), now)
+    def due(self, now: int) -> list[Alert]:
+        """What is to be told again, as nobody has acknowledged it."""
+        return self._alerts.due(now)
 
-    def _tell_again(self, alert: Alert, text: Json, now: int) -> None:
+    def tell_again(self, alert: Alert, text: Json, now: int) -> None:
+        """`text` is what there is to say of it now."""
         self._alerts.again(alert.id, text, now)
         found = self._alerts.get(alert.id)
         assert found is not None

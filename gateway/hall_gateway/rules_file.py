@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,12 @@ class Rule:
     until: Condition | None
     scope: Scope
     actions: tuple[Action, ...]
+
+    @property
+    def alert(self) -> AlertModel | None:
+        """The alert that it raises; a rule has at most one."""
+        models = (action.model for action in self.actions)
+        return next((model for model in models if isinstance(model, AlertModel)), None)
 
     @property
     def does(self) -> tuple[str, ...]:
@@ -168,6 +175,8 @@ class _Reader:
         actions = [self._action(index, each) for index, each in enumerate(model.actions)]
         if not 1 <= len(actions) <= MAX_ACTIONS:
             self._wrong(("actions",), f"has {len(actions)} actions", f"1 to {MAX_ACTIONS}")
+        if sum(action.alert is not None for action in model.actions) > 1:
+            self._wrong(("actions",), "has more than one alert", "one alert a rule")
         scope: Scope = model.scope or "hall"
         if scope == "window" and model.each in ("hall", "zone"):
             self._wrong(("scope",), f"a {model.each} is at no window", "hall or zone")
@@ -281,7 +290,9 @@ def filled(text: str, facts: Mapping[str, Any]) -> str:
 
     def value(found: re.Match[str]) -> str:
         held = facts.get(found[1])
-        return "-" if held is None else str(round(held) if isinstance(held, float) else held)
+        if isinstance(held, float) and isfinite(held):
+            held = round(held)
+        return "-" if held is None else str(held)
 
     return _PLACEHOLDER.sub(value, text)
 

@@ -4,24 +4,20 @@ Here: SQL over rule_states, rule_files and floors. Not here: when a rule stands 
 rules lead to (store_rules.py).
 """
 
-import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from hall_gateway.store_events import Table
-from hall_gateway.wire import compact
 
 
 @dataclass(frozen=True)
 class RuleState:
-    """That a rule's condition holds at a place since `held`, and stands since `stands`; what it
-    shows (`signs`: view and text) on which `devices`, and the alert that it raised."""
+    """That a rule's condition holds at a place since `held`, and stands since `stands`, and the
+    alert that it raised."""
 
     rule: str
     place: str
     held: int
     stands: int | None = None
-    devices: list[str] = field(default_factory=list[str])
-    signs: list[list[str | None]] = field(default_factory=list[list[str | None]])
     alert: int | None = None
 
 
@@ -37,18 +33,12 @@ class RuleStates(Table):
     """What holds and stands, the last good file, and what floor sensors said."""
 
     def all(self) -> dict[tuple[str, str], RuleState]:
-        rows = self.run("SELECT rule, place, held, stands, devices, signs, alert FROM rule_states")
-        return {
-            (rule, place): RuleState(
-                rule, place, held, stands, json.loads(devices), json.loads(signs), alert
-            )
-            for rule, place, held, stands, devices, signs, alert in rows
-        }
+        rows = self.run("SELECT rule, place, held, stands, alert FROM rule_states")
+        return {(row[0], row[1]): RuleState(*row) for row in rows}
 
     def put(self, state: RuleState) -> None:
-        row = (state.rule, state.place, state.held, state.stands)
-        more = (compact(state.devices).decode(), compact(state.signs).decode(), state.alert)
-        self.run("REPLACE INTO rule_states VALUES (?, ?, ?, ?, ?, ?, ?)", (*row, *more))
+        row = (state.rule, state.place, state.held, state.stands, state.alert)
+        self.run("REPLACE INTO rule_states VALUES (?, ?, ?, ?, ?)", row)
 
     def drop(self, rule: str, place: str) -> None:
         self.run("DELETE FROM rule_states WHERE (rule, place) = (?, ?)", (rule, place))

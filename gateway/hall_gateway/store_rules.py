@@ -130,9 +130,12 @@ class Alerts(Table):
             (now, _text(text), id),
         )
 
-    def move(self, id: int, told: int, place: str) -> None:
+    def move(self, id: int, raised: int, told: int, place: str) -> None:
         """The clock was set: it was told at another time, and is about what has another key."""
-        self.run("UPDATE alerts SET told = ?, place = ? WHERE id = ?", (told, place, id))
+        self.run(
+            "UPDATE alerts SET raised = ?, told = ?, place = ? WHERE id = ?",
+            (raised, told, place, id),
+        )
 
     def acknowledge(self, id: int, by: str, note: str | None, now: int) -> None:
         self.run(
@@ -197,6 +200,14 @@ class Tasks(Table):
     def told_late(self, id: int, clock: str) -> None:
         assert clock in ("contact", "fix")
         self.run(f"UPDATE tasks SET {clock}_late = 1 WHERE id = ?", (id,))
+
+    def move(self, by: int, first: int, last: int) -> None:
+        """The clock was set: those opened from `first` to `last` were opened `by` ms later."""
+        self.run(
+            "UPDATE tasks SET opened = opened + ?1, contact_by = contact_by + ?1, "
+            "fix_by = fix_by + ?1 WHERE done IS NULL AND opened BETWEEN ?2 AND ?3",
+            (by, first, last),
+        )
 
     def put_step(self, id: int, step: str, steps: list[Json], done: int | None) -> None:
         self.run(

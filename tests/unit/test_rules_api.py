@@ -173,11 +173,17 @@ async def test_alerts_and_tasks_have_a_bound(desk: Desk, monkeypatch: pytest.Mon
     await hall.rate(1)
     await hall.rate(1, "A016")
     assert (len(await hall.alerts()), len(await hall.tasks())) == (1, 1)
+    await hall.wet(False)
+    await hall.tick(1)
+    # It rains still, and now there is room to say so.
+    assert [alert.rule for alert in await hall.alerts()] == ["rain"]
+    await hall.rain(False)
+    assert await hall.types("alert") == ["raised", "cleared", "raised", "cleared"]
     assert hall.core.health()["rules"] == {"alerts_refused": 1, "tasks_refused": 1}
 
 
 async def test_a_defect_in_a_rule_stops_nothing_else(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     hall = desk.hall
 
@@ -191,10 +197,16 @@ async def test_a_defect_in_a_rule_stops_nothing_else(
     assert await hall.tasks() == []
     await hall.do("show", window="2", text="请稍等", seconds=5)
     await hall.wet()
-    assert hall.view("sign")["view"] == "idle"
+    assert hall.view("sign")["view"] == "caution"
     await hall.tick(5)
     assert hall.view("disp-2")["view"] == "idle"
-    assert hall.core.health()["rules"] == {"defects": 3}
+    assert [r.message for r in caplog.records if r.levelname == "ERROR"] == [
+        "rule bad-rating: not done; told once, and counted",
+        "rule wet-floor: not done; told once, and counted",
+    ]
     monkeypatch.undo()
     await hall.tick(1)
-    assert hall.view("sign")["view"] == "caution"
+    assert await hall.types("alert") == ["raised"]
+    defects = hall.core.health()["rules"]
+    await hall.tick(1)
+    assert hall.core.health()["rules"] == defects
