@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from hall_gateway.config_base import Settings
+from hall_gateway.limits import OTHER_MIN, PAYMENT_MIN
 from hall_gateway.models import Name
 
 Minutes = Annotated[int, Field(ge=1, le=600)]
@@ -21,10 +22,10 @@ class FiguresConfig(Settings):
         default="B", alias="class", description='the class of the hall: "A", "B", "C" or "D"'
     )
     limit_min: Minutes = Field(
-        default=20,
+        default=OTHER_MIN,
         description="minutes that a service may take, 1 to 600, where `limits` names none",
     )
     limits: dict[Name, Minutes] = Field(
-        default=dict.fromkeys(("收费", "缴费", "居民收费", "电费缴纳", "交费"), 5),
+        default_factory=lambda: dict(PAYMENT_MIN),
         description='minutes by business as `call` and `take` name it, e.g. { "缴费" = 5 }',
     )

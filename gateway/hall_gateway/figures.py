@@ -12,6 +12,7 @@ from hall_gateway.hall_class import CLASSES
 from hall_gateway.hall_clock import HallClock
 from hall_gateway.kpi_services import Period, Rules
 from hall_gateway.kpis import compute
+from hall_gateway.limits import Limits
 from hall_gateway.store_figures import Figures
 
 
@@ -23,8 +24,7 @@ def rules_of(config: GatewayConfig) -> Rules:
         HallClock(count.reset_hour, count.utc_offset_min),
         frozenset(count.areas),
         CLASSES[figures.hall_class],
-        figures.limits,
-        figures.limit_min,
+        Limits(figures.limits, figures.limit_min),
     )
 
 

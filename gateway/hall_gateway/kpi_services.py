@@ -16,6 +16,7 @@ from hall_gateway.figures_model import Busy, Rate, Satisfied, Spread
 from hall_gateway.hall_class import CLASSES, HallClass
 from hall_gateway.hall_clock import MINUTE_MS, HallClock
 from hall_gateway.kpi_math import mean, nearest_rank, share, wilson
+from hall_gateway.limits import Limits
 
 GOOD, GOOD_OR_NEUTRAL = 4, 3
 """The lowest mark that is satisfied, by the strict rule and by the wide one."""
@@ -23,18 +24,16 @@ GOOD, GOOD_OR_NEUTRAL = 4, 3
 
 @dataclass(frozen=True)
 class Rules:
-    """What the figures of a hall are measured by. `limits`: minutes that a service of a business
-    may take, `limit_min` where none is given. `areas`: zones that are rooms within the hall."""
+    """What the figures of a hall are measured by. `areas`: zones that are rooms within the hall."""
 
     hall: str
     clock: HallClock = field(default_factory=HallClock)
     areas: frozenset[str] = frozenset()
     hall_class: HallClass = CLASSES["B"]
-    limits: Mapping[str, int] = field(default_factory=dict[str, int])
-    limit_min: int = 20
+    limits: Limits = field(default_factory=Limits)
 
     def limit_ms(self, business: str | None) -> int:
-        return self.limits.get(business or "", self.limit_min) * MINUTE_MS
+        return self.limits.minutes(business) * MINUTE_MS
 
 
 @dataclass(frozen=True)

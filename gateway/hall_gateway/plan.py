@@ -10,6 +10,7 @@ from hall_profiles import Profile
 from hall_profiles.drivers import Keys, KeysMatrix
 
 from hall_gateway.config import GatewayConfig, load_profile
+from hall_gateway.limits import Limits
 from hall_gateway.models import Role
 from hall_gateway.occupancy import OccupancyRules
 
@@ -77,7 +78,8 @@ class Plan:
     `replaced`: the id of each of `devices` that has, and whose place it was. `free`: the windows
     where nobody asks, and a press is a rating by itself. `staff`: whose card or PIN it is
     (staff.py), `pin_key` what a keypad makes a code of a PIN with. `zones` and `cameras`: the zone
-    that a window is in, and the camera that sees it, where it has one.
+    that a window is in, and the camera that sees it, where it has one. `limits`: how long a service
+    may take.
     """
 
     hall: str
@@ -93,6 +95,7 @@ class Plan:
     pin_key: str | None = None
     zones: dict[str, str] = field(default_factory=dict[str, str])
     cameras: dict[str, str] = field(default_factory=dict[str, str])
+    limits: Limits = field(default_factory=Limits)
 
     def zone(self, device: PlannedDevice) -> str | None:
         """Where a device stands: in its own zone, or in that of its window."""
@@ -144,4 +147,5 @@ def plan_of(config: GatewayConfig) -> Plan:
         pin_key=staff.key if staff else None,
         zones={window.id: window.zone for window in config.windows if window.zone},
         cameras={window.id: window.camera for window in config.windows if window.camera},
+        limits=Limits(config.figures.limits, config.figures.limit_min),
     )

@@ -153,6 +153,7 @@ def _service(window: Window, given: Now) -> Place:
         "business": window.business,
         "staff": window.served_by or window.staff,
         "serving_s": given.seconds(window.started),
+        "limit_min": given.plan.limits.minutes(window.business),
     }
     key = f"service/{window.id}/{window.ticket}/{window.started}"
     return Place(key, f"window/{window.id}", facts, zone, window.id)

@@ -70,6 +70,7 @@ EACH: dict[Each, Words] = {
         "business": _BUSINESS,
         "staff": _word("text?", "who serves"),
         "serving_s": _word("number", "since it started"),
+        "limit_min": _word("number", "minutes that its business may take, by [figures]"),
     },
     "device": {
         "device": _word("text", "its id"),

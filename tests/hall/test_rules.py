@@ -245,8 +245,7 @@ def the_hall_system_gets_it(system: PlainHall) -> None:
     system.await_events("hall.task.overdue")
     raised = [event["data"] for event in system.events("hall.alert.raised")]
     assert {data["rule"]: data["times"] for data in raised if data["times"] == 1}.keys() == {
-        *("wet-floor", "rain", "long-queue", "long-wait", "overtime-payment"),
-        *("overtime-service", "counter-offline"),
+        *("wet-floor", "rain", "long-queue", "long-wait", "overtime", "counter-offline"),
     }
     overtime = [event["data"] for event in system.events("hall.service.overtime")]
     limits = [(data["ticket"], data["limit_ms"]) for data in overtime]

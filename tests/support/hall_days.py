@@ -92,7 +92,7 @@ class Window:
 @dataclass
 class HallDays:
     """The days of one seed. `told` are the CloudEvents as JSON, in the order in which they came,
-    some of them twice."""
+    some of them twice. On every tenth day ten times as many `customers` come, and are quicker."""
 
     folder: Path
     seed: int
@@ -153,7 +153,8 @@ class HallDays:
             self._at(opening - self.random.randrange(20 * MINUTE), lambda w=window: self._login(w))
             self._at(closing + 10 * MINUTE, lambda w=window: self._logout(w, day))
             self._pauses(window, opening, closing)
-        for _ in range(self.customers):
+        self._rush = 10 if day % 10 == 5 else 1
+        for _ in range(self.customers * self._rush):
             # A peak in the morning, and one after noon.
             peak = self.random.choice((opening + HOUR, opening + HOUR, midnight + 14 * HOUR))
             at = min(max(round(self.random.gauss(peak, 45 * MINUTE)), opening), closing)
@@ -162,6 +163,8 @@ class HallDays:
         if day % 6 == 4:
             self._at(opening + 3 * HOUR + 1234, self._restart)
         self._at(midnight + DAY - 1, self._receive)
+        for edge in (-1, 0):  # the last ms of a day, and the first of the next
+            self._at(midnight + DAY + 3 * HOUR + edge, self._by_night)
         self._at(midnight + DAY + 3 * HOUR + 5 * SECOND, self.core_tick)
         await self._live(until=midnight + DAY + 6 * HOUR)
 
@@ -170,6 +173,13 @@ class HallDays:
             at, _, action = heapq.heappop(self._agenda)
             self.clock.now = max(self.clock.now, at)
             await action()
+
+    async def _by_night(self) -> None:
+        """Someone is at the machines in the hall at night, and one touches a key."""
+        await self._sources["vip"].tell("passage", {"dir": "in"})
+        await self._sources["door"].tell("passage", {"dir": "out"})
+        await self._hall.send("take", ticket=f"N{next(self._number):03}")
+        await self._sources["kp-4"].tell("press", {"key": 1, "session": None})
 
     async def core_tick(self) -> None:
         await self.core.tick()
@@ -223,7 +233,8 @@ class HallDays:
 
     async def _arrive(self) -> None:
         await self._sources["door"].tell("passage", {"dir": "in"})
-        await self.core.tick()
+        if self.random.random() < 0.2:
+            await self.core.tick()
         self._after(300, 3000, lambda: self._sources["door"].tell("passage", {"dir": "out"}))
         if self.random.random() < 0.1:
             await self._sources["vip"].tell("passage", {"dir": "in"})
@@ -297,8 +308,10 @@ class HallDays:
 
     def _serving(self, window: Window) -> None:
         ticket = window.ticket
-        long = self.random.lognormvariate(0, 0.8) * 500
-        seconds = 5 if self.random.random() < 0.04 else min(long, 5400)
+        long = min(self.random.lognormvariate(0, 0.8) * 500 / self._rush, 5400)
+        limit = 300  # what a payment may take, to the ms
+        chance = self.random.random()
+        seconds = 5 if chance < 0.04 else limit if chance < 0.07 else long
 
         async def end() -> None:
             if window.ticket != ticket:
@@ -314,7 +327,7 @@ class HallDays:
             else:
                 await self._end(window)
 
-        self._after(seconds, seconds + 1, end)
+        self._after(seconds, seconds if seconds == limit else seconds + 1, end)
 
     async def _transfer(self, window: Window, to: Window) -> None:
         reply = await self._hall.send("transfer", window=window.id, to=to.id)

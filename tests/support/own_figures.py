@@ -38,6 +38,7 @@ class Story:
     def __init__(self, events: list[Json]) -> None:
         self.tickets: list[Json] = []
         self.visits: list[Json] = []
+        self._visits: dict[tuple[str, str], list[Json]] = defaultdict(list)
         self.free: list[Json] = []
         self.presses: dict[str, Json] = {}
         self.passages: list[tuple[int, str, str]] = []
@@ -58,7 +59,9 @@ class Story:
             case "ticket", "called":
                 ticket = self._leaves(data["ticket"], "called", at)
                 taken = None if data["transferred"] or ticket is None else ticket["taken"]
-                self.visits.append(data | {"called": at, "taken": taken})
+                visit = data | {"called": at, "taken": taken}
+                self.visits.append(visit)
+                self._visits[data["window"], data["ticket"]].append(visit)
             case "ticket", _:
                 self._leaves(data["ticket"], verb, at)
             case "service", "started":
@@ -96,22 +99,15 @@ class Story:
 
     def _visit(self, data: Json) -> Json:
         """The last call of this ticket to this window."""
-        return next(
-            visit
-            for visit in reversed(self.visits)
-            if (visit["window"], visit["ticket"]) == (data["window"], data["ticket"])
-        )
+        return self._visits[data["window"], data["ticket"]][-1]
 
     def _verdict(self, verb: str, at: int, data: Json) -> None:
         if data["ended_at"] is None:
             self.free.append(data | {"at": at})
             return
-        for visit in self.visits:
-            if (visit["window"], visit["ticket"], visit.get("ended")) == (
-                data["window"],
-                data["ticket"],
-                ms(data["ended_at"]),
-            ):
+        ended = ms(data["ended_at"])
+        for visit in self._visits[data["window"], data["ticket"]]:
+            if visit.get("ended") == ended:
                 visit["verdict"] = verb if verb == "given" else data["reason"]
                 visit["prompted"] = data.get("prompted", True)
                 visit["mark"] = data.get("mark")

@@ -5,6 +5,7 @@ from pathlib import Path
 import hall_profiles
 from hall_gateway.config import load_config
 from hall_gateway.core import Core
+from hall_gateway.limits import Limits
 from hall_gateway.models import KINDS
 from hall_gateway.plan import Plan, PlannedDevice, plan_of
 from hall_profiles import load
@@ -17,6 +18,9 @@ path = "hall.db"
 [upstream]
 [rating]
 window_s = 20
+[figures]
+limit_min = 30
+limits = { "过户" = 15 }
 [[window]]
 id = "1"
 name = "综合业务"
@@ -59,6 +63,7 @@ def test_settings_and_profiles_make_a_plan(tmp_path: Path) -> None:
             "floor-1": PlannedDevice("floor-1", load("wet-floor-mains"), "zone/entrance"),
         },
         window_s=20,
+        limits=Limits({"过户": 15}, 30),
     )
 
 

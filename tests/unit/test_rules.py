@@ -290,7 +290,7 @@ async def test_a_restart_in_the_middle_changes_nothing(tmp_path: Path) -> None:
         told = [(event["type"], event["data"].get("rule")) for event in after]
         assert told == [
             ("hall.service.overtime", None),
-            ("hall.alert.raised", "overtime-payment"),
+            ("hall.alert.raised", "overtime"),
             ("hall.alert.raised", "counter-offline"),
             ("hall.alert.raised", "wet-floor"),
         ]
@@ -328,7 +328,7 @@ async def test_a_clock_that_jumps_tells_nothing_twice(tmp_path: Path, jump_s: in
     assert sorted(await hall.types("alert")) == ["cleared", *["raised"] * 4]
     assert [(alert.rule, alert.times) for alert in await hall.alerts()] == [
         ("counter-offline", 1),
-        ("overtime-payment", 1),
+        ("overtime", 1),
     ]
     await core.close()
 
