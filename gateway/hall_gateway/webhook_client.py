@@ -4,20 +4,20 @@ Here: aiohttp, time limits, TLS, and which answers say taken, refused or later. 
 asked when (webhooks.py), what a request holds (webhook_message.py).
 
 The certificate is always verified. Redirects are not followed: a signed event goes where the
-settings say, and nowhere else. Names are looked up in threads of this client's own, so that a name
-server that hangs holds up nobody else.
+settings say, and nowhere else. Names are looked up in threads of their own, so that a name server
+that hangs holds up nobody else, nor the gateway's end.
 """
 
 import asyncio
 import socket
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -31,7 +31,8 @@ TEXT_BYTES = 300
 MAX_RETRY_AFTER_S = 3600.0
 TRANSIENT = frozenset({408, 425, 429})
 """Of the 4xx, those that say nothing against the event (RFC 9110, 6585, 8470)."""
-LOOKUPS = 2
+
+_Address = tuple[socket.AddressFamily, socket.SocketKind, int, str, tuple[Any, ...]]
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,11 @@ class WebhookClient:
         self._now = now
         self._secrets = config.secrets()
         self._tls = config.tls()
-        self._names = _Resolver()
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=1, ssl=self._tls, resolver=self._names),
+            connector=aiohttp.TCPConnector(limit=1, ssl=self._tls, resolver=_Resolver()),
             timeout=aiohttp.ClientTimeout(total=self._config.timeout_s),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
@@ -76,7 +76,6 @@ class WebhookClient:
     ) -> None:
         assert self._session is not None
         await self._session.close()
-        await self._names.close()
 
     async def send(self, row: OutboxRow) -> Answer:
         """Send one event, signed with the time it is now."""
@@ -121,7 +120,7 @@ def _retry_after(header: str | None, now_ms: int) -> float | None:
     else:
         try:
             at = parsedate_to_datetime(header)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         at = at if at.tzinfo else at.replace(tzinfo=UTC)
         seconds = (at - datetime.fromtimestamp(now_ms / 1000, UTC)).total_seconds()
@@ -134,30 +133,42 @@ def _one_line(text: str) -> str:
 
 
 class _Resolver(AbstractResolver):
-    def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(LOOKUPS, thread_name_prefix="webhook-names")
+    """The connector asks for one name at a time, so there is one thread at most."""
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        def look_up() -> list[ResolveResult]:
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[list[_Address]] = loop.create_future()
+
+        def tell(found: list[_Address], error: OSError | None) -> None:
+            if not answer.done():
+                answer.set_exception(error) if error else answer.set_result(found)
+
+        def look_up() -> None:
+            found: list[_Address] = []
+            fault: OSError | None = None
             try:
                 found = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)
             except UnicodeError as error:
-                raise OSError(f"{host} is no host name: {error}") from None
-            return [
-                ResolveResult(
-                    hostname=host,
-                    host=str(address[0]),
-                    port=int(address[1]),
-                    family=kind,
-                    proto=proto,
-                    flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
-                )
-                for kind, _, proto, _, address in found
-            ]
+                fault = OSError(f"{host} is no host name: {error}")
+            except OSError as error:
+                fault = error
+            with suppress(RuntimeError):  # the gateway has ended meanwhile
+                loop.call_soon_threadsafe(tell, found, fault)
 
-        return await asyncio.get_running_loop().run_in_executor(self._threads, look_up)
+        threading.Thread(target=look_up, name="webhook-names", daemon=True).start()
+        return [
+            ResolveResult(
+                hostname=host,
+                host=str(address[0]),
+                port=int(address[1]),
+                family=kind,
+                proto=proto,
+                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+            )
+            for kind, _, proto, _, address in await answer
+        ]
 
     async def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        pass

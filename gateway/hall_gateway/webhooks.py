@@ -85,6 +85,7 @@ class Webhook:
 
     async def finish(self) -> None:
         """Let the request that is underway end, and begin no other."""
+        await self._settle()  # what was taken before it, for it may never end
         await self._busy.acquire()
         await self._settle()
 
@@ -112,7 +113,7 @@ class Webhook:
                 suspects.append(row)
         await self._settle()
         if suspects:
-            await self._hold(suspects, len(rows))
+            await self._hold(suspects)
 
     async def _offer(self, row: OutboxRow, tries: int) -> bool:
         """Whether the endpoint took it, or refused it `tries` times; until then it is tried."""
@@ -152,17 +153,18 @@ class Webhook:
             heart.sinks.advance(self.name, row.position, now)
             heart.tell("sinks")
 
-        self._taken = row.position
-        if asyncio.get_running_loop().time() - self._settled >= SETTLE_S:
-            await self._settle()
-        if letters:
-            await until_stored(partial(self._core.do, bury, grows=True))
+        if letters:  # at a full store, too, or its cursor would never let go what fills it
+            await until_stored(partial(self._core.do, bury))
             self._taken = None
             for letter in letters:
                 log.error(
                     "%s: gave up event %s after %d tries: %s",
                     *(self.name, letter.event, letter.tries, letter.reason),
                 )
+        else:
+            self._taken = row.position
+            if asyncio.get_running_loop().time() - self._settled >= SETTLE_S:
+                await self._settle()
         self._refused.clear()
 
     def _letter(self, row: OutboxRow) -> DeadLetter:
@@ -184,9 +186,9 @@ class Webhook:
             self._taken = None
             self._settled = asyncio.get_running_loop().time()
 
-    async def _hold(self, suspects: list[OutboxRow], known: int) -> None:
+    async def _hold(self, suspects: list[OutboxRow]) -> None:
         """Nothing can be given up now: wait, at most until there is another event to try or
-        somebody has decided about a dead letter. `known`: the events to try until now."""
+        somebody has decided about a dead letter."""
         first = suspects[0].id
         why = f"event {first}: {self._refused[first].why}"
         another = len(suspects) < SUSPECTS
@@ -201,7 +203,7 @@ class Webhook:
                     await self._news.wait()
                     self._news.clear()
                     rows = await until_stored(partial(self._core.outbox, self.name, BATCH))
-                    if self._decisions.is_set() or (another and len(rows) > known):
+                    if self._decisions.is_set() or (another and len(rows) > len(suspects)):
                         return
 
     async def _again(self) -> bool:

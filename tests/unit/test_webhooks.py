@@ -7,6 +7,7 @@ import random
 import re
 import socket
 import ssl
+import threading
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -17,9 +18,10 @@ import pytest
 from aiohttp import web
 from hall_gateway import store_dead_letters, webhook_client, webhooks
 from hall_gateway.config_webhooks import WebhookConfig
+from hall_gateway.store_dead_letters import DeadLetters
 from hall_gateway.store_sinks import SinkPlan
-from hall_gateway.values import OutboxRow
-from hall_gateway.webhooks import Webhook
+from hall_gateway.values import OutboxRow, StoreError
+from hall_gateway.webhooks import Draw, Webhook
 from standardwebhooks.webhooks import Webhook as Verifier
 from support.certificate import self_signed
 from support.core_hall import Clock, Device, Hall, open_hall
@@ -92,11 +94,11 @@ async def declare(hall: Hall, **types: tuple[str, ...]) -> None:
 
 
 @asynccontextmanager
-async def office(tmp_path: Path, **fields: Any) -> AsyncGenerator[Office]:
+async def office(tmp_path: Path, draw: Draw = soon, **fields: Any) -> AsyncGenerator[Office]:
     clock = Clock(time.time_ns() // 1_000_000)  # the verifier knows no other
     async with open_endpoint() as endpoint, open_hall(tmp_path, clock) as hall:
         await declare(hall, office=tuple(fields.get("types", ())))
-        webhook = Webhook(table(tmp_path, endpoint.url, **fields), hall.core, soon)
+        webhook = Webhook(table(tmp_path, endpoint.url, **fields), hall.core, draw)
         running = asyncio.create_task(webhook.run())
         try:
             yield Office(hall, endpoint, webhook)
@@ -389,6 +391,52 @@ async def test_at_the_bound_a_webhook_waits_for_a_decision(
         await it.until(waiting=0, dead=2, discarded=1, error=None)
 
 
+async def test_what_is_given_up_is_kept_before_the_cursor_passes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "SETTLE_S", 0.0)
+    loop, tried = asyncio.get_running_loop(), asyncio.Event()
+
+    def no_room(*_: object) -> None:
+        loop.call_soon_threadsafe(tried.set)
+        raise StoreError("no room")
+
+    monkeypatch.setattr(DeadLetters, "bury", no_room)
+    async with office(tmp_path) as it:
+        it.endpoint.answer = poison("cnt/0000beef/2")
+        ids = await it.passages(3)
+        await asyncio.wait_for(tried.wait(), 10)
+        await it.webhook.finish()  # as at an orderly end
+        assert [row.id for row in await it.hall.core.outbox(NAME, 9)] == ids[1:]
+
+
+async def test_a_full_store_keeps_no_poison_event_before_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or what fills it would never be taken from it."""
+    async with office(tmp_path) as it:
+        it.endpoint.answer = lambda request: 500
+        ids = await it.passages(3)
+        await it.until(error="HTTP 500")
+        monkeypatch.setattr(it.hall.core._heart, "full", lambda: True)
+        it.endpoint.answer = poison(ids[0])
+        await it.taken(ids[1:])
+        await it.until(waiting=0, dead=1)
+
+
+async def test_a_new_event_ends_the_wait_of_a_refused_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "TRIES", 1)
+    async with office(tmp_path, lambda low, high: 3600.0) as it:
+        it.endpoint.answer = poison("cnt/0000beef/2")
+        ids = await it.passages(2)
+        await it.until(error=f"event {ids[1]}: HTTP 400: no such window")
+        ids += await it.passages(1)
+        await it.taken([ids[0], ids[2]])
+        await it.until(waiting=0, dead=1, error=None)
+
+
 # Others, and ends.
 
 
@@ -437,6 +485,45 @@ async def test_after_a_restart_only_what_was_not_settled_comes_again(tmp_path: P
         await it.endpoint.until(lambda: it.endpoint.taken == ["cnt/0000beef/4"])
 
 
+async def test_an_end_while_an_endpoint_hangs_keeps_what_it_took_before(tmp_path: Path) -> None:
+    async with office(tmp_path, timeout_s=60) as it:
+        forever = asyncio.Event()
+
+        async def hang() -> web.StreamResponse:
+            await forever.wait()
+            return web.Response()
+
+        it.endpoint.answer = lambda request: hang() if len(it.endpoint.taken) == 2 else 204
+        ids = await it.passages(4)
+        await it.endpoint.until(lambda: len(it.endpoint.requests) == 3)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(it.webhook.finish(), 0.3)
+        assert [row.id for row in await it.hall.core.outbox(NAME, 9)] == ids[2:]
+
+
+async def test_a_name_server_that_hangs_holds_up_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[threading.Thread] = []
+    forever = threading.Event()
+
+    def hang(*_: object) -> Any:
+        asked.append(threading.current_thread())
+        forever.wait()
+        raise OSError("no such name")
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    config = table(tmp_path, "https://office.example/")
+    async with webhook_client.WebhookClient(config, lambda: 0) as client:
+        for _ in range(2):
+            answer = await client.send(OutboxRow(1, "rain", "started", b"{}", "a/1/1"))
+            assert (answer.verdict, answer.why) == ("later", "no answer within 1 s")
+    [thread] = asked  # one for both, and the process can end without it
+    assert thread.daemon
+    forever.set()
+    thread.join()
+
+
 async def test_a_defect_ends_no_other_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = webhook_client.request
 
@@ -475,6 +562,7 @@ async def test_the_wait_doubles_with_full_jitter(tmp_path: Path, failures: int, 
         ("Fri, 15 Jan 2027 08:01:00 GMT", 60.0),
         ("Fri, 15 Jan 2027 07:00:00 GMT", 0.0),
         ("soon", None),
+        ("Fri, 15 Jan 2027 08:01:00 +99999999999999999", None),
         ("-5", None),
         (None, None),
     ],
