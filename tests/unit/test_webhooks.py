@@ -493,12 +493,15 @@ async def test_an_end_while_an_endpoint_hangs_keeps_what_it_took_before(tmp_path
             await forever.wait()
             return web.Response()
 
-        it.endpoint.answer = lambda request: hang() if len(it.endpoint.taken) == 2 else 204
-        ids = await it.passages(4)
-        await it.endpoint.until(lambda: len(it.endpoint.requests) == 3)
+        it.endpoint.answer = lambda request: 500
+        ids = await it.passages(1)
+        await it.until(error="HTTP 500")
+        ids += await it.passages(4)  # these are one batch
+        it.endpoint.answer = lambda request: hang() if len(it.endpoint.taken) == 3 else 204
+        await it.endpoint.until(lambda: it.endpoint.requests[-1].id == ids[3])
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(it.webhook.finish(), 0.3)
-        assert [row.id for row in await it.hall.core.outbox(NAME, 9)] == ids[2:]
+        assert [row.id for row in await it.hall.core.outbox(NAME, 9)] == ids[3:]
 
 
 async def test_a_name_server_that_hangs_holds_up_nobody(
