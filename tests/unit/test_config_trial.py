@@ -6,6 +6,7 @@ import asyncio
 import json
 import stat
 from collections.abc import AsyncGenerator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -78,6 +79,29 @@ def test_what_came_into_the_file_meanwhile_is_not_lost(config: Path) -> None:
     config.write_text(BASE + "# enrolled meanwhile\n")
     with pytest.raises(UserError, match="was changed since the trial began"):
         versions.confirm(NOW)
+
+
+def test_two_at_once_are_one_and_one_that_is_told_so(config: Path) -> None:
+    def apply(number: int) -> str:
+        text = f"{BASE}# {number}\n"
+        try:
+            return Versions(config).begin(text.encode(), str(number), 60, NOW).by
+        except UserError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(8) as pool:
+        told = list(pool.map(apply, range(8)))
+    trial = on_trial(config, NOW)
+    assert trial is not None
+    refused = [text for text in told if text != trial.by]
+    assert refused == ["settings are on trial already: confirm or revert them"] * 7
+    assert settings_on_trial(config).read_text() == f"{BASE}# {trial.by}\n"
+    with pytest.raises(UserError, match="on trial already"):
+        Versions(config).write(SECOND.encode(), "li", NOW)  # nor past it
+    Versions(config).give_up(trial.model_copy(update={"by": "another"}))
+    assert on_trial(config, NOW) == trial
+    Versions(config).give_up(trial)
+    assert on_trial(config, NOW) is None
 
 
 def test_what_is_torn_or_changed_is_no_trial(config: Path) -> None:

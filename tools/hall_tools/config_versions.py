@@ -7,8 +7,11 @@ of them (hall_gateway.trial, .settings_file), options and output (commands/gatew
 `hall.toml.trial`, and hall.toml itself changes in one step, when it is confirmed.
 """
 
+import fcntl
 import json
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -82,7 +85,6 @@ class Versions:
         version = Version(kept[-1].number + 1 if kept else 1, now, by, sha256(content))
         kept = [*kept, version][-KEEP:]
         with _told():
-            self.folder.mkdir(mode=0o755, exist_ok=True)
             self._put(self._file(version.number), content)
             self._put(self._index, compact([asdict(v) for v in kept]))
             for path in self.folder.glob("[0-9]*.toml"):
@@ -92,6 +94,11 @@ class Versions:
 
     def write(self, content: bytes, by: str, now: int) -> Version:
         """Have `content` in the settings file; what was there is kept."""
+        with self._alone():
+            self._none_on_trial(now)
+            return self._write(content, by, now)
+
+    def _write(self, content: bytes, by: str, now: int) -> Version:
         self.keep(self.read(), "by hand", now)
         version = self.keep(content, by, now)
         with _told():
@@ -100,43 +107,66 @@ class Versions:
 
     def begin(self, content: bytes, by: str, seconds: int, now: int) -> Trial:
         """Put `content` on trial."""
-        if on_trial(self.config, now) is not None:
-            raise UserError("settings are on trial already: confirm or revert them", os.EX_TEMPFAIL)
-        base = self.read()
-        self.keep(base, "by hand", now)
-        number = self.all()[-1].number + 1
-        trial = Trial(
-            version=number,
-            by=by,
-            begun=now,
-            until=now + seconds * 1000,
-            sha256=sha256(content),
-            base=sha256(base),
-        )
-        with _told():
+        with self._alone(), _told():
+            self._none_on_trial(now)
+            base = self.read()
+            self.keep(base, "by hand", now)
+            trial = Trial(
+                version=self.all()[-1].number + 1,
+                by=by,
+                begun=now,
+                until=now + seconds * 1000,
+                sha256=sha256(content),
+                base=sha256(base),
+            )
             record(self.config).unlink(missing_ok=True)
             self._put(settings_on_trial(self.config), content)
             self._put(record(self.config), trial.model_dump_json().encode())
-        return trial
+            return trial
 
     def confirm(self, now: int) -> Version:
         """What is on trial becomes the settings file."""
-        trial = self._trial(now)
-        if sha256(self.read()) != trial.base:
-            raise UserError(
-                f"{self.config} was changed since the trial began, which must not be lost: run "
-                "hall gateway config revert, bring both together, and apply that",
-                os.EX_TEMPFAIL,
-            )
-        version = self.write(settings_on_trial(self.config).read_bytes(), trial.by, now)
-        self._end()
-        return version
+        with self._alone():
+            trial = self._trial(now)
+            if sha256(self.read()) != trial.base:
+                raise UserError(
+                    f"{self.config} was changed since the trial began, which must not be lost: "
+                    "run hall gateway config revert, bring both together, and apply that",
+                    os.EX_TEMPFAIL,
+                )
+            version = self._write(settings_on_trial(self.config).read_bytes(), trial.by, now)
+            self._end()
+            return version
 
     def revert(self, now: int) -> Trial:
         """Give up what is on trial."""
-        trial = self._trial(now)
-        self._end()
-        return trial
+        with self._alone():
+            trial = self._trial(now)
+            self._end()
+            return trial
+
+    def give_up(self, trial: Trial) -> None:
+        """End this trial, and no other."""
+        with self._alone():
+            if on_trial(self.config, trial.begun) == trial:
+                self._end()
+
+    @contextmanager
+    def _alone(self) -> Generator[None]:
+        """Nobody else does any of this meanwhile."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        with _told():
+            self.folder.mkdir(mode=0o755, exist_ok=True)
+            lock = os.open(self.folder / "lock", flags, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
+
+    def _none_on_trial(self, now: int) -> None:
+        if on_trial(self.config, now) is not None:
+            raise UserError("settings are on trial already: confirm or revert them", os.EX_TEMPFAIL)
 
     def _trial(self, now: int) -> Trial:
         if trial := on_trial(self.config, now):

@@ -118,7 +118,8 @@ def apply(
         return
     _tell(found, as_json=False)
     if trial is not None:
-        print(f"version {trial.version} is on trial for {confirm_within} s; when all is well, run:")
+        left = max(0, trial.until - unix_ms()) // 1000
+        print(f"version {trial.version} is on trial, {left} s left; when all is well, run:")
         print(f"hall gateway config confirm{_option(config)}")
     elif found["changes"]:
         print(f"{config}: written; the gateway does not run, so nothing has tried it")
@@ -193,7 +194,7 @@ def _await_followed(versions: Versions, trial: Trial, store: Path) -> None:
             if running.get("sha256") == trial.sha256 and not told["pending"]:
                 return
         time.sleep(0.2)
-    versions.revert(unix_ms())
+    versions.give_up(trial)
     raise UserError(f"{why}; nothing has changed", os.EX_UNAVAILABLE)
 
 
