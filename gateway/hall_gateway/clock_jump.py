@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from hall_gateway.state import HallState, Outcome
+from hall_gateway.windows import clock_set
 
 JUMP_MS = 60_000
 """From here on a difference is a jump; less is what a time service corrects all the time."""
@@ -77,6 +78,8 @@ def moved(state: HallState, jump: Jump) -> Outcome:
         times = {"called": window.called, "started": window.started, "attended": window.attended}
         taken = {name: along(time) for name, time in times.items()}
         active = along(window.active) or 0
+        if jump.moves(window.attended):
+            outcome.emits += clock_set(window, jump.before)
         outcome.keep(state, replace(window, active=active, **taken))
     for rating in list(state.ratings.values()):
         if rating.closed is None and jump.moves(rating.opened):

@@ -193,7 +193,7 @@ def _tickets(facts: Facts) -> model.Tickets:
         abandoned=fates["abandoned"],
         waiting=fates[None],
         walk_away=rate(fates["cancelled"] + fates["abandoned"], len(facts.tickets)),
-        walk_away_wait=spread(max(0, (t.left or t.taken) - t.taken) for t in gone),
+        walk_away_wait=spread((t.left or t.taken) - t.taken for t in gone),
     )
 
 

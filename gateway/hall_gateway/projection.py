@@ -62,11 +62,12 @@ class Projection:
         self._figures.taken(data["ticket"], data["business"], data["priority"], event.time)
 
     def _left(self, event: Published, data: Json) -> None:
-        self._figures.left(data["ticket"], event.emit.type.rsplit(".", 1)[1], event.time)
+        fate = event.emit.type.rsplit(".", 1)[1]
+        self._figures.left(data["ticket"], fate, data["queued_ms"])
 
     def _called(self, event: Published, data: Json) -> None:
         if data["queued_ms"] is not None:
-            self._figures.left(data["ticket"], "called", event.time)
+            self._figures.left(data["ticket"], "called", data["queued_ms"])
         self._figures.called(_service(data, event.time, data["queued_ms"], data["transferred"]))
 
     def _started(self, event: Published, data: Json) -> None:

@@ -62,11 +62,11 @@ class Figures(Table):
             (ticket, business, priority, at),
         )
 
-    def left(self, ticket: str, fate: str, at: int) -> None:
-        """A ticket waits no more."""
+    def left(self, ticket: str, fate: str, queued: int) -> None:
+        """A ticket waits no more, after `queued` ms, whatever the clock was set to meanwhile."""
         self.run(
-            "UPDATE fact_tickets SET left = ?, fate = ? WHERE ticket = ? AND fate IS NULL",
-            (at, fate, ticket),
+            "UPDATE fact_tickets SET left = taken + ?, fate = ? WHERE ticket = ? AND fate IS NULL",
+            (queued, fate, ticket),
         )
 
     def called(self, service: Service) -> None:

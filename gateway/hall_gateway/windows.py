@@ -6,7 +6,7 @@ Here: what follows from one window alone, and when it is open. Not here: how it 
 A window is open while a clerk is logged in there and it is not paused. Two pairs of events tell
 that: opened and closed, whether a clerk is there, and paused and resumed. Nobody logs out at night:
 then closed says until when something last happened at the window, and it is opened again by the
-first thing that happens there.
+first thing that happens there. It is closed and opened at once when the clock is set.
 """
 
 from dataclasses import replace
@@ -72,6 +72,12 @@ def night(state: HallState, began: int) -> Outcome:
             outcome.keep(state, replace(window, attended=None))
             outcome.emits.append(_closed(window, "night", window.active))
     return outcome
+
+
+def clock_set(window: Window, until: int) -> list[Emit]:
+    """The clock was set at unix ms `until` while `window` was open: told as two times, or it would
+    seem to have been open for as long as the clock jumped."""
+    return [_closed(window, "clock", until), _event("opened", window)]
 
 
 def _closed(window: Window, reason: str, until: int) -> Emit:

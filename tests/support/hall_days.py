@@ -100,7 +100,7 @@ class HallDays:
     customers: int
     told: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
-    async def run(self, days: int) -> None:
+    async def run(self, days: int, and_a_morning: bool = False) -> None:
         self.random = random.Random(self.seed)
         self.clock = Clock(self.first_midnight)
         self._order = itertools.count()
@@ -113,6 +113,8 @@ class HallDays:
         for day in range(days):
             await self._day(self.first_midnight + day * DAY, day)
         await self._live(until=self.clock.now + 2 * DAY)
+        if and_a_morning:
+            await self._unfinished(self.first_midnight + (days + 4) * DAY + 9 * HOUR)
         await self._receive()
         await self.core.close()
 
@@ -153,6 +155,7 @@ class HallDays:
             self._at(opening - self.random.randrange(20 * MINUTE), lambda w=window: self._login(w))
             self._at(closing + 10 * MINUTE, lambda w=window: self._logout(w, day))
             self._pauses(window, opening, closing)
+        self._at(opening + 4 * HOUR, lambda: self._hall.do("staff", window="2", staff="周杰"))
         self._rush = 10 if day % 10 == 5 else 1
         for _ in range(self.customers * self._rush):
             # A peak in the morning, and one after noon.
@@ -175,11 +178,23 @@ class HallDays:
             await action()
 
     async def _by_night(self) -> None:
-        """Someone is at the machines in the hall at night, and one touches a key."""
+        """Someone is at the machines in the hall at night, one touches a key, and one is served."""
         await self._sources["vip"].tell("passage", {"dir": "in"})
         await self._sources["door"].tell("passage", {"dir": "out"})
-        await self._hall.send("take", ticket=f"N{next(self._number):03}")
+        ticket = f"N{next(self._number):03}"
+        await self._hall.send("take", ticket=ticket)
+        await self._hall.send("call", ticket=ticket, window="3")
+        await self._hall.send("start", window="3")
         await self._sources["kp-4"].tell("press", {"key": 1, "session": None})
+
+    async def _unfinished(self, at: int) -> None:
+        """The last thing that the gateway is told: a morning, with a service underway."""
+        self.clock.now = at
+        await self.core.tick()
+        await self._hall.do("staff", window="1", staff="王芳")
+        await self._hall.do("call", ticket="Z001", window="1")
+        await self._hall.do("start", window="1")
+        self.clock.pass_s(301)
 
     async def core_tick(self) -> None:
         await self.core.tick()

@@ -35,12 +35,14 @@ async def test_thirty_days_are_what_the_hall_system_can_compute_itself(
 ) -> None:
     monkeypatch.setattr(store, "open_store", _hasty)
     days = HallDays(tmp_path, seed=6, first_midnight=SUNDAY, customers=50)
-    await days.run(DAYS)
+    await days.run(DAYS, and_a_morning=True)
     story = own_figures.Story(days.told)
     now = days.clock.now
     first = SUNDAY + 3 * HOUR
     periods = [(first + day * DAY, first + (day + 1) * DAY) for day in range(DAYS)]
     periods.append((first, first + DAYS * DAY))
+    # A day that is not over.
+    periods.append((now // DAY * DAY - 5 * HOUR, now // DAY * DAY + 19 * HOUR))
     # A moment in the middle of a day, and no whole hour.
     periods.append((first, first + 4 * DAY + 7 * HOUR + 1234))
     whole: dict[str, Any] = {}

@@ -79,7 +79,7 @@ def test_markdown_in_chinese_and_english(hall: Path) -> None:
         assert word in text
     text = run(hall, "--month", "2025-11", "--lang", "en").stdout
     assert text.startswith("# Service hall report demo 2025-11-01 – 2025-11-30 (class D)\n")
-    assert "| Days open | 2 |" in text
+    assert "| Days open | 3 |" in text
 
 
 def test_csv_has_what_json_has(hall: Path) -> None:

@@ -273,13 +273,17 @@ def test_a_window_of_an_older_store_is_opened_by_what_happens_there_next(run: Ru
     assert replace(run.state.windows["1"], active=0).attended == run.now
 
 
-def test_a_clock_that_is_set_closes_no_window_and_moves_no_rating(run: Run) -> None:
+def test_a_clock_that_is_set_makes_no_open_time_and_moves_no_rating(run: Run) -> None:
     run.do("staff", window="1", staff="王芳")
     session = run.serve("A001")
-    run.take(clock_jump.moved(run.state, Jump(NOON, NOON, DAY_MS)))
     run.now += DAY_MS
+    run.take(clock_jump.moved(run.state, Jump(NOON, NOON + 5000, DAY_MS)))
     run.take(run.sessions.tick(run.now))
-    assert window_events(run) == [("opened", "王芳")]
+    assert window_events(run) == [("opened", "王芳"), ("closed", "王芳"), ("opened", "王芳")]
+    closed = run.last("window.closed")
+    assert (closed["reason"], closed["until"]) == ("clock", "2027-01-15T08:00:05.000Z")
+    run.take(clock_jump.moved(run.state, Jump(run.now + 1, run.now + 2, DAY_MS)))
+    assert len(window_events(run)) == 3  # it was opened by a clock that was right
     [none] = run.close(session)
     assert none.data["ended_at"] == "2027-01-15T08:00:00.000Z"
 

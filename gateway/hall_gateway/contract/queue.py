@@ -69,12 +69,21 @@ class WindowClosed(Told):
     window: Window
     staff: Annotated[Staff, Field(description="who has gone")]
     reason: Annotated[
-        Literal["logout", "night"],
-        words("原因", "Reason", "night: the hall's day is over and nobody had logged out"),
+        Literal["logout", "night", "clock"],
+        words(
+            "原因",
+            "Reason",
+            "night: the hall's day is over and nobody had logged out; clock: the gateway's clock was "
+            "set, and the window is opened again at once",
+        ),
     ]
     until: Annotated[
         Time,
-        words("截止时间", "Until", "with night: when something last happened at the window"),
+        words(
+            "截止时间",
+            "Until",
+            "with night: when something last happened at the window; with clock: what it was before",
+        ),
     ]
 
 
