@@ -53,8 +53,7 @@ class Limit(logging.Filter):
             self._kinds.popitem(last=False)
         if now - kind.begun >= PERIOD_S:
             if kind.left_out:
-                text = f" ({kind.left_out} like this were left out)"
-                record.msg, record.args = record.getMessage() + text, None
+                record.msg = f"{record.msg} ({kind.left_out} like this were left out)"
             kind.begun, kind.said, kind.left_out = now, 0, 0
         kind.said += 1
         if kind.said > BURST:
@@ -62,8 +61,8 @@ class Limit(logging.Filter):
             self.total += 1
             return False
         if kind.said == BURST:
-            text = f" (more like this within {PERIOD_S:.0f} s are left out, and counted)"
-            record.msg, record.args = record.getMessage() + text, None
+            text = f"more like this within {PERIOD_S:.0f} s are left out, and counted"
+            record.msg = f"{record.msg} ({text})"
         return True
 
 
@@ -76,8 +75,15 @@ class Journal(logging.Handler):
         self._address = address
         self._stderr = stderr or sys.stderr
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+        self._socket.setblocking(False)
 
     def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._emit(record)
+        except Exception:
+            self.handleError(record)  # what cannot be logged ends no part of the gateway
+
+    def _emit(self, record: logging.LogRecord) -> None:
         priority = next((p for level, p in _SYSLOG if record.levelno >= level), 7)
         text = self.format(record)
         fields = {
@@ -90,7 +96,7 @@ class Journal(logging.Handler):
         }
         try:
             self._socket.sendto(b"".join(map(_field, fields.items())), self._address)
-        except OSError:  # too long for a datagram, or the journal is being started again
+        except OSError:  # too long for a datagram, or the journal is away or behind
             for line in text.splitlines():
                 print(f"<{priority}>{line}", file=self._stderr, flush=True)
 

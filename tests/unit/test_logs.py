@@ -84,6 +84,30 @@ def test_without_a_journal_nothing_is_lost(tmp_path: Path) -> None:
     assert stderr.getvalue() == "<4>two\n<4>lines\n"
 
 
+def test_a_line_that_cannot_be_said_ends_nobody(
+    journal: socket.socket, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logger = logging.Logger("hall", logging.INFO)
+    handler = Journal(journal.getsockname(), io.StringIO())
+    handler.addFilter(Limit())
+    logger.addHandler(handler)
+    for _ in range(BURST + 1):
+        logger.warning("%d devices", "no")
+    handler.close()
+    assert "Message: '%d devices'" in capsys.readouterr().err
+
+
+def test_a_journal_that_is_stuck_holds_nobody_up(journal: socket.socket) -> None:
+    stderr = io.StringIO()
+    logger = logging.Logger("hall", logging.INFO)
+    handler = Journal(journal.getsockname(), stderr)
+    logger.addHandler(handler)
+    while not stderr.getvalue():
+        logger.warning("a line")
+    handler.close()
+    assert stderr.getvalue() == "<4>a line\n"
+
+
 def test_the_journal_is_told_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with (tmp_path / "log").open("w") as file:
         monkeypatch.setattr(sys, "stderr", file)
