@@ -38,7 +38,7 @@ _HINTS = (
     ("cannot start any token", "quote a text that begins with a special character"),
     ("single document", "one document a file, without a second ---"),
     ("end of stream", "close the quote that is opened here"),
-    ("expected ',' or", "close the bracket, and put a comma between its items"),
+    ("expected ',' or", 'close the bracket, a comma between items; quote a text with { or ": "'),
     ("could not find expected ':'", "a field is written name: value"),
 )
 _ANY_HINT = "check indentation, quotes and brackets here and in the line above"

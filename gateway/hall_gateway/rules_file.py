@@ -9,16 +9,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
-from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hall_profiles.errors import Problem
 from hall_profiles.fields import Title
 from hall_profiles.source import Source, parse
 from pydantic import ValidationError
 
-from hall_gateway.rules_language import Condition, Expression, ExpressionError
+from hall_gateway.rules_language import Condition, Expression
 from hall_gateway.rules_model import (
     ACTION,
     MAX_ACTIONS,
@@ -34,16 +33,26 @@ from hall_gateway.rules_model import (
     TaskModel,
     chosen,
 )
+from hall_gateway.rules_text import names_in, unclosed
+from hall_gateway.rules_types import ExpressionError
 from hall_gateway.rules_words import EACH, EVENTS, Each, Scope, Words, matching, of_events
 from hall_gateway.toml_input import findings, nearest
 
 SHIPPED = "rules.yaml"
 """In this package: the rules of a hall that has no file of its own."""
 
-_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _RATED = "hall.rating.given"
 _OVERTIME = "hall.service.overtime"
-_OVERTIME_DATA = ("ticket", "window", "staff", "business", "serving_ms", "limit_ms")
+_OVERTIME_DATA = {
+    "ticket": "text",
+    "window": "text",
+    "staff": "text or null",
+    "business": "text or null",
+    "serving_ms": "number",
+    "limit_ms": "number",
+}
+MIN_REPEAT_MS = 30_000
+"""Events that wait for a hall system that is out of reach fill the store."""
 _PYTHONS = re.compile(r"(tuple|dictionary|string|integer)(?: or instance of \w+)?")
 _PYTHONS_WORDS = {
     "tuple": "list",
@@ -136,6 +145,10 @@ def compiled(text: str, file: str) -> RuleSet:
         for place, told in findings(error, RulesModel):
             what, _, right = told.partition("; right would be: ")
             what = _PYTHONS.sub(lambda found: _PYTHONS_WORDS[found[1]], what)
+            if not place:
+                what, right = "does not begin with rules:", "rules: and below it a list of rules"
+            elif what.startswith("unknown") and (empty := _empty_beside(source.data, place)):
+                right = f"indent it below {empty}:"
             source.add(place, what, right or "see docs/rules.md")
         raise _error(source) from None
     rules = [_Reader(source, index, rule).read() for index, rule in enumerate(model.rules)]
@@ -148,6 +161,14 @@ def compiled(text: str, file: str) -> RuleSet:
     if source.problems:
         raise _error(source)
     return RuleSet(tuple(rule for rule in rules if rule is not None), text, file)
+
+
+def _empty_beside(data: Any, place: tuple[str | int, ...]) -> str | None:
+    """The field without a value beside the one at `place`, to which it may belong."""
+    for part in place[:-1]:
+        data = data[part]
+    around = cast("dict[str, object]", data) if isinstance(data, dict) else {}
+    return next((name for name, value in around.items() if value is None), None)
 
 
 def _error(source: Source) -> RulesError:
@@ -232,25 +253,33 @@ class _Reader:
             case ShowModel():
                 self._show(model, at)
             case AlertModel():
+                if 0 < (model.repeat_ms or 0) < MIN_REPEAT_MS:
+                    self._wrong((*at, "repeat"), "is too often", "30 s or more")
                 for language in ("zh", "en"):
                     self._placeholders(getattr(model.text, language), (*at, "text", language))
             case CommandModel():
                 if model.device is None and self._model.each != "device":
                     self._wrong((*at, "device"), "is missing", "the id of a device")
             case EmitModel():
-                if model.type == _OVERTIME and not self._told_as_overtime(model):
+                data = self._data(model, at)
+                if model.type == _OVERTIME and not self._told_as_overtime(model, data):
                     what = f"{_OVERTIME} has a contract"
-                    right = f"each: service, and data {', '.join(_OVERTIME_DATA)}"
-                    self._wrong((*at, "data"), what, right)
-                return self._data(model, at)
+                    fields = ", ".join(f"{name} ({kind})" for name, kind in _OVERTIME_DATA.items())
+                    self._wrong((*at, "data"), what, f"each: service, and data {fields}")
+                return data
             case BookmarkModel() if self._types != frozenset({_RATED}):
                 self._wrong(at, "only a rating can be looked up", f"on: {_RATED}")
             case _:
                 pass
         return {}
 
-    def _told_as_overtime(self, model: EmitModel) -> bool:
-        return self._model.each == "service" and set(model.data) == set(_OVERTIME_DATA)
+    def _told_as_overtime(self, model: EmitModel, data: Mapping[str, Expression]) -> bool:
+        """Whether the names are there; of those that are expressions, whether their types fit."""
+        if self._model.each != "service" or set(model.data) != set(_OVERTIME_DATA):
+            return False
+        kinds = {"STRING": "text", "NULLABLE": "text or null", "NULL": "null", "FLOAT": "number"}
+        found = {name: kinds.get(each.type, each.type) for name, each in data.items()}
+        return all(kind in _OVERTIME_DATA[name] for name, kind in found.items())
 
     def _show(self, model: ShowModel, at: tuple[str | int, ...]) -> None:
         if model.view == "text" and model.text is None:
@@ -275,26 +304,14 @@ class _Reader:
         return data
 
     def _placeholders(self, text: str, at: tuple[str | int, ...]) -> None:
-        for name in _PLACEHOLDER.findall(text):
+        for name in names_in(text):
             if name not in self._words:
                 self._wrong(at, f"there is no {{{name}}} here", nearest(name, self._words))
-        if "{" in (rest := _PLACEHOLDER.sub("", text)) or "}" in rest:
+        if unclosed(text):
             self._wrong(at, "has a brace that is not closed", "a name in braces, e.g. {window}")
 
     def _wrong(self, at: tuple[str | int, ...], what: str, right: str) -> None:
         self._source.add((*self._at, *at), what, right)
-
-
-def filled(text: str, facts: Mapping[str, Any]) -> str:
-    """`text` with the values in place of {name}; - for null."""
-
-    def value(found: re.Match[str]) -> str:
-        held = facts.get(found[1])
-        if isinstance(held, float) and isfinite(held):
-            held = round(held)
-        return "-" if held is None else str(held)
-
-    return _PLACEHOLDER.sub(value, text)
 
 
 def _short(text: str) -> str:

@@ -9,7 +9,10 @@ A name stands for a text, a number or true/false; `?` behind its type says that 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import Literal, get_args
+
+from hall_gateway.models import Role
+from hall_gateway.state import WindowState
 
 Kind = Literal["text", "number", "truth"]
 Each = Literal["hall", "zone", "window", "service", "device"]
@@ -18,19 +21,21 @@ Scope = Literal["hall", "zone", "window"]
 
 @dataclass(frozen=True)
 class Word:
-    """A name's type, whether it can be null, and what it says."""
+    """A name's type, whether it can be null, and what it says. `values`: all that a text can be;
+    empty where that is not known."""
 
     kind: Kind
     null: bool = False
     says: str = ""
+    values: tuple[str, ...] = ()
 
 
 Words = Mapping[str, Word]
 
 
-def _word(kind: str, says: str = "") -> Word:
+def _word(kind: str, says: str = "", values: tuple[str, ...] = ()) -> Word:
     kinds: dict[str, Kind] = {"text": "text", "number": "number", "truth": "truth"}
-    return Word(kinds[kind.removesuffix("?")], kind.endswith("?"), says)
+    return Word(kinds[kind.removesuffix("?")], kind.endswith("?"), says, values)
 
 
 _ZONE = _word("text?", "the zone it stands in, null for none")
@@ -56,7 +61,7 @@ EACH: dict[Each, Words] = {
     "window": {
         "window": _word("text", "its id"),
         "zone": _ZONE,
-        "state": _word("text", "idle, called, serving or paused"),
+        "state": _word("text", "idle, called, serving or paused", get_args(WindowState)),
         "ticket": _word("text?", "the ticket there"),
         "business": _BUSINESS,
         "staff": _STAFF,
@@ -74,7 +79,7 @@ EACH: dict[Each, Words] = {
     },
     "device": {
         "device": _word("text", "its id"),
-        "role": _word("text", "call_display, keypad, people_counter or wet_floor"),
+        "role": _word("text", "call_display, keypad, people_counter or wet_floor", get_args(Role)),
         "profile": _word("text", "its device profile"),
         "window": _word("text?", "the window it stands at, null for none"),
         "zone": _word("text?", "the zone it stands in, or its window does"),

@@ -54,7 +54,7 @@ def errors(folder: Path, text: str, name: str = "keypad-5") -> list[str]:
         (
             "pins: {a: 1\nrole: keypad\n",
             "keypad-5.yaml:2: not YAML: expected ',' or '}', but got ':', while parsing a flow "
-            "mapping; close the bracket, and put a comma between its items",
+            'mapping; close the bracket, a comma between items; quote a text with { or ": "',
         ),
         (
             "name: x\n---\nname: y\n",

@@ -218,6 +218,21 @@ async def test_a_people_counter_that_stays_away_is_told(hall: RuledHall) -> None
     assert "cnt" in alert.text["zh"]
 
 
+async def test_a_floor_that_was_wet_when_its_sensor_fell_silent_stays_so(hall: RuledHall) -> None:
+    await hall.core.online("wet", True)
+    await hall.wet()
+    await hall.core.online("wet", False)
+    await hall.tick(1)
+    await hall.tick(120)
+    assert hall.view("sign") == CAUTION
+    assert [alert.rule for alert in await hall.alerts()] == ["floor-sensor-offline", "wet-floor"]
+    await hall.core.online("wet", True)
+    await hall.core.state("wet", report(hall.floor, 1, wet=False))
+    await hall.tick(1)
+    assert await hall.alerts() == []
+    assert hall.view("sign")["view"] == "idle"
+
+
 async def test_a_bad_rating_leads_to_a_bookmark_and_a_task(hall: RuledHall) -> None:
     await hall.do("staff", window="1", staff="张伟")
     began = hall.clock()
@@ -309,14 +324,20 @@ async def test_a_clock_that_jumps_tells_nothing_twice(tmp_path: Path, jump_s: in
     await hall.follow(shipped())
     await core.state("wet", hall.floor.state(0))
     await hall.wet()
-    await hall.do("call", ticket="A015", window="1", business="收费")
-    await hall.do("start", window="1")
+    await hall.do("call", ticket="A014", window="2", business="收费")
+    await hall.do("start", window="2")
     await core.online("cnt", True)
     await core.online("cnt", False)
-    await hall.tick(60)
+    await hall.rate(1)
+    (task,) = await hall.tasks()
     clock.pass_s(jump_s)
     set_by[0] += jump_s * 1000
     await hall.tick(1)
+    (moved,) = await hall.tasks()
+    assert (moved.opened, moved.fix_by) == (
+        task.opened + jump_s * 1000,
+        task.fix_by + jump_s * 1000,
+    )
     assert await hall.types("alert") == ["raised"]
     await hall.tick(240)
     assert len(await hall.data("hall.service.overtime")) == 1
@@ -380,6 +401,37 @@ async def _played(folder: Path, press: bytes, close: bytes) -> Counter[str]:
         assert hall.view("sign") == CAUTION
         noun = ("hall.alert", "hall.task", "hall.replay", "hall.rating.given")
         return Counter(e["type"] for e in await hall.events() if e["type"].startswith(noun))
+
+
+TICKET = """rules:
+  - id: mine
+    title: {zh: 甲, en: a}
+    each: window
+    when: state == "serving"
+    scope: window
+    actions:
+      - show: {view: caution, text: "{ticket}"}
+"""
+
+
+async def test_what_a_rule_shows_goes_by_what_is_known_now(hall: RuledHall) -> None:
+    await hall.follow(TICKET)
+    await hall.do("call", ticket="A015", window="1")
+    await hall.do("start", window="1")
+    await hall.tick(1)
+    assert hall.view("disp-1") == CAUTION | {"text": "A015"}
+    # Within one second, so the rule has stood all the time.
+    await hall.do("call", ticket="A016", window="1")
+    await hall.do("start", window="1")
+    await hall.tick(1)
+    assert hall.view("disp-1") == CAUTION | {"text": "A016"}
+    await hall.follow(TICKET.replace("{ticket}", "{ticket}，请稍候"))
+    await hall.tick(1)
+    assert hall.view("disp-1") == CAUTION | {"text": "A016，请稍候"}
+    other = replace(ZONED.devices["disp-2"], id="disp-9", window="1", subject="window/1")
+    await hall.core.follow(replace(ZONED, devices={**ZONED.devices, "disp-9": other}))
+    await hall.tick(1)
+    assert hall.view("disp-9") == hall.view("disp-1")
 
 
 async def test_a_press_that_nobody_asked_for_is_found_in_the_minutes_before_it(

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from hall_gateway.contract import EVENTS as CONTRACT
 from hall_gateway.rules_facts import of_event
-from hall_gateway.rules_file import RulesError, compiled, filled, load_rules, shipped
-from hall_gateway.rules_language import Condition, EvaluationError, Expression, ExpressionError
+from hall_gateway.rules_file import RulesError, compiled, load_rules, shipped
+from hall_gateway.rules_language import Condition, EvaluationError, Expression
+from hall_gateway.rules_text import filled
+from hall_gateway.rules_types import ExpressionError
 from hall_gateway.rules_words import EACH, EVENTS, Word, matching, of_events
 from hall_gateway.state import Emit
 from hall_tools.cli import app
@@ -32,6 +34,10 @@ MISTAKES = [
     ("when: serving_s > 60", 'when: serving_s > "x"', 5, "when", "does not fit"),
     ("when: serving_s > 60", "when: staff and true", 5, "when", "one side of and can be null"),
     ("when: serving_s > 60", "when: state == 3", 5, "when", "compares a text with a number"),
+    ("when: serving_s", "when: not (state == 3) and serving_s", 5, "when", "compares a text with"),
+    ("when: serving_s", "when: serving_s > 1 and not staff and 1", 5, "when", "can be null"),
+    ("when: serving_s > 60", 'when: state == "servng"', 5, "when", 'state is never "servng"'),
+    ("when: serving_s", 'when: state in ["idle", "call"] and serving_s', 5, "when", "is never"),
     ("when: serving_s > 60", "when: serving_s", 5, "when", "is a number, not true or false"),
     ("when: serving_s > 60", "when: state =~ 'a+'", 5, "when", "'=~' is not part"),
     ("when: serving_s > 60", "when: state.length > 3", 5, "when", "'.length' is not part"),
@@ -216,7 +222,7 @@ def test_a_rule_bears_every_event(name: str, subject: str, data: dict[str, objec
 
 def test_the_command_tells_good_from_bad(tmp_path: Path) -> None:
     run = CliRunner()
-    assert run.invoke(app, ["rules", "check"]).output == "rules.yaml: good, 7 rules\n"
+    assert run.invoke(app, ["rules", "check"]).output == "rules.yaml: good, 8 rules\n"
     path = tmp_path / "mine.yaml"
     path.write_text(RULE.replace("> 60", "> sixty"), encoding="utf-8")
     bad = run.invoke(app, ["rules", "check", str(path)])
