@@ -25,6 +25,12 @@ BROKER_S = 30.0
 ACKED_S = 60.0
 """A sink that takes anything takes it in less: a PUBACK is waited for 20 s."""
 
+_WHOSE = {
+    "devices": "the devices'",
+    "hall": "the hall system's",
+    "home_assistant": "Home Assistant's",
+}
+
 
 def group(figures: Figures, *way: str) -> dict[str, Any]:
     """The group of figures at `way`; an empty one while there is none."""
@@ -118,8 +124,8 @@ class Watch:
         for name, broker in group(figures, "brokers").items():
             away = self._same_for(f"{name} connected", broker["connected"])
             if not broker["connected"] and away >= BROKER_S:
-                where = "devices' broker" if name == "devices" else "hall system's broker"
-                text = f"no connection to the {where}: {broker['last_error'] or 'no answer'}"
+                where = _WHOSE.get(name, name)
+                text = f"no connection to {where} broker: {broker['last_error'] or 'no answer'}"
                 status: Status = "failing" if name == "devices" else "degraded"
                 yield Reason(f"{name}_broker", text, status, away)
             # Empty and taken from look the same: both are progress.

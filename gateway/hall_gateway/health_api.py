@@ -17,6 +17,8 @@ from hall_gateway.health import Health
 from hall_gateway.metrics import Metrics
 
 RETRY_S = 10.0
+MAX_CONNECTIONS = 32
+"""Whoever can reach the port cannot take the files and sockets that the hall's work needs."""
 
 log = logging.getLogger(__name__)
 
@@ -54,25 +56,40 @@ class HttpSide:
         app.add_routes(self._routes)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await runner.setup()
+        assert runner.server is not None
+        server: asyncio.Server | None = None
         try:
-            await self._listen(runner)
+            server = await self._listen(runner.server)
             await asyncio.Event().wait()
         finally:
+            if server is not None:
+                server.close()
             await runner.cleanup()
 
-    async def _listen(self, runner: web.AppRunner) -> None:
+    async def _listen(self, requests: web.Server) -> asyncio.Server:
+        def connection() -> asyncio.BaseProtocol:
+            return requests() if len(requests.connections) < MAX_CONNECTIONS else _Full()
+
+        loop = asyncio.get_running_loop()
         where = f"[http] {self._config.host}:{self._config.port}"
         while True:
-            site = web.TCPSite(runner, self._config.host, self._config.port)
             try:
-                await site.start()
+                server = await loop.create_server(
+                    connection, self._config.host, self._config.port, backlog=MAX_CONNECTIONS
+                )
             except OSError as error:
                 if not self.error:
                     log.error("%s: %s; tried again", where, error.strerror)
                 self.error = f"{where}: {error.strerror}"
-                await site.stop()
                 await asyncio.sleep(RETRY_S)
             else:
                 self.error = ""
                 self.listening.set()
-                return
+                return server
+
+
+class _Full(asyncio.Protocol):
+    """Of a connection that is one too many: it ends at once."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()

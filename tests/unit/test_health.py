@@ -71,6 +71,11 @@ def test_without_the_devices_broker_nothing_comes_and_without_the_halls_somethin
         broker |= {"connected": False, "last_error": "refused"}
     assert gateway.after(29) == ("ok", [])
     assert gateway.after(1) == ("failing", ["devices_broker", "hall_broker"])
+    gateway.figures["brokers"]["home_assistant"] = gateway.broker() | {"connected": False}
+    assert gateway.after(30)[1][-1] == "home_assistant_broker"
+    line = gateway.watch.judge(gateway.figures).line
+    assert line.endswith("no connection to Home Assistant's broker: no answer")
+    del gateway.figures["brokers"]["home_assistant"]
     gateway.figures["brokers"]["devices"]["connected"] = True
     assert gateway.after(1) == ("degraded", ["hall_broker"])
 

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
+from hall_gateway import health_api
 from hall_gateway.config import GatewayConfig
 from hall_gateway.control import NAME
 from hall_gateway.durations import BOUNDS_S, Durations
-from hall_gateway.metrics import COMMIT_SECONDS, FAMILIES
+from hall_gateway.metric_families import FAMILIES
+from hall_gateway.metrics import COMMIT_SECONDS
 from hall_gateway.service import Gateway, composed
 from hall_gateway.unix_socket import address
 from hall_tools.ports import free_port
@@ -120,6 +123,21 @@ async def test_tcp_has_both_and_nothing_that_changes_anything(tmp_path: Path) ->
             async with other.get(f"{url}/changes") as response:
                 assert response.status == 404
                 assert json.loads(await response.read())["error"] == "GET /changes: Not Found"
+
+
+async def test_nobody_takes_all_sockets_of_the_gateway(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health_api, "MAX_CONNECTIONS", 2)
+    port = free_port()
+    async with running(tmp_path, http={"port": port}) as (gateway, _):
+        assert gateway._http is not None
+        await asyncio.wait_for(gateway._http.listening.wait(), 10)
+        taken = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        assert await asyncio.wait_for(reader.read(), 10) == b""
+        for _, other in (*taken, (reader, writer)):
+            other.close()
 
 
 async def test_a_port_that_is_taken_keeps_no_hall_from_working(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from hall_gateway import health
 from hall_gateway.control import NEWS
-from hall_gateway.metrics import COMMIT_MEANING, COMMIT_SECONDS, FAMILIES
+from hall_gateway.metric_families import FAMILIES
+from hall_gateway.metrics import COMMIT_MEANING, COMMIT_SECONDS
 from prometheus_client.core import CounterMetricFamily
 
 PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
@@ -32,7 +33,8 @@ def test_every_metric_is_on_the_page_as_the_code_has_it() -> None:
 def test_every_reason_of_health_is_on_the_page() -> None:
     source = Path(health.__file__).read_text()
     codes = set(re.findall(r'Reason\(\s*"(\w+)"', source))
-    codes |= {f"{name}_{what}" for name in ("devices", "hall") for what in ("broker", "intake")}
+    brokers = ("devices", "hall", "home_assistant")
+    codes |= {f"{name}_{what}" for name in brokers for what in ("broker", "intake")}
     text = PAGE.read_text()
     assert codes
     for code in codes:
