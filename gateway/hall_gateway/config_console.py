@@ -5,6 +5,7 @@ Here: the model of this table. Not here: the rules between tables (config.py), t
 
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
@@ -55,7 +56,14 @@ class ConsoleConfig(Settings):
     def _is_origin(cls, origin: str | None) -> str | None:
         if origin is not None and not _ORIGIN.match(origin):
             raise ValueError(f'"{origin}" is not a scheme and a host without a path')
-        return origin
+        if origin is None:
+            return None
+        parts = urlsplit(origin.lower())
+        if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+            raise ValueError(f'passwords would cross the network in the clear to "{origin}"')
+        # As browsers write it (RFC 6454, 6.2).
+        usual = ":443" if parts.scheme == "https" else ":80"
+        return f"{parts.scheme}://{parts.netloc.removesuffix(usual)}"
 
     @model_validator(mode="after")
     def _safe(self) -> "ConsoleConfig":

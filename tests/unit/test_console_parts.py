@@ -1,8 +1,10 @@
 """The console's parts: passwords, waits, words, charts, and reading a store that another has."""
 
+import asyncio
 import re
 import sqlite3
 import stat
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -10,11 +12,13 @@ import pytest
 from hall_gateway.config import load_config
 from hall_gateway.console.charts import Series, columns, nice_step
 from hall_gateway.console.figures_view import asked
+from hall_gateway.console.known import cookie_for, number_of
+from hall_gateway.console.once import Once
 from hall_gateway.console.pages import own_path
 from hall_gateway.console.pictures import Pictures, seen
 from hall_gateway.console.reading import ReadError, reading
 from hall_gateway.console.throttle import FREE_ACCOUNT, FREE_ADDRESS, MOST_S, Throttle
-from hall_gateway.console.users import Users, UsersError
+from hall_gateway.console.users import User, Users, UsersError
 from hall_gateway.console.words import Words, preferred, texts
 from hall_gateway.hall_clock import HallClock
 from hall_gateway.schema import open_store
@@ -141,8 +145,44 @@ def test_waits_grow_and_end() -> None:
     assert throttle.wait_s("a", "elsewhere") == 0.0
 
 
+def test_strangers_do_not_keep_a_known_browser_out() -> None:
+    throttle = Throttle(lambda: 0.0)
+    for _ in range(FREE_ADDRESS + 1):
+        throttle.wrong("王", "there")
+    assert throttle.wait_s("王", "there") > 0.0
+    assert throttle.wait_s("王", "there", "its number") == 0.0
+    for _ in range(FREE_ACCOUNT + 1):
+        throttle.wrong("王", "here", "its number")
+    assert throttle.wait_s("王", "here", "its number") > 0.0
+    throttle.right("王", "here", "another")
+    assert throttle.wait_s("王", "there") > 0.0
+
+
+def test_a_browser_is_known_until_the_password_changes() -> None:
+    user = User("王", "manager", "hash")
+    cookie = cookie_for(user)
+    assert number_of(cookie, user) == cookie.partition(".")[0]
+    assert number_of(cookie, replace(user, hash="another")) is None
+    assert number_of(cookie, replace(user, name="李")) is None
+    assert number_of(f"other{cookie}", user) is None
+    assert number_of(cookie, None) is None
+
+
+def test_an_own_password_does_not_clear_an_address() -> None:
+    throttle = Throttle(lambda: 0.0)
+    for number in range(FREE_ADDRESS + 2):
+        throttle.wrong(f"user{number}", "here")
+    throttle.wrong("me", "here")
+    throttle.right("me", "here")
+    assert throttle.wait_s("somebody", "here") > 0.0
+
+
 def test_one_address_cannot_try_many_accounts() -> None:
     throttle = Throttle(lambda: 0.0)
+    for number in range(FREE_ADDRESS + 1):
+        throttle.wrong(f"user{number}", f"fd00::{number:x}")
+    assert throttle.wait_s("somebody", "fd00::ffff") > 0.0
+    assert throttle.wait_s("somebody", "fd00:0:0:1::1") == 0.0
     for number in range(FREE_ADDRESS + 1):
         throttle.wrong(f"user{number}", "here")
     assert throttle.wait_s("somebody", "here") > 0.0
@@ -158,6 +198,7 @@ def test_one_address_cannot_try_many_accounts() -> None:
         ('host = "0.0.0.0"', "passwords would cross the network in the clear"),
         ('cert_file = "a.pem"', "belong together"),
         ('origin = "https://a.example/b"', "a scheme and a host without a path"),
+        ('origin = "http://hall.example"', "passwords would cross the network in the clear"),
         ('origin = "https://a"\ncert_file = "c"\nkey_file = "k"', "for a reverse proxy"),
         ("idle_min = 1", "5 to 720"),
     ],
@@ -167,6 +208,13 @@ def test_unsafe_settings_are_refused(tmp_path: Path, table: str, why: str) -> No
     path.write_text(path.read_text().replace("port = 8080", table))
     with pytest.raises(ConfigError, match=why):
         load_config(path)
+
+
+def test_an_origin_is_as_browsers_write_it(tmp_path: Path) -> None:
+    path = write_settings(tmp_path, 8080)
+    origin = 'origin = "https://Hall.Example:443"'
+    path.write_text(path.read_text().replace("port = 8080", origin))
+    assert load_config(path).console.origin == "https://hall.example"
 
 
 def test_the_console_needs_no_secrets(tmp_path: Path) -> None:
@@ -200,6 +248,28 @@ def test_a_store_is_only_read(tmp_path: Path) -> None:
     path.write_bytes(b"x" * 8192)
     with pytest.raises(ReadError, match="hall doctor"), reading(path) as connection:
         connection.execute("SELECT * FROM windows")
+
+
+async def test_many_who_ask_at_once_are_one_reading() -> None:
+    read: list[int] = []
+    once = Once[int](2)
+
+    def reads() -> int:
+        read.append(1)
+        return len(read)
+
+    assert await asyncio.gather(*(once.get("a", reads) for _ in range(20))) == [1] * 20
+    assert await once.get("b", reads) == 2
+    assert await once.get("c", reads) == 3
+    assert await once.get("a", reads) == 4  # the oldest made way
+
+    def fails() -> int:
+        raise ReadError("away")
+
+    for _ in range(2):
+        with pytest.raises(ReadError):
+            await once.get("d", fails)
+    assert await once.get("d", reads) == 5
 
 
 # Displays

@@ -4,18 +4,24 @@ import json
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.test_utils import TestClient, TestServer, make_mocked_request
+from hall_gateway.config_console import ConsoleConfig
 from hall_gateway.console.app import MAX_BODY, make_app
 from hall_gateway.console.current import Current
-from hall_gateway.console.guard import HEADERS
-from hall_gateway.console.pages_login import THROTTLE
-from hall_gateway.console.sessions import ABSOLUTE_S, SCREEN_S
+from hall_gateway.console.guard import HEADERS, SESSIONS, SETTINGS
+from hall_gateway.console.pages import CONSOLE
+from hall_gateway.console.pages_login import THROTTLE, address_of
+from hall_gateway.console.sessions import ABSOLUTE_S, MAX_OF_ONE, SCREEN_S
+from hall_gateway.console.stream import MAX_OF_ONE as MAX_STREAMS_OF_ONE
+from hall_gateway.console.stream import Listener
 from hall_gateway.console.throttle import FREE_ACCOUNT
-from hall_gateway.console.users import Users
+from hall_gateway.console.users import User, Users
 from hall_gateway.schema import open_store
+from multidict import CIMultiDict
 from support.console import PASSWORD, QUICK, write_settings, write_users
 
 pytestmark = pytest.mark.usefixtures("no_waits")
@@ -239,6 +245,60 @@ async def test_wrong_passwords_are_slowed(browser: Browser, seconds: Seconds) ->
     assert throttle.wait_s("王经理", "127.0.0.1") == 0.0
 
 
+async def test_others_wrong_passwords_keep_nobody_out(browser: Browser) -> None:
+    await browser.log_in("王经理")
+    await browser.post("/logout", csrf=await browser.csrf("/"))
+    jar = browser.client.session.cookie_jar
+    mine = next(cookie for cookie in jar if cookie.key == "hall_known")
+    jar.clear()
+    for _ in range(FREE_ACCOUNT + 1):
+        assert (await browser.log_in("王经理", "wrong"))[0] == 401
+    assert (await browser.log_in("王经理"))[0] == 429
+    jar.update_cookies({"hall_known": mine.value}, browser.client.make_url("/"))
+    assert (await browser.log_in("王经理"))[0] == 303
+
+
+async def test_nobody_logs_others_out(browser: Browser) -> None:
+    await browser.log_in("王经理")
+    sessions = browser.client.server.app[SESSIONS]  # pyright: ignore[reportAttributeAccessIssue]
+    user = User("看", "viewer", "hash")
+    tokens = [sessions.begin(user) for _ in range(MAX_OF_ONE + 1)]
+    assert sessions.get(tokens[0], acts=False) is None
+    assert sessions.get(tokens[1], acts=False) is not None
+    assert (await browser.get("/")).status == 200
+
+
+async def test_a_login_ends_the_session_before_it(browser: Browser) -> None:
+    await browser.log_in("看")
+    jar = browser.client.session.cookie_jar
+    before = next(cookie.value for cookie in jar if cookie.key == "hall_session")
+    form = {"name": "tech", "password": PASSWORD, "csrf": await browser.csrf("/")}
+    assert (await browser.post("/login", **form))[0] == 303
+    assert (await browser.get("/devices")).status == 200
+    jar.clear()
+    jar.update_cookies({"hall_session": before}, browser.client.make_url("/"))
+    assert (await browser.get("/", Accept="text/html")).status == 303
+
+
+@pytest.mark.parametrize(
+    ("headers", "address"),
+    [
+        (["10.0.0.9"], "10.0.0.9"),
+        (["1.2.3.4, 10.0.0.9"], "10.0.0.9"),
+        (["1.2.3.4", "10.0.0.9"], "10.0.0.9"),
+        (["forged\tname"], "127.0.0.1"),
+    ],
+)
+def test_an_address_is_the_proxys_own_word(headers: list[str], address: str) -> None:
+    told = CIMultiDict([("X-Forwarded-For", each) for each in headers])
+    app = web.Application()
+    app[SETTINGS] = ConsoleConfig(origin="https://hall.example")
+    transport = Mock()
+    transport.get_extra_info.return_value = ("127.0.0.1", 1)
+    request = make_mocked_request("GET", "/", headers=told, app=app, transport=transport)
+    assert address_of(request) == address
+
+
 async def test_ones_own_password(browser: Browser) -> None:
     await browser.log_in("看")
     csrf = await browser.csrf("/account")
@@ -283,9 +343,9 @@ async def test_the_language_is_remembered(browser: Browser) -> None:
     assert '<html lang="zh-CN">' in await answer.text()
 
 
-async def test_what_has_changed_is_told_as_it_does(browser: Browser) -> None:
-    from hall_gateway.console.pages import CONSOLE
-
+async def test_what_has_changed_is_told_as_it_does(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await browser.log_in("看")
     stream = browser.client.server.app[CONSOLE].stream  # pyright: ignore[reportAttributeAccessIssue]
     async with browser.client.get(f"/stream?mark={stream.mark}") as answer:
@@ -296,5 +356,11 @@ async def test_what_has_changed_is_told_as_it_does(browser: Browser) -> None:
         assert f"id: {stream.mark}" in event
         assert json.loads(event.partition("data: ")[2]) == {"news": ["outbox"]}
         stream.close()
+    user = "看"
+    others = [Listener(user) for _ in range(MAX_STREAMS_OF_ONE)]
+    monkeypatch.setattr(stream, "_listeners", set(others))
+    assert (await browser.get("/stream")).status == 503
+    for each in others:
+        each.user = "somebody"
     async with browser.client.get("/stream", headers={"Last-Event-ID": "old-1"}) as answer:
         await answer.content.readuntil(b"\n\n")

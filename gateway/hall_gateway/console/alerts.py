@@ -85,10 +85,11 @@ def place_of(subject: str, t: Words) -> str:
     return t("devices.zone", zone=name) if noun == "zone" else t("alerts.hall")
 
 
-def about(task: Task, t: Words) -> list[tuple[str, str]]:
-    """What is known of the service that a task is about, as (name, value)."""
+def about(task: Task, t: Words, *, named: bool) -> list[tuple[str, str]]:
+    """What is known of the service that a task is about, as (name, value); who served only where
+    people are `named`."""
     told: Json = task.about
-    names = ("ticket", "window", "staff", "business", "mark")
+    names = ("ticket", "window", *(("staff",) if named else ()), "business", "mark")
     return [(t(f"alerts.{name}"), str(told[name])) for name in names if told.get(name) is not None]
 
 

@@ -23,7 +23,16 @@ from hall_gateway.console import (
 )
 from hall_gateway.console.current import Current
 from hall_gateway.console.gateway_link import GatewayLink
-from hall_gateway.console.pages import CONSOLE, Console, environment, page, static_folder, unix_ms
+from hall_gateway.console.once import Once
+from hall_gateway.console.pages import (
+    CONSOLE,
+    MARK,
+    Console,
+    environment,
+    page,
+    static_folder,
+    unix_ms,
+)
 from hall_gateway.console.pictures import Pictures
 from hall_gateway.console.reading import ReadError
 from hall_gateway.console.screens import Screens
@@ -64,6 +73,8 @@ def make_app(
     app[pages_login.THROTTLE] = Throttle(seconds)
     app[pages_login.JUDGE] = pages_login.Judge()
     app[pages_live.PICTURES] = Pictures()
+    app[pages_live.LOOKS] = Once(4)
+    app[pages_figures.REPORTS] = Once(8)
     app[CONSOLE] = Console(current, link, stream, clock, environment())
     areas = (pages_live, pages_figures, pages_alerts, pages_devices, pages_sinks, pages_login)
     for area in areas:
@@ -78,6 +89,7 @@ def make_app(
 @web.middleware
 async def errors_as_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Whatever goes wrong, in words and in the reader's language."""
+    request[MARK] = request.app[CONSOLE].stream.mark
     try:
         return await handler(request)
     except web.HTTPException as error:
@@ -88,7 +100,7 @@ async def errors_as_pages(request: web.Request, handler: Handler) -> web.StreamR
         log.error("%s", error)
         return page(request, "error.html", 503, error=503, why=str(error))
     except Exception:
-        log.exception("%s %s failed", request.method, request.path)
+        log.exception("%s %r failed", request.method, request.path)
         return page(request, "error.html", 500, error=500, why="")
 
 

@@ -8,6 +8,7 @@ always sends with a POST) and when it has the session's token. What needs a role
 @needs; a POST that does not is refused for everybody, so none can be forgotten.
 """
 
+import asyncio
 import hmac
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -25,6 +26,9 @@ SESSIONS = web.AppKey("sessions", Sessions)
 USERS = web.AppKey("users", Users)
 LOGIN_FORMS = web.AppKey("login_forms", LoginForms)
 SETTINGS = web.AppKey("settings", ConsoleConfig)
+
+FORM_S = 15.0
+"""A form has to be there after so long."""
 
 OPEN = ("/login", "/static/")
 """What needs no session."""
@@ -181,7 +185,11 @@ def _send_to_login(request: web.Request) -> None:
 async def _check_form(request: web.Request) -> None:
     if not _own_origin(request):
         raise web.HTTPForbidden(text="this form does not stand on a page of this console")
-    form = await request.post()
+    try:
+        async with asyncio.timeout(FORM_S):
+            form = await request.post()
+    except TimeoutError:
+        raise web.HTTPRequestTimeout(text="the form did not come") from None
     token = str(form.get("csrf", ""))
     session = session_of(request)
     if session is not None:

@@ -57,6 +57,8 @@ class Console:
 
 
 CONSOLE = web.AppKey("console", Console)
+MARK = web.RequestKey("mark", str)
+"""The stream's, from before anything was read: what changes from then on is heard."""
 
 
 def environment() -> Environment:
@@ -103,11 +105,11 @@ def common(request: web.Request, t: Words) -> dict[str, Any]:
         "tag": TAGS[t.language],
         "other": other,
         "other_tag": TAGS[other],
-        "other_path": str(request.rel_url.update_query(lang=other)),
+        "other_path": own_path(str(request.rel_url.update_query(lang=other)), "/"),
         "hall": console.config.hall,
         "now": now,
         "offset_min": console.offset_min,
-        "mark": console.stream.mark,
+        "mark": request[MARK],
         "up": link.up,
         "seen": link.seen,
         "here": request.path,
@@ -116,7 +118,6 @@ def common(request: web.Request, t: Words) -> dict[str, Any]:
         "unseen": _unseen_alerts(console) if session else 0,
         "user": user_of(request) if session else None,
         "csrf": session.csrf if session else "",
-        "told": None,
     }
 
 
@@ -137,11 +138,6 @@ async def ask(request: web.Request, path: str, body: Mapping[str, Any]) -> Answe
     except AwayError as error:
         told = "gateway.no_answer" if error.sent else "gateway.cannot_ask"
         return Answer(False, t(told), {})
-
-
-def back(request: web.Request, otherwise: str) -> web.HTTPSeeOther:
-    """To the page on which a form stood."""
-    return web.HTTPSeeOther(own_path(request.headers.get("Referer", ""), otherwise))
 
 
 def own_path(address: str, otherwise: str) -> str:

@@ -11,7 +11,7 @@ from aiohttp import web
 from hall_profiles import MARKS
 
 from hall_gateway.console.alerts import BECAME, STEPS, AlertBoard, about, board, kind, place_of
-from hall_gateway.console.guard import needs
+from hall_gateway.console.guard import needs, user_of
 from hall_gateway.console.pages import CONSOLE, ask, page, words_of
 from hall_gateway.console.reading import reading
 
@@ -33,7 +33,7 @@ async def show(request: web.Request) -> web.StreamResponse:
         steps=STEPS,
         kind=kind,
         place_of=partial(place_of, t=t),
-        about=partial(about, t=t),
+        about=partial(about, t=t, named=user_of(request).may("manager")),
         did=dict(zip(BECAME, STEPS, strict=True)),
         marks=MARKS,
         max_note=MAX_NOTE,

@@ -3,15 +3,17 @@
 Here: their request. Not here: what is on the page (figures_view.py).
 """
 
-import asyncio
-
 from aiohttp import web
 
 from hall_gateway.console.figures_view import asked, minutes, pictures
+from hall_gateway.console.once import Once
 from hall_gateway.console.pages import CONSOLE, page, words_of
 from hall_gateway.console.reading import reading
 from hall_gateway.figures import report, rules_of
 from hall_gateway.figures_model import Report, Satisfaction, Suppressed
+from hall_gateway.hall_clock import MINUTE_MS
+
+REPORTS = web.AppKey("reports", Once[Report])
 
 
 async def show(request: web.Request) -> web.StreamResponse:
@@ -24,7 +26,8 @@ async def show(request: web.Request) -> web.StreamResponse:
         with reading(console.config.store.path) as connection:
             return report(connection, rules, period.from_ms, period.to_ms, now)
 
-    told = await asyncio.to_thread(read)
+    key = (period.from_ms, period.to_ms, now // MINUTE_MS, id(console.config))
+    told = await request.app[REPORTS].get(key, read)
     return page(
         request,
         "figures.html",

@@ -9,13 +9,15 @@ from functools import partial
 from aiohttp import web
 
 from hall_gateway.console.alerts import kind, place_of
-from hall_gateway.console.guard import logged_in, needs
+from hall_gateway.console.guard import logged_in, needs, user_of
 from hall_gateway.console.live import LiveHall, live
-from hall_gateway.console.pages import CONSOLE, ask, page, words_of
+from hall_gateway.console.once import Once
+from hall_gateway.console.pages import CONSOLE, MARK, ask, page, words_of
 from hall_gateway.console.pictures import Pictures
 from hall_gateway.console.reading import reading
 
 PICTURES = web.AppKey("pictures", Pictures)
+LOOKS = web.AppKey("looks", Once[LiveHall])
 
 SHOW_S = (30, 60, 300, 900)
 """How long a text may be asked to stay on a window's displays."""
@@ -30,10 +32,12 @@ async def show(request: web.Request) -> web.StreamResponse:
         with reading(config.store.path) as connection:
             return live(connection, config, pictures, now, t)
 
+    # The same for everybody until the next news, and then for those who hear of it together.
+    key = (t.language, request[MARK], now // 1000, id(config))
     return page(
         request,
         "live.html",
-        live=await asyncio.to_thread(read),
+        live=await request.app[LOOKS].get(key, read),
         kind=kind,
         place_of=partial(place_of, t=t),
         show_s=SHOW_S,
@@ -54,7 +58,8 @@ async def picture(request: web.Request) -> web.StreamResponse:
 
 async def stream(request: web.Request) -> web.StreamResponse:
     """What has changed, as it does."""
-    return await request.app[CONSOLE].stream.serve(request, lambda: logged_in(request))
+    user = user_of(request).name
+    return await request.app[CONSOLE].stream.serve(request, user, lambda: logged_in(request))
 
 
 @needs("manager")
@@ -63,7 +68,7 @@ async def text(request: web.Request) -> web.StreamResponse:
     form, t = await request.post(), words_of(request)
     place, name = str(form.get("place", "")).partition(":")[::2]
     seconds = str(form.get("seconds", ""))
-    if place not in ("window", "device") or not seconds.isdecimal():
+    if place not in ("window", "device") or seconds not in map(str, SHOW_S):
         raise web.HTTPBadRequest(text="place and seconds are missing")
     body = {place: name, "text": str(form.get("text", "")), "seconds": int(seconds)}
     answer = await ask(request, "/command/show", body)

@@ -5,12 +5,14 @@ Here: the forms. Not here: sessions (sessions.py), passwords (users.py), what a 
 """
 
 import asyncio
+import ipaddress
 import logging
 import math
 import secrets
 
 from aiohttp import web
 
+from hall_gateway.console import known
 from hall_gateway.console.guard import (
     LOGIN_FORMS,
     SESSIONS,
@@ -102,36 +104,57 @@ async def login(request: web.Request) -> web.StreamResponse:
     if len(name) > MAX_NAME or len(password) > MAX_PASSWORD:
         return _form(request, t("login.wrong"), status=401)
     throttle, address = app[THROTTLE], address_of(request)
-    if wait_s := throttle.wait_s(name, address):
-        log.warning("login of %r from %s refused: too many wrong passwords", name, address)
+    browser = _browser_of(request, name)
+    if wait_s := throttle.wait_s(name, address, browser):
         response = _form(request, t("login.wait", n=math.ceil(wait_s)), name, status=429)
         response.headers["Retry-After"] = str(math.ceil(wait_s))
         return response
-    throttle.wrong(name, address)  # until it is known to be right
+    throttle.wrong(name, address, browser)  # until it is known to be right
     try:
         user = await app[JUDGE].verify(request, name, password)
     except UsersError as error:
         log.error("%s", error)
         return _form(request, t("login.no_file"), name, status=503)
     if user is None:
-        log.warning("login of %r from %s refused: wrong name or password", name, address)
+        # A name that nobody has may be a password in the wrong field.
+        named = name if name in app[USERS].all() else "somebody unknown"
+        log.warning("login of %s from %s refused: wrong name or password", named, address)
         await asyncio.sleep(WRONG_S)
         return _form(request, t("login.wrong"), name, status=401)
-    throttle.right(name, address)
+    throttle.right(name, address, browser)
     log.info("login of %s (%s) from %s", user.name, user.role, address)
-    response = web.HTTPSeeOther(to)
-    token = app[SESSIONS].begin(user)
+    app[SESSIONS].end(_token_of(request))
+    raise _let_in(request, user, to)
+
+
+def _let_in(request: web.Request, user: User, to: str) -> web.HTTPSeeOther:
+    """A session, always a new one, and the mark of a known browser."""
+    app, response = request.app, web.HTTPSeeOther(to)
     max_age = int(SCREEN_S) if user.role == "viewer" else None
-    set_cookie(response, app[SETTINGS], "hall_session", token, max_age)
-    raise response
+    set_cookie(response, app[SETTINGS], "hall_session", app[SESSIONS].begin(user), max_age)
+    set_cookie(response, app[SETTINGS], "hall_known", known.cookie_for(user), known.KEPT_S)
+    return response
+
+
+def _token_of(request: web.Request) -> str:
+    return request.cookies.get(cookie_name(request.app[SETTINGS], "hall_session"), "")
+
+
+def _browser_of(request: web.Request, name: str) -> str | None:
+    """Which of the browsers that `name` was let in with before, if any."""
+    cookie = request.cookies.get(cookie_name(request.app[SETTINGS], "hall_known"), "")
+    try:
+        return known.number_of(cookie, request.app[USERS].get(name))
+    except UsersError:
+        return None
 
 
 @needs("viewer")
 async def logout(request: web.Request) -> web.StreamResponse:
     app = request.app
-    name = cookie_name(app[SETTINGS], "hall_session")
-    app[SESSIONS].end(request.cookies.get(name, ""))
+    app[SESSIONS].end(_token_of(request))
     response = web.HTTPSeeOther("/login")
+    name = cookie_name(app[SETTINGS], "hall_session")
     response.del_cookie(
         name, path="/", secure=app[SETTINGS].secure, httponly=True, samesite="Strict"
     )
@@ -152,13 +175,14 @@ async def change_password(request: web.Request) -> web.StreamResponse:
     user = user_of(request)
     old, new, again = (str(form.get(name, "")) for name in ("old", "new", "again"))
     throttle, address = app[THROTTLE], address_of(request)
+    browser = _browser_of(request, user.name)
 
     def refused(problem: str, status: int = 422) -> web.Response:
         return page(
             request, "account.html", status, problem=problem, done=False, least=MIN_PASSWORD
         )
 
-    if wait_s := throttle.wait_s(user.name, address):
+    if wait_s := throttle.wait_s(user.name, address, browser):
         return refused(t("login.wait", n=math.ceil(wait_s)), 429)
     if new != again:
         return refused(t("account.differ"))
@@ -166,12 +190,12 @@ async def change_password(request: web.Request) -> web.StreamResponse:
         return refused(t("account.length", least=MIN_PASSWORD, most=MAX_PASSWORD))
     if new.casefold() == user.name.casefold():
         return refused(t("account.is_name"))
-    throttle.wrong(user.name, address)
+    throttle.wrong(user.name, address, browser)
     try:
         if await app[JUDGE].verify(request, user.name, old) is None:
             await asyncio.sleep(WRONG_S)
             return refused(t("account.wrong"))
-        throttle.right(user.name, address)
+        throttle.right(user.name, address, browser)
         await asyncio.to_thread(app[USERS].set_password, user.name, new)
         changed = app[USERS].get(user.name)
     except UsersError as error:
@@ -180,18 +204,18 @@ async def change_password(request: web.Request) -> web.StreamResponse:
     assert changed is not None
     log.info("%s has a new password, from %s", user.name, address)
     app[SESSIONS].end_all_of(user.name)
-    response = web.HTTPSeeOther("/account?done")
-    max_age = int(SCREEN_S) if changed.role == "viewer" else None
-    set_cookie(response, app[SETTINGS], "hall_session", app[SESSIONS].begin(changed), max_age)
-    raise response
+    raise _let_in(request, changed, "/account?done")
 
 
 def address_of(request: web.Request) -> str:
     """Where a browser is; behind a reverse proxy, where that one says it is."""
     if request.app[SETTINGS].origin is not None:
-        forwarded = request.headers.get("X-Forwarded-For", "")
-        if last := forwarded.rpartition(",")[2].strip():
-            return last[:64]
+        # The proxy's own word is the last one, whether it appends to a browser's or adds a header.
+        forwarded = ",".join(request.headers.getall("X-Forwarded-For", []))
+        try:
+            return str(ipaddress.ip_address(forwarded.rpartition(",")[2].strip()))
+        except ValueError:
+            pass
     return request.remote or "unknown"
 
 

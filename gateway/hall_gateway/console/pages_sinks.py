@@ -31,7 +31,7 @@ async def decide(request: web.Request) -> web.StreamResponse:
     """Have a dead letter tried again, or give it up."""
     t, form, step = words_of(request), await request.post(), request.match_info["step"]
     sink, event = (quote(str(form.get(name, "")), safe="/:") for name in ("sink", "event"))
-    if not sink or "/" in sink or not event or ".." in event:
+    if not sink.strip(".") or "/" in sink or not event or ".." in event:
         raise web.HTTPBadRequest(text="sink and event are missing")
     answer = await ask(request, f"/dead-letters/{sink}/{event}/{step}", {})
     text = t(f"sinks.{step}_done") if answer.ok else t("sinks.not_done", why=answer.error)

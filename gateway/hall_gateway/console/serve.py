@@ -14,6 +14,7 @@ from pathlib import Path
 from aiohttp import web
 
 from hall_gateway.config_console import ConsoleConfig
+from hall_gateway.console import connections
 from hall_gateway.console.app import make_app
 from hall_gateway.console.current import Current
 from hall_gateway.console.pages import unix_ms
@@ -42,9 +43,17 @@ async def serve(file: Path, ready: Callable[[str], None]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    runner = web.AppRunner(make_app(current, users), access_log=None, shutdown_timeout=SHUTDOWN_S)
+    logging.getLogger("aiohttp.server").addFilter(connections.NoNonsense())
+    proxy = settings.origin is not None
+    runner = web.AppRunner(
+        make_app(current, users),
+        access_log=None,
+        shutdown_timeout=SHUTDOWN_S,
+        keepalive_timeout=connections.IDLE_OF_PROXY_S if proxy else connections.IDLE_S,
+    )
     context = _context(settings)
     await runner.setup()
+    bounding = None if proxy else asyncio.create_task(connections.bound(runner))
     try:
         site = web.TCPSite(runner, settings.host, settings.port, ssl_context=context)
         try:
@@ -64,6 +73,8 @@ async def serve(file: Path, ready: Callable[[str], None]) -> None:
         await stop.wait()
         manager.stopping()
     finally:
+        if bounding is not None:
+            bounding.cancel()
         await runner.cleanup()
 
 

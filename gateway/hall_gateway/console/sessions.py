@@ -20,8 +20,8 @@ ABSOLUTE_S = 12 * 3600.0
 SCREEN_S = 30 * 24 * 3600.0
 """As long for a viewer, who can change nothing: a screen on the wall stays as it is for a month."""
 
-MAX_SESSIONS = 200
-"""The one that was used longest ago goes."""
+MAX_OF_ONE = 20
+"""Of one user; the one that was used longest ago goes. Nobody can log others out."""
 
 
 @dataclass
@@ -55,8 +55,9 @@ class Sessions:
         now = self._clock()
         for key in [key for key, each in self._sessions.items() if self._over(each, now)]:
             del self._sessions[key]
-        while len(self._sessions) >= MAX_SESSIONS:
-            del self._sessions[min(self._sessions, key=lambda key: self._sessions[key].used)]
+        own = [key for key, each in self._sessions.items() if each.user == user.name]
+        if len(own) >= MAX_OF_ONE:
+            del self._sessions[min(own, key=lambda key: self._sessions[key].used)]
         token = secrets.token_urlsafe(32)
         self._sessions[_key(token)] = Session(user.name, user.role, user.mark, now, now)
         if user.role == "viewer":

@@ -17,13 +17,19 @@ from aiohttp import web
 BEAT_S = 15.0
 """A comment when there is nothing to say, so that a dead connection is noticed."""
 
-MAX_LISTENERS = 64
+PATIENCE_S = 10.0
+"""A browser that takes nothing for so long is gone."""
+
+MAX_LISTENERS = 128
+MAX_OF_ONE = 16
+"""Open pages, and those of one user: nobody can keep others from theirs."""
 
 
 class Listener:
     """One open page. What it has not heard yet is a set of names, so it cannot grow."""
 
-    def __init__(self) -> None:
+    def __init__(self, user: str) -> None:
+        self.user = user
         self.news: set[str] = set()
         self.waiting = asyncio.Event()
 
@@ -67,17 +73,18 @@ class Stream:
             listener.waiting.set()
 
     async def serve(
-        self, request: web.Request, logged_in: Callable[[], bool]
+        self, request: web.Request, user: str, logged_in: Callable[[], bool]
     ) -> web.StreamResponse:
-        """Tell this browser until it goes, or is not `logged_in` any more."""
-        if len(self._listeners) >= MAX_LISTENERS:
+        """Tell this browser of `user` until it goes, or is not `logged_in` any more."""
+        own = sum(listener.user == user for listener in self._listeners)
+        if len(self._listeners) >= MAX_LISTENERS or own >= MAX_OF_ONE:
             raise web.HTTPServiceUnavailable(
                 text="too many open pages", headers={"Retry-After": "30"}
             )
         response = web.StreamResponse(
             headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
         )
-        listener = Listener()
+        listener = Listener(user)
         self._listeners.add(listener)
         try:
             await response.prepare(request)
@@ -85,8 +92,9 @@ class Stream:
                 listener.tell(["all"])
             await response.write(b"retry: 1000\n\n")
             await self._talk(response, listener, logged_in)
-        except ConnectionError:
-            pass
+        except (ConnectionError, TimeoutError):
+            if request.transport is not None:
+                request.transport.abort()
         finally:
             self._listeners.discard(listener)
         return response
@@ -99,10 +107,16 @@ class Stream:
                 async with asyncio.timeout(BEAT_S):
                     await listener.waiting.wait()
             except TimeoutError:
-                await response.write(b": still here\n\n")
+                await _write(response, b": still here\n\n")
             if not logged_in():
-                await response.write(b"event: over\ndata: {}\n\n")
+                await _write(response, b"event: over\ndata: {}\n\n")
                 return
             if news := listener.take():
                 data = json.dumps({"news": news})
-                await response.write(f"id: {self.mark}\ndata: {data}\n\n".encode())
+                await _write(response, f"id: {self.mark}\ndata: {data}\n\n".encode())
+
+
+async def _write(response: web.StreamResponse, message: bytes) -> None:
+    """Raises TimeoutError, ConnectionError."""
+    async with asyncio.timeout(PATIENCE_S):
+        await response.write(message)

@@ -68,8 +68,13 @@
     for (const { name, value } of fresh.attributes) {
       if (old.getAttribute(name) !== value) old.setAttribute(name, value);
     }
+    const wantedKeys = new Set([...fresh.childNodes].map(key));
     const there = new Map();
-    for (const child of old.childNodes) if (key(child)) there.set(key(child), child);
+    for (const child of [...old.childNodes]) {
+      if (!key(child)) continue;
+      if (wantedKeys.has(key(child))) there.set(key(child), child);
+      else child.remove();
+    }
     let at = old.firstChild;
     for (const wanted of [...fresh.childNodes]) {
       let found = null;
@@ -83,6 +88,14 @@
         old.insertBefore(document.importNode(wanted, true), at);
         continue;
       }
+      if (found.contains(document.activeElement)) {
+        // What is moved loses the focus, and an input method its half-written word: others move.
+        while (at && at !== found) {
+          const next = at.nextSibling;
+          old.append(at);
+          at = next;
+        }
+      }
       if (found === at) at = at.nextSibling;
       else old.insertBefore(found, at);
       become(found, wanted);
@@ -91,6 +104,20 @@
       const next = at.nextSibling;
       at.remove();
       at = next;
+    }
+  }
+
+  // When a form goes with what was done by it, its place has the focus, and not the page's start.
+
+  function keepingFocus(merge) {
+    const held = document.activeElement;
+    const around = [];
+    for (let each = held; each && each !== main; each = each.parentElement) {
+      if (each.hasAttribute("tabindex")) around.push(each);
+    }
+    merge();
+    if (held && held !== document.body && !held.isConnected) {
+      (around.find((each) => each.isConnected) || main).focus({ preventScroll: true });
     }
   }
 
@@ -112,6 +139,7 @@
 
   // Asking for the page again: one request at a time, and one more when something came meanwhile.
 
+  const PAUSE_MS = 400;
   let asking = false;
   let again = false;
 
@@ -135,16 +163,18 @@
         const lists = [...document.querySelectorAll("[data-announce]")];
         const before = new Map(lists.map((list) => [list.id || list.className, keysOf(list)]));
         ahead = Number(fresh.dataset.now) - Date.now();
-        become(main, fresh);
-        const head = page.getElementById("head");
-        if (head) become(document.getElementById("head"), head);
+        keepingFocus(() => {
+          become(main, fresh);
+          const head = page.getElementById("head");
+          if (head) become(document.getElementById("head"), head);
+        });
         announce(before);
         tick();
       }
     };
     request.onloadend = () => {
       asking = false;
-      if (again) setTimeout(refresh, 100);
+      if (again) setTimeout(refresh, PAUSE_MS);
     };
     request.send();
   }
@@ -196,6 +226,7 @@
   // Forms that answer in place.
 
   let toasted = 0;
+  const busy = new WeakSet();
 
   function tell(text, good) {
     clearTimeout(toasted);
@@ -213,8 +244,8 @@
     }
     if (!("inline" in form.dataset)) return;
     event.preventDefault();
-    const buttons = form.querySelectorAll("button");
-    for (const button of buttons) button.disabled = true;
+    if (busy.has(form)) return; // a disabled button would lose the focus
+    busy.add(form);
     const body = new URLSearchParams(new FormData(form, event.submitter));
     const request = new XMLHttpRequest();
     request.open("POST", event.submitter?.getAttribute("formaction") || form.getAttribute("action"));
@@ -231,9 +262,7 @@
       refresh();
     };
     request.onerror = () => tell(lost.textContent, false);
-    request.onloadend = () => {
-      for (const button of buttons) button.disabled = false;
-    };
+    request.onloadend = () => busy.delete(form);
     request.send(body);
   });
 
