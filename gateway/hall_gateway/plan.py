@@ -101,6 +101,12 @@ class Plan:
         """Where a device stands: in its own zone, or in that of its window."""
         return device.zone if device.window is None else self.zones.get(device.window)
 
+    @property
+    def every_zone(self) -> set[str]:
+        """All zones that a device or a window stands in."""
+        own = {self.zone(device) for device in self.devices.values()}
+        return {zone for zone in (*own, *self.zones.values()) if zone is not None}
+
     def displays(self, window: str) -> list[PlannedDevice]:
         """The call displays of a window."""
         return [d for d in self.devices.values() if (d.role, d.window) == ("call_display", window)]

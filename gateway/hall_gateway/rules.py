@@ -25,8 +25,9 @@ from hall_gateway.plan import Plan, PlannedDevice
 from hall_gateway.rules_actions import Actions, raised, signs
 from hall_gateway.rules_alerts import AlertBook
 from hall_gateway.rules_facts import Now, Place, displays, of_event, places, service_moved
-from hall_gateway.rules_file import Rule, RuleSet
+from hall_gateway.rules_file import RuleSet
 from hall_gateway.rules_language import Condition, EvaluationError
+from hall_gateway.rules_reader import Rule
 from hall_gateway.rules_tasks import TaskBook
 from hall_gateway.rules_words import Each
 from hall_gateway.state import HallState, Json, Outcome, Sign

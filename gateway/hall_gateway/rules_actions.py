@@ -13,7 +13,6 @@ from hall_gateway.plan import Plan, PlannedDevice
 from hall_gateway.ratings import FREE
 from hall_gateway.rules_alerts import AlertBook, Raise
 from hall_gateway.rules_facts import Place, displays
-from hall_gateway.rules_file import Rule
 from hall_gateway.rules_language import EvaluationError, Expression
 from hall_gateway.rules_model import (
     MAX_DISPLAY_TEXT,
@@ -24,6 +23,7 @@ from hall_gateway.rules_model import (
     ShowModel,
     TaskModel,
 )
+from hall_gateway.rules_reader import Rule
 from hall_gateway.rules_tasks import TaskBook
 from hall_gateway.rules_text import filled
 from hall_gateway.state import Emit, HallState, Json, Order, Outcome, Rating, Sign

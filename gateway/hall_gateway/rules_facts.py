@@ -53,9 +53,7 @@ def places(kind: Each, given: Now) -> list[Place]:
         case "hall":
             return [_hall(given)]
         case "zone":
-            own = [given.plan.zone(device) for device in given.plan.devices.values()]
-            zones = {zone for zone in (*own, *given.plan.zones.values()) if zone is not None}
-            return [_zone(zone, given) for zone in sorted(zones)]
+            return [_zone(zone, given) for zone in sorted(given.plan.every_zone)]
         case "window":
             return [_window(given.state.windows[window], given) for window in given.plan.windows]
         case "service":

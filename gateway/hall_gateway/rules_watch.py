@@ -13,7 +13,9 @@ import os
 from pathlib import Path
 
 from hall_gateway.core import Core
+from hall_gateway.plan import Plan
 from hall_gateway.rules_file import RulesError, RuleSet, compiled, load_rules, shipped
+from hall_gateway.rules_plan import strangers
 from hall_gateway.values import StoreError
 
 log = logging.getLogger(__name__)
@@ -21,35 +23,44 @@ log = logging.getLogger(__name__)
 LOOK_S = 0.5
 """Between two looks at the file: an editor that writes it in place is done between two of them."""
 
+MAX_TOLD = 20
+"""Lines of what is wrong that health has."""
+
 Stamp = tuple[int, ...]
 
 
 class RulesFile:
-    """Watches the rule file of a hall; `path` None means the rules that ship with Hallkit."""
+    """Watches the rule file of the hall `plan`; `path` None means the rules that ship with
+    Hallkit."""
 
-    def __init__(self, path: Path | None, core: Core) -> None:
+    def __init__(self, path: Path | None, core: Core, plan: Plan) -> None:
         self._path = path
         self._core = core
+        self._plan = plan
         self._taken = 0
         self._refused = 0
-        self._rules = 0
+        self._rules: RuleSet | None = None
+        self._notes: list[str] = []
         self._errors: list[str] = []
         self._known: Stamp | None = None
         self._asked = asyncio.Event()
 
     def figures(self) -> dict[str, object]:
-        """For health: which file, how many rules, how often taken and refused, and what is wrong
-        with it now."""
+        """For health: which file, how many rules, how often taken and refused, what is wrong with
+        it now, and what its rules name that is not in the hall."""
         return {
             "file": None if self._path is None else str(self._path),
-            "rules": self._rules,
+            "rules": len(self._rules.rules) if self._rules else 0,
             "taken": self._taken,
             "refused": self._refused,
             "errors": self._errors,
+            "notes": self._notes,
         }
 
-    def follow(self, path: Path | None) -> None:
-        """Another file from here on."""
+    def follow(self, path: Path | None, plan: Plan) -> None:
+        """Another file and another hall from here on."""
+        self._plan = plan
+        self._note()
         if path != self._path:
             self._path = path
             self._asked.set()
@@ -95,7 +106,7 @@ class RulesFile:
             rules = shipped() if self._path is None else load_rules(self._path)
         except RulesError as error:
             self._refused += 1
-            self._errors = str(error).splitlines()
+            self._errors = str(error).splitlines()[:MAX_TOLD]
             log.error("the rule file is refused, the rules stay as they are: %s", error)
             return False
         await self._take(rules)
@@ -106,7 +117,15 @@ class RulesFile:
 
     async def _take(self, rules: RuleSet) -> None:
         await self._core.do(lambda heart, now: heart.follow_rules(rules))
-        self._rules = len(rules.rules)
+        self._rules = rules
+        self._note()
+
+    def _note(self) -> None:
+        """Say what the rules name that is not in the hall."""
+        found = strangers(self._rules, self._plan) if self._rules else []
+        before, self._notes = self._notes, [str(each) for each in found[:MAX_TOLD]]
+        if self._notes and self._notes != before:
+            log.warning("the rules are followed, and: %s", "\n".join(self._notes))
 
     def _stamp(self) -> Stamp | None:
         if self._path is None:

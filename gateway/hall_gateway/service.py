@@ -85,7 +85,7 @@ class Gateway:
         control.add(self._observed.routes())
         if settings is not None:
             control.add(config_api.routes(settings))
-        self.rules = RulesFile(config.rules and config.rules.file, core)
+        self.rules = RulesFile(config.rules and config.rules.file, core, plan_of(config))
         control.add(rules_api.routes(core))
         self._http = HttpSide(config.http, self._observed.routes()) if config.http else None
 
@@ -119,11 +119,12 @@ class Gateway:
     async def follow(self, config: GatewayConfig) -> None:
         """Windows, devices and rating of `config` in place of those until now. Raises StoreError;
         then nothing has changed."""
-        await self.core.follow(plan_of(config))
+        plan = plan_of(config)
+        await self.core.follow(plan)
         self._coap.follow(config)
         self._devices.follow(config)
-        self._sinks.follow(plan_of(config))
-        self.rules.follow(config.rules and config.rules.file)
+        self._sinks.follow(plan)
+        self.rules.follow(config.rules and config.rules.file, plan)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`; raises what ended a task, when that comes first."""

@@ -256,6 +256,13 @@ def test_the_check_of_the_settings_says_what_is_wrong_with_the_rules(tmp_path: P
     (tmp_path / "rules.yaml").write_text(RULE, encoding="utf-8")
     check = ["gateway", "check", "--config", str(settings)]
     assert "note" not in CliRunner().invoke(app, check).output
+    named = RULE.replace("serving_s > 60", 'window == "9"')
+    (tmp_path / "rules.yaml").write_text(named, encoding="utf-8")
+    for command in (check, ["rules", "check", "--config", str(settings)]):
+        told = CliRunner().invoke(app, command)
+        assert told.exit_code == 0
+        note = 'rules[1].when: there is no window "9" in this hall; none is known'
+        assert f"note: {tmp_path}/rules.yaml:5: {note}" in told.output
     (tmp_path / "rules.yaml").write_text(RULE.replace("> 60", "> sixty"), encoding="utf-8")
     checked = CliRunner().invoke(app, check)
     assert checked.exit_code == 0

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hall_gateway import rules_watch
 from hall_gateway.rules_watch import RulesFile
 from hall_gateway.values import StoreError
-from support.core_hall import Hall, open_hall
+from support.core_hall import PLAN, Hall, open_hall
 
 RULE = """rules:
   - id: {id}
@@ -23,7 +24,7 @@ RULE = """rules:
 
 @asynccontextmanager
 async def watching(hall: Hall, path: Path | None) -> AsyncGenerator[RulesFile]:
-    file = RulesFile(path, hall.core)
+    file = RulesFile(path, hall.core, PLAN)
     task = asyncio.create_task(file.watch())
     try:
         yield file
@@ -86,6 +87,17 @@ async def test_a_file_that_is_wrong_at_the_start_leaves_the_last_good_rules(
         assert (await hall.events("hall.alert"))[-1]["type"] == "hall.alert.cleared"
 
 
+async def test_what_is_not_in_the_hall_is_told_and_the_rules_are_followed(tmp_path: Path) -> None:
+    path = tmp_path / "rules.yaml"
+    when = 'zone == "entrence" and wet'
+    path.write_text(RULE.replace("each: hall", "each: zone").format(id="mine", when=when))
+    note = f'{path}:5: rules[1].when: there is no zone "entrence" in this hall; nearest: "entrance"'
+    async with open_hall(tmp_path) as hall, watching(hall, path) as file:
+        await until(file, taken=1, errors=[], notes=[note])
+        file.follow(path, replace(PLAN, zones={"1": "entrence"}))
+        assert file.figures()["notes"] == []
+
+
 async def test_a_hall_without_a_file_and_one_whose_first_file_is_wrong_have_the_shipped_rules(
     tmp_path: Path,
 ) -> None:
@@ -93,7 +105,7 @@ async def test_a_hall_without_a_file_and_one_whose_first_file_is_wrong_have_the_
     path.write_text("rules: 3")
     async with open_hall(tmp_path) as hall, watching(hall, path) as file:
         await until(file, refused=1, rules=8)
-        file.follow(None)
+        file.follow(None, PLAN)
         await until(file, taken=1, rules=8, file=None, errors=[])
 
 

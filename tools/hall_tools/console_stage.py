@@ -17,6 +17,7 @@ from hall_gateway import rules_api, sinks_api
 from hall_gateway.config import load_config
 from hall_gateway.control import NAME, Control
 from hall_gateway.core import Core
+from hall_gateway.plan import plan_of
 from hall_gateway.rules_watch import RulesFile
 from hall_gateway.sinks import plans_of
 from hall_gateway.values import DeviceOrder
@@ -66,7 +67,7 @@ class Stage:
             config = load_config(self._settings)
             self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
             self._core = await Core.open(config, self._clock)
-            await RulesFile(None, self._core).start()
+            await RulesFile(None, self._core, plan_of(config)).start()
             plans = plans_of(config)
             await self._core.do(lambda heart, now: heart.sinks.declare(plans, now))
         except BaseException as error:

@@ -17,7 +17,9 @@ from hall_gateway import logs
 from hall_gateway.config import GatewayConfig, load_config
 from hall_gateway.config_links import MqttConfig
 from hall_gateway.config_webhooks import WebhookConfig
+from hall_gateway.plan import plan_of
 from hall_gateway.rules_file import RulesError, load_rules
+from hall_gateway.rules_plan import strangers
 from hall_gateway.schema import StoreOpenError
 from hall_gateway.service import serve
 from hall_gateway.settings_file import unix_ms
@@ -138,14 +140,15 @@ def _parties(settings: GatewayConfig) -> list[MqttConfig | WebhookConfig]:
 
 
 def _wrong_rules(settings: GatewayConfig) -> list[str]:
-    """What is wrong with the rule file that the settings name."""
+    """What is wrong with the rule file that the settings name, and what it names that is not in
+    the hall."""
     if settings.rules is None:
         return []
     try:
-        load_rules(settings.rules.file)
+        rules = load_rules(settings.rules.file)
     except RulesError as error:
         return str(error).splitlines()
-    return []
+    return [str(problem) for problem in strangers(rules, plan_of(settings))]
 
 
 def _no_header() -> str | None:

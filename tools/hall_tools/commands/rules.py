@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from hall_gateway.config import load_config
-from hall_gateway.rules_file import Rule, RulesError, RuleSet, load_rules, shipped
+from hall_gateway.config import GatewayConfig, load_config
+from hall_gateway.plan import plan_of
+from hall_gateway.rules_file import RulesError, RuleSet, load_rules, shipped
+from hall_gateway.rules_plan import strangers
+from hall_gateway.rules_reader import Rule
 from hall_gateway.toml_input import ConfigError
 from rich.console import Console
 from rich.table import Table
@@ -38,12 +41,14 @@ def check(
 ) -> None:
     """Check a rule file: one line for a good one, one line for every error of a bad one.
 
-    An error reads FILE:LINE: FIELD: what is wrong; what would be right.
+    An error reads FILE:LINE: FIELD: what is wrong; what would be right. A window, zone or device
+    that the hall of the settings does not have gets a note: the gateway would follow the rules.
 
     Exit code: 0 when it is good, 65 when it is not.
     """
     try:
-        rules = _rules(file, config)
+        settings = _settings(file, config)
+        rules = _rules(file, settings)
     except RulesError as error:
         if as_json:
             problems = [problem._asdict() for problem in error.problems]
@@ -51,11 +56,14 @@ def check(
         else:
             print(error)
         raise typer.Exit(os.EX_DATAERR) from None
+    notes = [str(each) for each in strangers(rules, plan_of(settings))] if settings else []
     if as_json:
-        told = {"ok": True, "file": rules.file, "rules": len(rules.rules)}
+        told = {"ok": True, "file": rules.file, "rules": len(rules.rules), "notes": notes}
         print(json.dumps(told, ensure_ascii=False, indent=2))
     else:
         print(f"{rules.file}: good, {len(rules.rules)} rules")
+        for note in notes:
+            print(f"note: {note}")
 
 
 @app.command("list")
@@ -64,7 +72,7 @@ def list_rules(
 ) -> None:
     """List the rules of a file: what each is about, and what it does."""
     try:
-        rules = _rules(file, config)
+        rules = _rules(file, _settings(file, config))
     except RulesError as error:
         raise UserError(str(error)) from None
     if as_json:
@@ -93,14 +101,22 @@ def _row(rule: Rule) -> dict[str, object]:
     }
 
 
-def _rules(file: Path | None, config: Path) -> RuleSet:
+def _settings(file: Path | None, config: Path) -> GatewayConfig | None:
+    """None where there are none, or wrong ones that nobody asked for."""
+    if config == HALL_TOML and not config.exists():
+        return None
+    try:
+        return load_config(config, secrets=False)
+    except ConfigError as error:
+        if file is not None and config == HALL_TOML:
+            return None
+        raise UserError(str(error), os.EX_CONFIG) from None
+
+
+def _rules(file: Path | None, settings: GatewayConfig | None) -> RuleSet:
     """Raises RulesError."""
     if file is not None:
         return load_rules(file)
-    if config == HALL_TOML and not config.exists():
+    if settings is None or settings.rules is None:
         return shipped()
-    try:
-        settings = load_config(config)
-    except ConfigError as error:
-        raise UserError(str(error), os.EX_CONFIG) from None
-    return shipped() if settings.rules is None else load_rules(settings.rules.file)
+    return load_rules(settings.rules.file)
