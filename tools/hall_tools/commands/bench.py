@@ -38,7 +38,7 @@ app.command()(bench_gateway.week)
 
 @app.command()
 def refresh(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Count and time the refresh of every display that the controller has to scan.
 

@@ -32,7 +32,7 @@ def eye(
         str | None,
         typer.Option("--profile", help="A display's profile, by name or file. Default: all."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Look at every display that the controller has to scan: all views, and stalls of the device.
 

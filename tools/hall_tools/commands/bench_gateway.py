@@ -34,7 +34,7 @@ def gateway(
     quick: Annotated[
         bool, typer.Option("--quick", help="Few events and kills: whether it works.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Measure the gateway beside ThingsBoard's IoT Gateway and a mosquitto bridge.
 
@@ -72,7 +72,7 @@ def gateway(
 
 def week(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of all randomness.")] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Put a busy hall's week through the gateway's core and store, on a moved clock.
 

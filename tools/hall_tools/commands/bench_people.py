@@ -24,7 +24,7 @@ def people(
     trials: Annotated[
         int, typer.Option("--trials", min=1, max=10_000, help="Of each scenario.")
     ] = 60,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Count simulated people with every sensor, beside two published ways to count.
 

@@ -28,7 +28,7 @@ user = typer.Typer(no_args_is_help=True, help="Who may log in at the console.")
 app.add_typer(user, name="user")
 
 ConfigOption = Annotated[
-    Path, typer.Option("--config", help="The gateway's TOML file, with a [console] table.")
+    Path, typer.Option("--config", help="The gateway's TOML file, with a \\[console] table.")
 ]
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The name to log in with.")]
 

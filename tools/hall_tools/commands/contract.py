@@ -27,7 +27,7 @@ def build(
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; say what is not up to date.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Write asyncapi.yaml, asyncapi-devices.yaml, contract.md and schemas/, made from the code.
 

@@ -58,7 +58,7 @@ ClaimOption = Annotated[
     Path | None,
     typer.Option("--claim-file", metavar="FILE", help="Holds the code on the device's label."),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 @contextmanager

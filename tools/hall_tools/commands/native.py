@@ -46,7 +46,7 @@ def build(
     out: Annotated[Path, typer.Option("--out", help="The folder for the .mpy files.")] = Path(
         "build/native"
     ),
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Compile and link a module for MicroPython 1.24 and newer: NAME_ARCH.mpy for each machine.
 

@@ -19,7 +19,7 @@ from hall_tools.errors import UserError
 
 app = typer.Typer(no_args_is_help=True, help="Device profiles: list, show, check.")
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 @app.command("list")

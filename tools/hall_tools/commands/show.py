@@ -73,7 +73,7 @@ def show(
             "--all-views", metavar="DIR", help="Write PNGs of all views, of all displays or one."
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Show what a call display would look like.
 
