@@ -83,8 +83,8 @@ def device_config(place: Place, ports: Ports) -> dict[str, Any]:
 def gateway_settings(ports: Ports, store: Path) -> str:
     """The gateway's TOML: broker and hall system share one embedded broker."""
     port = ports.broker
-    # No night falls on a demo: its count of who is inside begins anew half a day from now.
-    reset_hour = (time.gmtime().tm_hour + 12) % 24
+    # No night falls on a demo, and its day has today's date: the hall's day has just begun.
+    reset_hour = max(0, time.gmtime().tm_hour - 1)
     lines = [
         f'hall = "{HALL}"',
         f"store = {{ path = {json.dumps(str(store))} }}",
