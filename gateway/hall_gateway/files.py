@@ -98,8 +98,8 @@ def _check_private(path: Path, found: os.stat_result, right: str) -> None:
     if stat.S_IMODE(found.st_mode) & _OTHERS:
         raise FileError(
             f"{path}: its keys can be read or changed by others than its owner (mode "
-            f"{stat.S_IMODE(found.st_mode):04o}); run: chmod {right} {path}, and enrol its devices "
-            "again if somebody else uses this machine"
+            f"{stat.S_IMODE(found.st_mode):04o}); run: chmod {right} {path}, and if somebody else "
+            "uses this machine, make new ones (of devices: enrol them again)"
         )
 
 

@@ -49,7 +49,9 @@ def snapshot(path: Path, copy: Path, told: Callable[[int, int], object]) -> Cont
             target.execute("PRAGMA journal_mode = DELETE")
         return contents(copy)
     except (sqlite3.Error, OSError) as error:
-        raise BackupError(f"{path}: cannot be copied: {error}") from None
+        full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+        why = "no room for it on the disk where the backup goes" if full else error
+        raise BackupError(f"{path}: cannot be copied: {why}") from None
 
 
 def contents(copy: Path) -> Contents:

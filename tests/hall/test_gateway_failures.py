@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -21,10 +22,11 @@ from support.small_disk import SmallDisk
 
 SECRET = "whsec_" + "A" * 32
 IMPATIENT = """
-from hall_gateway import mqtt, mqtt_connection, webhooks
+from hall_gateway import mqtt, mqtt_connection, service, webhooks
 mqtt_connection.PUBACK_TIMEOUT_S = 1.0
 mqtt.RETRY_MAX_S = 1.0
 webhooks.RETRY_MAX_S = 1.0
+service.DRAIN_S = 1.0
 from hall_tools.cli import main
 main()
 """
@@ -85,6 +87,48 @@ def test_webhooks_that_hang_and_fail_hold_up_nobody_and_get_everything(
                 receiver.await_ids(device.ids)
         repeated = len(good.ids) - len(set(good.ids))
         assert repeated <= 20  # webhooks.BATCH, after the kill
+
+
+def test_an_orderly_end_hands_on_what_is_underway_and_is_held_up_by_no_sink(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    with (
+        HttpReceiver("hang") as hangs,
+        HttpReceiver() as slow,
+        PlainHall(broker.port) as hall,
+        PlainDevice(broker.port, "count-1") as device,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        tables = webhooks(tmp_path / "gateway", hangs=hangs, slow=slow)
+        tables = tables.replace("timeout_s = 1", "timeout_s = 60")
+        gateway = Gateway(tmp_path / "gateway", broker.port, tables=tables, program=IMPATIENT)
+        gateway.start()
+        passages(device, 200)
+        delivery = pool.submit(device.deliver, seconds=60)
+        slow.await_requests(30)
+        slow.mode = "hold"
+        count = slow.requests
+        slow.await_requests(count + 1)
+        hangs.await_requests(1)
+        began = time.monotonic()
+        gateway.terminate()
+        while gateway.store.with_name("control.sock").exists():  # until it is about to end
+            time.sleep(0.01)
+        gateway.assert_running()
+        slow.release.set()
+        assert gateway.wait() == 0
+        assert time.monotonic() - began < 10.0
+        assert "ended after 1 s with messages underway" in gateway.log
+        hangs.mode = slow.mode = "take"
+        with gateway:
+            delivery.result(60)
+            hall.await_events("hall.count.passage", count=200)
+            for receiver in (slow, hangs):
+                receiver.await_ids(device.ids)
+        # Each once, and in order, on all three ways.
+        assert slow.ids == hangs.ids == device.ids
+        assert hall.repeats() == {}
+    assert "Traceback" not in gateway.log
 
 
 @contextmanager

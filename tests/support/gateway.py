@@ -161,8 +161,12 @@ class Gateway:
 
     def stop(self) -> int:
         """End it as a service manager would (SIGTERM); its exit code."""
-        self._signal(signal.SIGTERM)
+        self.terminate()
         return self.wait()
+
+    def terminate(self) -> None:
+        """Ask it to end, and do not wait for it."""
+        self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
         """End it at once (SIGKILL)."""

@@ -1,4 +1,5 @@
-"""A webhook's receiver in threads, beside a gateway process: it hangs, fails or takes, as told.
+"""A webhook's receiver in threads, beside a gateway process: it hangs, fails, takes, or holds each
+until it is released, as told.
 
 Only the server belongs here. `ids` are those of the events that it took, in order, repeats too.
 """
@@ -14,8 +15,9 @@ from typing import Literal
 class HttpReceiver:
     """`with HttpReceiver() as receiver:`; `mode` may be changed at any time."""
 
-    def __init__(self, mode: Literal["take", "fail", "hang"] = "take") -> None:
+    def __init__(self, mode: Literal["take", "fail", "hang", "hold"] = "take") -> None:
         self.mode = mode
+        self.release = threading.Event()
         self.ids: list[str] = []
         self.requests = 0
         self._ended = threading.Event()
@@ -51,10 +53,12 @@ class HttpReceiver:
         with self._changed:
             self.requests += 1
             mode = self.mode
-            if mode == "take":
+            if mode in ("take", "hold"):
                 self.ids.append(id)
             self._changed.notify_all()
-        return {"take": 204, "fail": 500, "hang": None}[mode]
+        if mode == "hold":
+            self.release.wait()
+        return {"take": 204, "hold": 204, "fail": 500, "hang": None}[mode]
 
     def await_requests(self, count: int, seconds: float = 15.0) -> None:
         with self._changed:
@@ -81,5 +85,6 @@ class HttpReceiver:
         trace: TracebackType | None,
     ) -> None:
         self._ended.set()
+        self.release.set()
         self._server.shutdown()
         self._server.server_close()
