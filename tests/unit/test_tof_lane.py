@@ -88,6 +88,27 @@ def test_somebody_walks_in():
     }
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_who_left_while_the_device_was_busy_was_not_seen_to_pass(first: int) -> None:
+    """The ranging that waits is of before; then the one zone is free sooner than the other."""
+    lane = Lane()
+    lane.empty(3)
+    head = (800, VALID)
+    walked = (head, FLOOR) if first else (FLOOR, head)
+    lane.show(*walked, 3)
+    lane.show(head, head, 3)
+    lane.context.now += 900
+    for zone, reading in ((first, head), (1 - first, FLOOR), (first, FLOOR)):
+        lane.context.now += STEP_MS
+        lane.sensor.reading = (zone, *reading)
+        lane.role.step(lane.context.now)
+    lane.empty(2)
+    assert lane.passages() == []
+    lane.walk()
+    lane.empty(1)
+    assert lane.passages() == ["in"]
+
+
 def test_two_with_a_gap_that_never_shows_the_floor():
     lane = Lane()
     lane.empty(3)

@@ -123,6 +123,12 @@ def test_a_sample_is_of_its_zone_however_late_it_is_read(tmp_path: Path, period:
     assert seen.misuses == []
 
 
+@pytest.mark.parametrize("at", [20, 68, 110])
+def test_a_device_that_was_busy_does_not_blame_the_chip(tmp_path: Path, at: int) -> None:
+    seen = run(tmp_path, (at, "stall", 1500), until_ms=2500)
+    assert (seen.faults, seen.restarts) == ([], 0)
+
+
 @pytest.mark.parametrize("nth", [97, 101, 53])
 def test_a_disturbed_bus_costs_samples_and_never_a_zone(tmp_path: Path, nth: int) -> None:
     seen = run(tmp_path, (0, "ledge", 1000), (500, "bus_errors", nth), until_ms=10_000)

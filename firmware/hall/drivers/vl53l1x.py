@@ -147,6 +147,8 @@ class Vl53l1x:
             register, data = self._writes[self._next]
             self._write(register, data)
             self._next += 1
+            # A device that was busy itself for long has not been let down by the chip.
+            self._until = ticks_add(now, _FIRST_MS)
             if register == _ROI_CENTRE:
                 # The first ranging is the chip's own, to calibrate.
                 self._zone = 0 if self._next == len(self._writes) else None

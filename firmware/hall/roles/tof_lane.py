@@ -18,6 +18,7 @@ _UNSURE_MS = 250  # three rangings of each zone
 _PAIR_MS = 750  # who turns in the doorway is in it for longer
 _CLEAR_MS = 350  # and whoever lingered has gone: a queue behind them waits no longer
 _QUIET_MS = 2000  # without anybody, before the floor is believed
+_GAP_MS = 200  # a device that was busy itself for so long has missed who left, and where
 _SILENT_MS = 1500  # no ranging for so long: whatever was there is not known to be there
 
 
@@ -39,6 +40,7 @@ class TofLane:
         self._taken_at = [0, 0]
         self._busy_at = 0
         self._heard_at = 0
+        self._unread = 0
 
     def look(self, now):
         ranging = self._sensor.poll()
@@ -46,6 +48,8 @@ class TofLane:
             if self._taken and now - self._heard_at >= _SILENT_MS:
                 self._forget(now)
             return 0
+        if now - self._heard_at >= _GAP_MS:
+            self._unread = 3  # one of before, and then each zone as it is
         self._heard_at = now
         zone, mm, status = ranging
         level = self._levels[zone]
@@ -77,6 +81,10 @@ class TofLane:
         elif not self._taken:
             self._highest = 0
         level.settle(now - self._busy_at >= _QUIET_MS)
+        if self._unread > 1:
+            self._unread -= 1  # what has gone meanwhile went from both zones at once
+            return 0
+        self._unread = 0
         return self._path.step(self._taken, now, both, now == self._busy_at)
 
     def busy(self):
