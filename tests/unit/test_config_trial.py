@@ -137,8 +137,10 @@ def test_differences_are_told_setting_by_setting() -> None:
     assert changes(parsed(BASE), parsed(BASE + "[rating]\nwindow_s = 30\n")) == []
 
 
-def test_no_secret_is_in_a_difference() -> None:
-    hook = '[[webhook]]\nid = "a"\nurl = "https://example.org/x?token={}"\nsecret_file = "s"\n'
+@pytest.mark.parametrize("scheme", ["https", "HTTPS"])
+def test_no_secret_is_in_a_difference(scheme: str) -> None:
+    hook = f'[[webhook]]\nid = "a"\nurl = "{scheme}://example.org/x?token={{}}"\n'
+    hook += 'secret_file = "s"\n'
     found = str(changes(parsed(BASE + hook.format("one")), parsed(BASE + hook.format("two"))))
     assert "webhook[a].url" in found
     assert "one" not in found

@@ -14,7 +14,7 @@ from hall_gateway.settings_file import waits_for_restart
 
 HIDDEN = "(hidden)"
 _SECRET = re.compile(r"(password|secret|token|credential|pin|key)s?$")
-_URL = re.compile(r"^[a-z][a-z0-9+.-]*://")
+_URL = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _IN_URL = re.compile(r"(?<=://)[^/?#@]*@|(?<=\?).*$", re.DOTALL)
 
 

@@ -113,6 +113,7 @@ def apply(
             _await_followed(versions, trial, old.store.path)
         else:
             versions.write(content, control_client.who(), unix_ms())
+            found["restarts"] = []
     if as_json:
         _tell(found, as_json=True, trial=trial)
         return
