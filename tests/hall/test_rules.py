@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hall_gateway import service
+from hall_gateway import mqtt, service
 from hall_gateway.config import load_config
 from hall_gateway.service import Gateway, composed
 from hall_gateway.store_rules import Alert, Bookmark, Task
@@ -148,6 +148,8 @@ async def running_hall(folder: Path, port: int, upstream: int, clock: Ahead) -> 
 async def test_every_shipped_rule_works_without_the_hall_system(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # It is looked for all the time: the wait for it would come to be longer than the test's.
+    monkeypatch.setattr(mqtt, "RETRY_MAX_S", 1.0)
     clock = Ahead(monkeypatch)
     upstream = Mosquitto(tmp_path / "upstream")  # not started yet
     with Mosquitto(tmp_path / "devices") as broker:

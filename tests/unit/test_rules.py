@@ -261,6 +261,44 @@ async def test_a_bad_rating_leads_to_a_bookmark_and_a_task(hall: RuledHall) -> N
     assert task.fix_by - task.opened == 15 * 86_400_000
 
 
+async def _rated(hall: RuledHall, pressed_after_s: int) -> tuple[int, int, list[bytes]]:
+    """A service of a minute: when it started and ended, and the events of the worst mark."""
+    await hall.do("call", ticket="A015", window="1")
+    await hall.do("start", window="1")
+    started = hall.clock()
+    hall.clock.pass_s(60)
+    await hall.do("end", window="1")
+    session, pressed = hall.desired("kp-1")["rev"], hall.clock() + pressed_after_s * 1000
+    press = hall.keypad.event("press", {"key": 5, "session": session}, t=pressed)
+    close = hall.keypad.event("close", {"session": session, "why": "lock"}, t=pressed + 3000)
+    return started, hall.clock(), [press, close]
+
+
+async def test_a_rating_that_comes_an_hour_late_is_looked_up_where_it_was(hall: RuledHall) -> None:
+    started, ended, events = await _rated(hall, pressed_after_s=4)
+    hall.clock.pass_s(20)
+    await hall.do("call", ticket="A016", window="1")
+    hall.clock.pass_s(3600)
+    for event in events * 2:  # and once more, as its ack was lost
+        await hall.core.event("kp-1", event)
+    (bookmark,) = await hall.bookmarks()
+    assert (bookmark.body["ticket"], bookmark.body["clock_quality"]) == ("A015", "synced")
+    assert bookmark.body["from"] == rfc3339(started)
+    assert bookmark.body["to"] == rfc3339(ended + 4000)
+    (task,) = await hall.tasks()
+    # Nobody could call back before it came.
+    assert (task.about["ticket"], task.opened) == ("A015", hall.clock())
+
+
+async def test_a_press_by_a_clock_that_is_off_was_after_its_service(hall: RuledHall) -> None:
+    started, ended, events = await _rated(hall, pressed_after_s=-3600)
+    for event in events:
+        await hall.core.event("kp-1", event)
+    (bookmark,) = await hall.bookmarks()
+    assert bookmark.body["from"] == rfc3339(started)
+    assert bookmark.body["to"] == rfc3339(ended)
+
+
 async def test_a_task_goes_step_by_step_and_tells_each_clock_once(hall: RuledHall) -> None:
     await hall.rate(1)
     await hall.step(1, "acknowledge")
