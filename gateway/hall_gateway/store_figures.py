@@ -245,7 +245,11 @@ class Figures(Table):
         if oldest is None:
             return 0
         until = clock.began(oldest) + DAY_MS
-        self.run("REPLACE INTO meta VALUES ('facts_from', ?)", (until,))
+        self.run(
+            "INSERT INTO meta VALUES ('facts_from', ?) "
+            "ON CONFLICT DO UPDATE SET value = max(value, excluded.value)",
+            (until,),
+        )
         return sum(
             self.run(f"DELETE FROM {table} WHERE {time} < ?", (until,)).rowcount
             for table, time in _TIMES.items()

@@ -161,6 +161,10 @@ def test_facts_go_by_whole_days_when_they_are_old(tmp_path: Path) -> None:
         assert min(days_kept(figures)) == oldest + DAY_MS
         assert figures.forget(now + 1, CLOCK) == 0
         assert figures.between(0, NOON).kept_from == oldest + DAY_MS
+        # What a device tells much later makes the days that went no more complete.
+        figures.passed(oldest - DAY_MS, "zone/entrance", "in")
+        assert figures.forget(now + 1, CLOCK) == 1
+        assert figures.between(0, NOON).kept_from == oldest + DAY_MS
         for _ in range(10):
             figures.forget(now + 10 * DAY_MS, CLOCK)
         assert figures.oldest() is None

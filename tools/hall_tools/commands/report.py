@@ -74,14 +74,17 @@ def report(
         raise UserError("a picture is nothing for a terminal; give --out FILE.png", os.EX_USAGE)
     found = _read(settings, first, last, now)
     content = _content(found, format, lang.value)
-    if out is None:
-        sys.stdout.buffer.write(content)
-        sys.stdout.flush()
-        return
     try:
+        if out is None:
+            sys.stdout.buffer.write(content)
+            sys.stdout.flush()
+            return
         out.write_bytes(content)
+    except BrokenPipeError:
+        raise  # whoever reads has seen enough
     except OSError as error:
-        raise UserError(f"{out}: {error.strerror}; name another file", os.EX_CANTCREAT) from None
+        where = out or "standard output"
+        raise UserError(f"{where}: {error.strerror}; name another file", os.EX_CANTCREAT) from None
     print(f"{out}: {len(content):,} bytes", file=sys.stderr)
 
 

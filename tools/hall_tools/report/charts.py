@@ -153,14 +153,13 @@ def _satisfaction(report: Report, lang: Lang, axes: Any) -> None:
         axes.hlines(y, low, high, color=colour, linewidth=5, alpha=0.35)
         share = 100 * (rule.share or 0)
         axes.plot(share, y, "o", color=colour, markersize=8, mfc=colour if enough else "white")
-        left = high > 60
         axes.annotate(
             f"{percent(rule.share)}  n = {marks.n}",
-            (low if left else high, y),
-            (-8 if left else 8, 0),
+            (min(max(share, 9), 91), y),
+            (0, 6),
             textcoords="offset points",
-            ha="right" if left else "left",
-            va="center",
+            ha="center",
+            va="bottom",
             fontsize=9,
         )
     axes.set_yticks(range(len(found)), [name for name, _, _ in found])

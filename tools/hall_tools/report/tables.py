@@ -80,6 +80,9 @@ def notes(report: Report, lang: Lang) -> list[str]:
         said.append(
             f"{kept} 以前的数据没有保留。" if zh else f"Nothing is kept from before {kept}."
         )
+    if not (report.days_open or report.footfall.quarters or report.pressed.raw):
+        nothing = "没有这段时间的任何数据。" if zh else "Nothing at all is known of this time."
+        return [nothing, *said]
     if report.busy.share is None:
         said.append(
             "没有员工登录，因此没有繁忙度与开放窗口。"
@@ -105,7 +108,7 @@ def _overview(report: Report, lang: Lang) -> Table:
     marks, part = service.satisfaction, service.participation
     if isinstance(marks, Satisfaction):
         for name, rule in (("satisfied", marks.strict), ("satisfied_wide", marks.wide)):
-            row(name, percent(rule.share), f"{rule.good} / {marks.n}; {_range(rule, lang)}")
+            row(name, percent(rule.share), f"{rule.good} / {marks.n}{_range(rule, lang)}")
     row("rated", percent(part.rated_share), f"{part.rated} / {part.ended}")
     row("prompted", percent(part.prompted_share), f"{part.prompted} / {part.ended}")
     for name, spread in (
@@ -239,8 +242,13 @@ def _suppressed(why: Suppressed, lang: Lang) -> str:
 
 
 def _range(rule: Satisfied, lang: Lang) -> str:
-    interval = f"{say('interval', lang)} {percent(rule.low)}–{percent(rule.high)}"
-    return f"{interval}; {say('bounds', lang)} {percent(rule.worst)}–{percent(rule.best)}"
+    """What there is of it."""
+    ranges = (("interval", rule.low, rule.high), ("bounds", rule.worst, rule.best))
+    return "".join(
+        f"; {say(name, lang)} {percent(low)}–{percent(high)}"
+        for name, low, high in ranges
+        if low is not None
+    )
 
 
 def _spread(spread: Spread, lang: Lang) -> str:
