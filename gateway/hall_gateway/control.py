@@ -20,7 +20,7 @@ from pydantic import ConfigDict, Field
 
 from hall_gateway.control_api import MAX_BODY, ApiError, Asked, asked, errors_as_json
 from hall_gateway.core import Core
-from hall_gateway.heart import Snapshot
+from hall_gateway.snapshot import Snapshot
 from hall_gateway.unix_socket import listening
 from hall_gateway.wire import compact
 

@@ -14,8 +14,9 @@ from typing import TypeVar
 from hall_gateway.clock_jump import Watch
 from hall_gateway.config import GatewayConfig
 from hall_gateway.durations import Durations
-from hall_gateway.heart import Heart, Snapshot
+from hall_gateway.heart import Heart
 from hall_gateway.plan import Plan, plan_of
+from hall_gateway.snapshot import Snapshot
 from hall_gateway.store_contexts import ReplayWindow, Taken
 from hall_gateway.values import Ack, DeviceOrder, OutboxRow, Reply, Signals
 from hall_gateway.writer import Writer

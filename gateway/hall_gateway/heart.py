@@ -1,17 +1,16 @@
 """Everything behind the core, in the writer's thread: the store, the state, and who acts on them.
 
-Here: putting the parts together, again after a failed commit, and telling the event loop what was
-committed. Not here: the parts; threads (writer.py); asyncio (core.py).
+Here: putting the parts together, again after a failed commit. Not here: the parts; what is told of
+a commit (snapshot.py); threads (writer.py); asyncio (core.py).
 """
 
-import json
 import logging
 import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from hall_gateway.accept import Accept
@@ -19,7 +18,6 @@ from hall_gateway.clock_jump import ORDER_MS, Jump, moved
 from hall_gateway.commands import Commands
 from hall_gateway.durations import Durations
 from hall_gateway.effects import BootTimes, Effects, Touched
-from hall_gateway.keypads import tally
 from hall_gateway.models import DeviceState
 from hall_gateway.mqtt5 import Response
 from hall_gateway.payload import PayloadError, command_id, parse
@@ -28,6 +26,7 @@ from hall_gateway.projection import Projection
 from hall_gateway.rules import Rules
 from hall_gateway.rules_file import RuleSet
 from hall_gateway.schema import StoreOpenError, owned
+from hall_gateway.snapshot import Snapshot, committed, health
 from hall_gateway.state import HallState, Json
 from hall_gateway.store import CROWDED, FULL, Store
 from hall_gateway.store_contexts import ReplayWindow, Taken
@@ -43,18 +42,6 @@ MAX_STRANGERS = 100
 """So many unknown devices are logged by name; all are counted."""
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """What is committed, for the event loop. `news` names the signals to set, `answers` are late
-    replies to commands that were given on this machine, by their ids."""
-
-    desired: dict[str, bytes] = field(default_factory=dict[str, bytes])
-    states: dict[str, bytes] = field(default_factory=dict[str, bytes])
-    health: dict[str, object] = field(default_factory=dict[str, object])
-    news: tuple[str, ...] = ()
-    answers: dict[str, bytes] = field(default_factory=dict[str, bytes])
 
 
 class Heart:
@@ -373,52 +360,6 @@ class Heart:
     def _tell(self) -> None:
         """Publish what the last transaction changed."""
         touched, self._effects.touched = self._effects.touched, Touched()
-        before = self._snapshot
-        desired = {**before.desired, **touched.desired} if touched.desired else before.desired
-        news = [name for name in ("outbox", "device_commands", "replies") if getattr(touched, name)]
-        states = before.states
-        if touched.devices:
-            states = {**states, **{d: self._device_state(d) for d in touched.devices}}
-            news.append("states")
-        if touched.desired:
-            news.append("desired")
-        news += touched.news
-        self._snapshot = Snapshot(
-            desired, states, self._health(), tuple(news), answers=touched.answers
-        )
+        figures = health(self._store, self._counts, self._full, self._clock())
+        self._snapshot = committed(self._snapshot, touched, self._store, self._state, figures)
         self._publish(self._snapshot)
-
-    def _device_state(self, device: str) -> bytes:
-        row = self._store.hall.device(device)
-        state = None if row.state is None else json.loads(row.state)
-        told: Json = {
-            "device": device,
-            "online": bool(row.online),
-            "seen": row.seen,
-            "state": state,
-        }
-        if keypad := self._state.keypads.get(device):
-            told["ratings"] = tally(keypad)
-        return compact(told)
-
-    def _health(self) -> dict[str, object]:
-        groups: dict[str, dict[str, int]] = {"refused": {}, "commands": {}, "published": {}}
-        groups["rules"] = {}
-        always = ["stored", "duplicates", "quarantined", "lost", "failed_commits"]
-        single = dict.fromkeys(always, 0)
-        for name, count in self._counts.items():
-            group, _, rest = name.partition(".")
-            if rest:
-                groups[group][rest] = count
-            else:
-                single[name] = count
-        sinks = self._store.sinks.rows()
-        return {
-            **single,
-            **groups,
-            "outbox": {row.name: row.waiting for row in sinks if row.removed is None},
-            "sinks": {row.name: row.figures() for row in sinks},
-            "store_bytes": self._store.bytes_on_disk(),
-            "store_full": self._full,
-            "last_commit": self._clock(),
-        }
