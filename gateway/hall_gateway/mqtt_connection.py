@@ -1,7 +1,8 @@
 """One MQTT 3.1.1 or 5 connection on asyncio's loop: with mqtt_socket.py, all that knows paho.
 
 Here: connecting, subscribing, PUBACKs both ways, and how a connection ends. Not here: the socket's
-bytes (mqtt_socket.py), when to connect again (mqtt.py), topics and what they mean.
+bytes (mqtt_socket.py), what waits for a PUBACK (mqtt_window.py), when to connect again (mqtt.py),
+topics and what they mean.
 
 Each connection has a fresh paho client, so nothing is resent behind the caller's back: a publish
 that has no PUBACK when the connection ends raises DisconnectedError, and what must survive that is
@@ -15,7 +16,6 @@ import socket
 import ssl
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -27,7 +27,6 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from hall_gateway.config_links import MqttConfig
 from hall_gateway.mqtt5 import (
-    MOST_UNACKNOWLEDGED,
     NO_MATCHING_SUBSCRIBERS,
     NONE,
     Extras,
@@ -37,6 +36,7 @@ from hall_gateway.mqtt5 import (
     quota,
 )
 from hall_gateway.mqtt_socket import BufferedClient, BufferedSocket
+from hall_gateway.mqtt_window import Window
 
 INBOUND_LIMIT = 500
 """Messages that wait for a handler before the socket is no longer read."""
@@ -95,12 +95,10 @@ class Connection:
         self._inbound = inbound
         self._counters = counters
         self._accepted: asyncio.Future[None] = self._loop.create_future()
-        self._unconfirmed: dict[int, tuple[float, asyncio.Future[None]]] = {}
+        self._window = Window()
         self._socket: BufferedSocket | None = None
         self._paused = False
         self._client: paho.Client | None = None
-        self._quota = MOST_UNACKNOWLEDGED
-        self._held: deque[tuple[asyncio.Future[None], Callable[[], paho.MQTTMessageInfo]]] = deque()
 
     async def open(
         self, config: MqttConfig, client_id: str, will: tuple[str, bytes] | None
@@ -137,7 +135,7 @@ class Connection:
         assert self._client is not None
         _, mid = self._client.subscribe([(topic, 1) for topic in filters])
         assert mid is not None
-        await self._within_timeout(self._confirmation(mid), "no SUBACK")
+        await self._within_timeout(self._window.expect(mid), "no SUBACK")
 
     def send(
         self,
@@ -156,24 +154,14 @@ class Connection:
         publish = partial(
             self._client.publish, topic, payload, qos=1, retain=retain, properties=properties
         )
-        if len(self._unconfirmed) < self._quota:
-            return self._confirmation(publish().mid)
-        future: asyncio.Future[None] = self._loop.create_future()
-        self._held.append((future, publish))
-        return future
-
-    def _publish_held(self) -> None:
-        """What waited until the broker allows one more."""
-        while self._held and len(self._unconfirmed) < self._quota and not self.lost.done():
-            future, publish = self._held.popleft()
-            self._unconfirmed[publish().mid] = (time.monotonic(), future)
+        return self._window.send(lambda: publish().mid)
 
     async def watch(self) -> None:
         """Keep the connection alive until it ends; raises DisconnectedError saying why it did."""
         assert self._client is not None
         while not self.lost.done():
             self._client.loop_misc()
-            oldest = min((sent for sent, _ in self._unconfirmed.values()), default=None)
+            oldest = self._window.oldest
             if oldest is not None and time.monotonic() - oldest > PUBACK_TIMEOUT_S:
                 raise DisconnectedError(f"a PUBACK is missing for {PUBACK_TIMEOUT_S:.0f} s")
             await asyncio.wait((self.lost,), timeout=1.0)
@@ -206,11 +194,6 @@ class Connection:
                 await confirmed
         except TimeoutError:
             raise DisconnectedError(otherwise) from None
-
-    def _confirmation(self, mid: int) -> asyncio.Future[None]:
-        future: asyncio.Future[None] = self._loop.create_future()
-        self._unconfirmed[mid] = (time.monotonic(), future)
-        return future
 
     def _make_client(self, client_id: str, version5: bool) -> paho.Client:
         self._version5 = version5
@@ -279,7 +262,7 @@ class Connection:
     ) -> None:
         if self._accepted.done():
             return
-        self._quota = quota(properties)
+        self._window.quota = quota(properties)
         if reason.is_failure:
             self._accepted.set_exception(DisconnectedError(f"the broker refuses: {reason}"))
         else:
@@ -290,7 +273,7 @@ class Connection:
     ) -> None:
         refused = any(reason.is_failure for reason in reasons)
         error = DisconnectedError("the broker refuses a subscription; check its access list")
-        self._confirm(mid, error if refused else None)
+        self._window.confirm(mid, error if refused else None)
 
     def _on_message(self, client: paho.Client, _user: Any, message: paho.MQTTMessage) -> None:
         ack = partial(self._ack, client, message)
@@ -318,29 +301,16 @@ class Connection:
             return
         if reason.value == NO_MATCHING_SUBSCRIBERS:
             self._counters.unheard += 1
-        self._confirm(mid, None)
-        self._publish_held()
-
-    def _confirm(self, mid: int, error: DisconnectedError | None) -> None:
-        _, future = self._unconfirmed.pop(mid, (0.0, None))
-        if future is None or future.done():
-            return
-        if error is None:
-            future.set_result(None)
-        else:
-            future.set_exception(error)
-            future.exception()  # nobody waits for what was only sent
+        self._window.confirm(mid)
+        if not self.lost.done():
+            self._window.send_held()
 
     def _end(self, why: str) -> None:
         if self.lost.done():
             return
         self._why = why
         self.lost.set_result(None)
-        for number, (future, _) in enumerate(self._held, start=MOST_UNACKNOWLEDGED + 1):
-            self._unconfirmed[number] = (0.0, future)
-        self._held.clear()
-        for mid in list(self._unconfirmed):
-            self._confirm(mid, DisconnectedError(why))
+        self._window.end(DisconnectedError(why))
         if not self._accepted.done():
             self._accepted.set_exception(DisconnectedError(why))
             self._accepted.exception()  # nobody may be waiting for it any more
