@@ -146,11 +146,6 @@ class RulesModel(Settings):
     )
 
 
-Loc = tuple[int | str, ...]
-Problems = list[tuple[Loc, str, str]]
-"""(place in the file, what is wrong, what would be right)."""
-
-
 def chosen(action: ActionModel) -> list[tuple[str, Any]]:
     """The actions that are set; exactly one is right."""
     names = ("show", "alert", "command", "emit", "task", "bookmark")
