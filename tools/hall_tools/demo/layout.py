@@ -18,6 +18,9 @@ HOST = "127.0.0.1"
 WINDOWS = {"1": "综合业务", "2": "电费业务"}
 STAFF = {"1": "王敏", "2": "李强"}
 
+_CHINA_MIN = 480
+"""Minutes ahead of UTC."""
+
 RATING_WINDOW_S = 8
 """A real hall gives its customers 30 s; a demo of a minute cannot wait for the silent ones. It is
 long enough for a customer to rate after a child has played with the keys."""
@@ -83,8 +86,10 @@ def device_config(place: Place, ports: Ports) -> dict[str, Any]:
 def gateway_settings(ports: Ports, store: Path) -> str:
     """The gateway's TOML: broker and hall system share one embedded broker."""
     port = ports.broker
-    # No night falls on a demo, and its day has today's date: the hall's day has just begun.
-    reset_hour = max(0, time.gmtime().tm_hour - 1)
+    # No night falls on a demo, and its day has today's date: the hall's day has just begun. The
+    # clock is China's, as the displays have it by default.
+    china = time.gmtime(time.time() + _CHINA_MIN * 60)
+    reset_hour = max(0, china.tm_hour - 1)
     lines = [
         f'hall = "{HALL}"',
         f"store = {{ path = {json.dumps(str(store))} }}",
@@ -92,7 +97,7 @@ def gateway_settings(ports: Ports, store: Path) -> str:
         f'upstream = {{ host = "{HOST}", port = {port} }}',
         # Its services take seconds, and its few customers are quick and content.
         f"rating = {{ window_s = {RATING_WINDOW_S}, min_service_s = 0, fast_run = 0 }}",
-        f"occupancy = {{ reset_hour = {reset_hour}, utc_offset_min = 0 }}",
+        f"occupancy = {{ reset_hour = {reset_hour}, utc_offset_min = {_CHINA_MIN} }}",
         f'coap = {{ host = "{HOST}", port = {ports.coap} }}',
     ]
     if ports.console:
