@@ -62,6 +62,20 @@ async def test_a_service_takes_as_long_as_it_took(tmp_path: Path, jump: int) -> 
 
 
 @both
+async def test_a_window_was_open_for_as_long_as_it_was(tmp_path: Path, jump: int) -> None:
+    async with running(tmp_path) as (hall, steady):
+        await hall.do("staff", window="1", staff="王芳")
+        hall.clock.pass_s(600)
+        steady.jump(jump)
+        await hall.core.tick()
+        hall.clock.pass_s(300)
+        await hall.do("staff", window="1", staff=None)
+        spans: Any = await hall.core.do(lambda heart, now: heart._store.figures.between(0, 2**62))
+        times = [span.ended - span.began for span in spans.open]
+        assert times == [600_000, 300_000]
+
+
+@both
 async def test_an_open_session_stays_open(tmp_path: Path, jump: int) -> None:
     async with running(tmp_path) as (hall, steady):
         session = await hall.serve("A001")
