@@ -201,16 +201,32 @@ class Core:
         """The hall's broker has the late reply to `command_id`."""
         await self._writer.run(lambda: self._heart.replied(command_id))
 
-    async def outbox(self, sink: str, limit: int) -> list[OutboxRow]:
-        """Up to `limit` CloudEvents after the sink's cursor, in order. A new sink starts at the
-        oldest row kept."""
+    async def outbox(self, sink: str, limit: int, after: int = 0) -> list[OutboxRow]:
+        """Up to `limit` CloudEvents after the sink's cursor, and after position `after`, in order.
+        A new sink starts at the oldest row kept."""
         heart = self._heart
-        return await self._writer.run(lambda: heart.outbox(sink, limit))
+        return await self._writer.run(lambda: heart.outbox(sink, limit, after))
 
     async def advance(self, sink: str, position: int) -> None:
         """The sink acknowledged every row up to `position`. Never goes back."""
         now = self._clock()
         await self._writer.run(lambda: self._heart.advance(sink, position, now))
+
+    async def advance_lazily(self, sink: str, position: Callable[[], int]) -> int:
+        """advance() together with the next events, or a moment later: to what `position` returns
+        then, in the store's thread; the same."""
+        now = self._clock()
+
+        def advance() -> int:
+            reached = position()
+            self._heart.advance(sink, reached, now)
+            return reached
+
+        return await self._writer.run(advance, lazy=True)
+
+    def hurry(self) -> None:
+        """Let advance_lazily() wait no longer."""
+        self._writer.hurry()
 
     def device_states(self) -> dict[str, bytes]:
         """The hall side's state/{device} payload of every device:

@@ -1,13 +1,14 @@
 """The hall-system side: `hall/v1/{hall}/…` as DESIGN's contract has it.
 
-Here: draining the outbox, commands to the core and replies back, states, online. Not here: what a
-command means (core.py), the connection (mqtt.py).
+Here: commands to the core and replies back, states, online, and where events go. Not here: which
+event is sent when (outbox_publisher.py), what a command means (core.py), the connection (mqtt.py).
 
 What the hall system sees of events: every event at least once, at QoS 1 and never retained, in the
 order of the outbox. The cursor moves, in the store, after the broker's PUBACK; when the connection
-or the gateway ends between the two, up to WINDOW events are published again, in order, with the
-same CloudEvents `id` and the same bytes. So the effect is exactly once for a receiver that is
-idempotent on `id`. A reply to a repeated or redelivered command is the stored one, sent again.
+or the gateway ends between the two, up to outbox_publisher.WINDOW events are published again, in
+order, with the same CloudEvents `id` and the same bytes. So the effect is exactly once for a
+receiver that is idempotent on `id`. A reply to a repeated or redelivered command is the stored one,
+sent again.
 
 While the hall system is away nothing is read from the store, so memory stays flat.
 """
@@ -27,13 +28,12 @@ from hall_gateway.mqtt import MqttClient
 from hall_gateway.mqtt5 import Response
 from hall_gateway.mqtt_connection import DisconnectedError, Message
 from hall_gateway.ordered import OrderedWorker, until_stored
-from hall_gateway.values import Reply, compact
+from hall_gateway.outbox_publisher import OutboxPublisher
+from hall_gateway.values import OutboxRow, Reply, compact
 
 log = logging.getLogger(__name__)
 
 SINK = "hall"
-WINDOW = 50
-"""Events in flight to the hall's broker."""
 STATE_EXPIRY_S = 90
 """A state that is older than this is not known to be so any more (MQTT 5)."""
 STATE_INTERVAL_S = 1.0
@@ -63,8 +63,7 @@ class HallLink:
         self._response_topics = response_topics
         self.refused = Counter({"retained_command": 0, "defect": 0, "response_topic": 0})
         self._commands = OrderedWorker(self._command, self.refused)
-        self._batch = asyncio.Lock()
-        self._owed = False
+        self._outbox = OutboxPublisher(core, SINK, self._send_event, self._well)
 
     @staticmethod
     def subscriptions(hall: str) -> list[str]:
@@ -89,14 +88,15 @@ class HallLink:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._commands.run())
             group.create_task(self._tell_trouble())
-            for work in (self._publish_states, self._drain_outbox, self._publish_replies):
+            group.create_task(self._outbox.settle())
+            for work in (self._publish_states, self._outbox.run, self._publish_replies):
                 group.create_task(self._mqtt.while_connected(work))
 
     async def finish(self) -> None:
-        """Answer the commands received so far, end the batch of events that is underway and begin
-        no other, and publish `online` 0: the broker sends no last will for an orderly end."""
+        """Answer the commands received so far, let the events that are in flight end and send no
+        other, and publish `online` 0: the broker sends no last will for an orderly end."""
         await self._commands.idle()
-        await self._batch.acquire()
+        await self._outbox.finish()
         with suppress(DisconnectedError):
             await self._mqtt.publish(f"{self._root}/online", b"0", retain=True)
 
@@ -130,45 +130,17 @@ class HallLink:
             )
         return None
 
-    async def _drain_outbox(self) -> None:
-        news = self._core.signals.outbox.listen()
-        while True:
-            news.clear()
-            async with self._batch:
-                empty = not await self._publish_batch()
-            if empty:
-                await news.wait()
+    def _send_event(self, row: OutboxRow) -> asyncio.Future[None]:
+        return self._mqtt.send(f"{self._root}/event/{row.topic_noun}/{row.topic_verb}", row.body)
 
-    async def _publish_batch(self) -> bool:
-        """Publish what follows the cursor, and move it past what was confirmed; False for none."""
-        rows = await until_stored(partial(self._core.outbox, SINK, WINDOW))
-        self._owed = bool(rows)
-        results = await asyncio.gather(
-            *(
-                self._mqtt.publish(
-                    f"{self._root}/event/{row.topic_noun}/{row.topic_verb}", row.body
-                )
-                for row in rows
-            ),
-            return_exceptions=True,
-        )
-        confirmed = 0
-        while confirmed < len(rows) and results[confirmed] is None:
-            confirmed += 1
-        if confirmed:
-            await until_stored(partial(self._core.advance, SINK, rows[confirmed - 1].position))
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
-        self._owed = False
+    def _well(self) -> None:
         self._mqtt.counters.last_loss = ""
-        return bool(rows)
 
     async def _tell_trouble(self) -> None:
         """Keep in the store why the hall's broker takes nothing, while it takes nothing."""
         told: str | None = None
         while True:
-            stuck = self._owed or not self._mqtt.connected
+            stuck = self._outbox.owed or not self._mqtt.connected
             trouble = (stuck and self._mqtt.counters.last_loss) or None
             if trouble != told:
                 await until_stored(partial(self._core.do, partial(_note_trouble, trouble)))

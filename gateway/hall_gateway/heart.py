@@ -301,8 +301,8 @@ class Heart:
     def replied(self, command_id: str) -> None:
         self._store.hall.reply_delivered(command_id)
 
-    def outbox(self, sink: str, limit: int) -> list[OutboxRow]:
-        return self._store.sinks.outbox(sink, limit)
+    def outbox(self, sink: str, limit: int, after: int = 0) -> list[OutboxRow]:
+        return self._store.sinks.outbox(sink, limit, after)
 
     def advance(self, sink: str, position: int, now: int) -> None:
         self._store.sinks.advance(sink, position, now)

@@ -123,14 +123,15 @@ class MqttClient:
 
     def send(
         self, topic: str, payload: bytes, correlation: bytes | None = None, *, retain: bool = False
-    ) -> None:
-        """Publish at QoS 1 without waiting for the PUBACK; raises DisconnectedError.
+    ) -> asyncio.Future[None]:
+        """Publish at QoS 1 without waiting for the PUBACK; raises DisconnectedError, and so does
+        the future, which is done at the PUBACK.
 
         For answers to messages: their handlers must not wait for a PUBACK that may stand behind
         hundreds of messages, unread until handlers are done. A message's PUBACK, sent after its
         answer, arrives after it.
         """
-        self._publishing().send(topic, payload, retain, correlation=correlation)
+        return self._publishing().send(topic, payload, retain, correlation=correlation)
 
     async def while_connected(self, work: Callable[[], Awaitable[None]]) -> None:
         """Run `work` once on every connection, from its start; cancel it when that ends.

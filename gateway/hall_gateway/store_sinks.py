@@ -123,9 +123,9 @@ class Sinks(Table):
         )
         return added.rowcount == 1
 
-    def outbox(self, sink: str, limit: int) -> list[OutboxRow]:
-        """The rows after the sink's cursor that it wants, in order. One that was never declared
-        wants all, from the oldest row on."""
+    def outbox(self, sink: str, limit: int, after: int = 0) -> list[OutboxRow]:
+        """The rows after the sink's cursor, and after position `after`, that it wants, in order.
+        One that was never declared wants all, from the oldest row on."""
         position = self.maybe("SELECT position FROM sinks WHERE sink = ?", sink)
         if position is None:
             self._add(sink, from_oldest=True)
@@ -135,7 +135,7 @@ class Sinks(Table):
         rows = self.run(
             "SELECT position, noun, verb, body, id FROM outbox "
             f"WHERE position > ? AND ({wanted}) ORDER BY position LIMIT ?",
-            (max(position, self._passed.get(sink, 0)), *types, limit),
+            (max(position, self._passed.get(sink, 0), after), *types, limit),
         )
         found = [OutboxRow(*row) for row in rows]
         if types and not found:

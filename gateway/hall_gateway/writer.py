@@ -20,6 +20,9 @@ from hall_gateway.values import StoreError, StoreFullError
 
 MAX_BATCH = 200
 
+LAZY_S = 0.2
+"""So long a lazy job waits for another to be committed with."""
+
 _DAMAGED = (
     "; its file is damaged: stop the gateway, and restore a backup or move the file away; devices "
     "hold what was not acked"
@@ -74,6 +77,8 @@ class Writer:
         self._opened: asyncio.Future[None] = self._loop.create_future()
         self._closed = False
         self._failing = False
+        self._lazy: list[_Job] = []  # and the timer that ends their wait
+        self._timer: asyncio.TimerHandle | None = None
 
     async def open(self) -> None:
         """Start the thread and open the target in it; raises what its open() raises."""
@@ -84,22 +89,42 @@ class Writer:
             self._closed = True
             raise
 
-    async def run(self, work: Callable[[], T], *, grows: bool = False, weight: int = 1) -> T:
+    async def run(
+        self, work: Callable[[], T], *, grows: bool = False, weight: int = 1, lazy: bool = False
+    ) -> T:
         """What `work` returns, after the commit of the transaction that it ran in.
 
         `grows`: it adds to the store, so a full one refuses it (StoreFullError); `weight`: how
-        many events it has. Raises StoreError when nothing was committed.
+        many events it has; `lazy`: it goes with the next that grows, or after LAZY_S, so that it
+        needs no commit of its own. Raises StoreError when nothing was committed.
         """
         if self._closed:
             raise StoreError("the store is closed")
         job = _Job(work, grows, self._loop.create_future(), weight)
-        self._jobs.put(job)
+        if lazy:
+            self._lazy.append(job)
+            if self._timer is None:
+                self._timer = self._loop.call_later(LAZY_S, self.hurry)
+        else:
+            if grows:
+                self.hurry()
+            self._jobs.put(job)
         return await job.future
+
+    def hurry(self) -> None:
+        """Let lazy jobs wait no longer."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for job in self._lazy:
+            self._jobs.put(job)
+        self._lazy.clear()
 
     async def close(self) -> None:
         """Commit what was asked for, then close the target."""
         if not self._closed:
             self._closed = True
+            self.hurry()
             self._jobs.put(None)
             await asyncio.to_thread(self._thread.join)
 

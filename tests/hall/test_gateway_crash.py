@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from hall_gateway.hall_link import WINDOW
+from hall_gateway.outbox_publisher import WINDOW
 from support.gateway import Gateway
 from support.mosquitto import Mosquitto
 from support.plain_device import PlainDevice

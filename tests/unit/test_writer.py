@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import pytest
+from hall_gateway import writer as writer_module
 from hall_gateway.values import StoreError, StoreFullError
 from hall_gateway.writer import MAX_BATCH, Writer
 
@@ -88,6 +89,37 @@ async def test_what_waits_is_committed_together_in_order() -> None:
     assert target.committed == list(range(2 * MAX_BATCH + 50))
     assert max(target.batches) <= MAX_BATCH
     assert len(target.batches) <= 4
+
+
+async def test_a_lazy_job_rides_with_the_next_that_grows() -> None:
+    target = Memory()
+    async with writing(target) as writer:
+        lazy = asyncio.ensure_future(writer.run(lambda: target.add(1), lazy=True))
+        await asyncio.sleep(0)
+        await writer.run(lambda: None)  # one that only reads takes nobody along
+        assert not lazy.done()
+        await writer.run(lambda: target.add(2), grows=True)
+        assert await lazy == 1
+    assert target.batches.count(0) <= 1
+    assert target.committed == [1, 2]
+
+
+async def test_a_lazy_job_waits_for_nobody_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer_module, "LAZY_S", 0.01)
+    target = Memory()
+    async with writing(target) as writer:
+        for number in range(2):
+            assert await writer.run(lambda number=number: target.add(number), lazy=True) == number
+    assert target.batches == [1, 1]
+
+
+async def test_an_orderly_end_commits_what_is_lazy() -> None:
+    target = Memory()
+    async with writing(target) as writer:
+        lazy = asyncio.ensure_future(writer.run(lambda: target.add(1), lazy=True))
+        await asyncio.sleep(0)
+    assert target.committed == [1]
+    assert await lazy == 1
 
 
 async def test_nothing_is_answered_before_its_commit() -> None:
