@@ -61,6 +61,7 @@ def gateway(
             "seed": seed,
             "quick": quick,
             "cpus": os.cpu_count(),
+            "load_average": os.getloadavg(),
             "systems": {name: each.as_json() for name, each in summaries.items()},
             "targets": [target.__dict__ for target in judged],
             "left_out": without,
@@ -120,19 +121,24 @@ def _print(summaries: dict[str, Summary], judged: list[Target], without: str | N
     each = [one.figures for one in summaries.values()]
     rounds = next(iter(summaries.values())).rounds
     title = f"Event to hall system, ms: medians of {rounds} rounds"
-    console.print(_latencies(title, each))
+    ours = summaries["hallkit"].figures if "hallkit" in summaries else None
+    console.print(_latencies(title, each, ours))
     console.print(_drains("Backlogs, memory, and what is lost in kills", each))
     if judged:
         console.print(_judged(judged))
     if without is not None:
         console.print(f"Not measured: {without}.\n")
+    console.print(
+        f"{os.cpu_count()} processors, load average {os.getloadavg()[2]:.1f} over the last 15 "
+        "minutes, with what was measured itself."
+    )
     for note in NOTES:
         console.print(note)
 
 
-def _latencies(title: str, all_: list[Figures]) -> Table:
+def _latencies(title: str, all_: list[Figures], ours: Figures | None) -> Table:
     table = _table(title, "system")
-    for header in ("events/s", "p50", "p99", "bytes/event", "CPU", "lost"):
+    for header in ("events/s", "p50", "p99", "p99\nby ours", "bytes/event", "CPU", "lost"):
         table.add_column(header, justify="right", no_wrap=True)
     last = list(all_[0].latencies)[-1]
     for rate in all_[0].latencies:
@@ -143,6 +149,7 @@ def _latencies(title: str, all_: list[Figures]) -> Table:
                 f"{rate:,}",
                 f"{latency.p50:.1f}",
                 f"{latency.p99:.1f}",
+                "-" if ours is None else f"{latency.p99 / ours.latencies[rate].p99:.1f}",
                 f"{latency.bytes_per_event:,.0f}",
                 f"{100 * latency.cpu_share:.0f} %",
                 f"{latency.lost:,}",
