@@ -103,6 +103,7 @@ def _hall(given: Now) -> Place:
     facts: Facts = {
         "waiting": queue.count,
         "longest_wait_s": (queue.oldest_ms or 0) // 1000,
+        "longest_wait_min": (queue.oldest_ms or 0) // 60_000,
         "p90_wait_s": (queue.p90_ms or 0) // 1000,
         "windows_open": sum(window.state != "paused" for window in windows),
         "inside": _inside(HALL, given),

@@ -46,6 +46,7 @@ EACH: dict[Each, Words] = {
     "hall": {
         "waiting": _word("number", "tickets that were taken and not called yet"),
         "longest_wait_s": _word("number", "how long the first of them waits, 0 for nobody"),
+        "longest_wait_min": _word("number", "the same in whole minutes, for a text"),
         "p90_wait_s": _word("number", "what nine of ten of them wait at most, 0 for nobody"),
         "windows_open": _word("number", "windows that are not paused"),
         "inside": _word("number", "people in the hall, as the counters add up"),

@@ -94,6 +94,34 @@ def test_a_bad_rating_goes_through_the_closed_loop(hall: Visit) -> None:
     expect(page.locator("[data-key^=closed-]").first).to_contain_text("非常满意")
 
 
+def test_typing_goes_on_while_the_hall_moves(hall: Visit) -> None:
+    for ticket in ("A011", "A012"):
+        hall.stage.rate("kp-1", hall.stage.serve("1", ticket, staff="王敏"), 4)
+    page = hall.page("王经理", "/alerts")
+    gone = page.locator(".panel.task:has-text('A011')")
+    task = page.locator(".panel.task:has-text('A012')")
+    task.locator("input[name=note]").focus()
+    page.keyboard.type("马上")
+    page.evaluate("document.activeElement.addEventListener('blur', () => { window.blurred = 1 })")
+    id = str(gone.get_attribute("data-key")).rpartition("-")[2]
+    csrf = page.locator("form[action='/logout'] [name=csrf]").get_attribute("value") or ""
+    for step in ("acknowledge", "contact", "fix", "rerate"):
+        form = {"csrf": csrf, "mark": "5"}
+        origin = {"Origin": hall.address}
+        answer = page.request.post(f"{hall.address}/tasks/{id}/{step}", form=form, headers=origin)
+        assert answer.ok, step
+    expect(gone).to_have_count(0)
+    page.keyboard.type("联系")
+    expect(task.locator("input[name=note]")).to_have_value("马上联系")
+    assert page.evaluate("window.blurred") is None
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(task.locator(".history")).to_contain_text("马上联系")
+    expect(task).to_be_focused()  # the form has gone with what was done by it
+    page.keyboard.press("Tab")
+    expect(task.locator("input[name=note]")).to_be_focused()
+
+
 def test_a_manager_shows_a_text(hall: Visit) -> None:
     page = hall.page("王经理")
     page.select_option("[name=place]", "device:sign")

@@ -21,7 +21,7 @@ PATIENCE_S = 10.0
 """A browser that takes nothing for so long is gone."""
 
 MAX_LISTENERS = 128
-MAX_OF_ONE = 16
+MAX_OF_ONE = 24
 """Open pages, and those of one user: nobody can keep others from theirs."""
 
 
