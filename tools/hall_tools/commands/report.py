@@ -49,8 +49,12 @@ def report(
     day: Annotated[
         str | None, typer.Option("--day", metavar="YYYY-MM-DD", help="A day of the hall.")
     ] = None,
-    month: Annotated[str | None, typer.Option("--month", metavar="YYYY-MM")] = None,
-    format: Annotated[Format, typer.Option("--format", help="png: charts.")] = Format.md,
+    month: Annotated[
+        str | None, typer.Option("--month", metavar="YYYY-MM", help="Or all days of a month.")
+    ] = None,
+    format: Annotated[
+        Format, typer.Option("--format", help="md: tables; csv, json: every figure; png: charts.")
+    ] = Format.md,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Default: standard output.")
     ] = None,
