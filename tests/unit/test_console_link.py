@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
+from hall_gateway.console.connections import MAX_OF_ONE, surplus
 from hall_gateway.console.gateway_link import ALL, AwayError, GatewayLink
+from hall_tools.ports import free_port
 
 FOLLOW_S = 5.0
 
@@ -102,6 +104,32 @@ async def test_an_answer_is_the_gateways_own(tmp_path: Path) -> None:
     with pytest.raises(AwayError) as away:
         await link.ask("/command/device", {"do": "well"})
     assert not away.value.sent
+
+
+async def test_one_address_has_so_many_connections() -> None:
+    runner = web.AppRunner(web.Application())
+    await runner.setup()
+    port = free_port()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        opened = [await asyncio.open_connection("127.0.0.1", port) for _ in range(MAX_OF_ONE + 2)]
+
+        async def answer(number: int) -> bytes:
+            reader, writer = opened[number]
+            writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            head = await reader.readuntil(b"\r\n\r\n")
+            await reader.readexactly(len("404: Not Found"))
+            return head[:12]
+
+        async with asyncio.timeout(FOLLOW_S):
+            assert await answer(-1) == b"HTTP/1.1 404"  # so all before it are there
+            surplus(runner.server)
+            assert [await reader.read() for reader, _ in opened[MAX_OF_ONE:]] == [b"", b""]
+            assert await answer(MAX_OF_ONE - 1) == b"HTTP/1.1 404"
+        for _, writer in opened:
+            writer.close()
+    finally:
+        await runner.cleanup()
 
 
 async def test_a_path_may_be_long(tmp_path: Path) -> None:
