@@ -50,6 +50,11 @@ class OutboxPublisher:
         """Whether the broker has not confirmed all that was ever sent to it."""
         return self._sent > self._confirmed
 
+    @property
+    def _crowded(self) -> bool:
+        """Whether half of the window is confirmed, and only waits for the stored cursor."""
+        return len(self._unsettled) - len(self._in_flight) >= WINDOW // 2
+
     async def run(self) -> None:
         """Publish on one connection, from the first event that is not confirmed. Raises
         DisconnectedError."""
@@ -69,7 +74,7 @@ class OutboxPublisher:
                 self._confirm()
                 while ready and len(self._unsettled) < WINDOW and not self._finishing:
                     self._publish(ready.popleft())
-                if len(self._unsettled) - len(self._in_flight) >= WINDOW // 2:
+                if self._crowded:
                     self._core.hurry()
                 if ready or not more:
                     await self._turn.wait()
@@ -84,8 +89,13 @@ class OutboxPublisher:
         while True:
             await self._moved.wait()
             self._moved.clear()
-            move = partial(self._core.advance_lazily, self._sink, lambda: self._confirmed)
-            self._settled(await until_stored(move))
+            position = self._confirmed
+            if self._crowded:
+                await until_stored(partial(self._core.advance, self._sink, position))
+            else:
+                move = partial(self._core.advance_lazily, self._sink, lambda: self._confirmed)
+                position = await until_stored(move)
+            self._settled(position)
 
     async def finish(self) -> None:
         """Send nothing more, and let what is in flight end."""

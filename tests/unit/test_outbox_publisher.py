@@ -84,7 +84,10 @@ async def filled(hall: Hall) -> list[str]:
     return [row.id for row in await hall.core.outbox(SINK, 1000)]
 
 
-async def test_no_more_than_a_window_is_ahead_of_the_stored_cursor(tmp_path: Path) -> None:
+@pytest.mark.parametrize("together", [1, 10, WINDOW])
+async def test_no_more_than_a_window_is_ahead_of_the_stored_cursor(
+    tmp_path: Path, together: int
+) -> None:
     broker = Broker()
     async with open_hall(tmp_path) as hall:
         ids = await filled(hall)
@@ -94,7 +97,7 @@ async def test_no_more_than_a_window_is_ahead_of_the_stored_cursor(tmp_path: Pat
             while len(broker.sent) < EVENTS or broker.owed:
                 await until(lambda: bool(broker.owed))
                 assert len(broker.sent) - await cursor(hall) <= WINDOW
-                broker.confirm(min(10, len(broker.owed)))
+                broker.confirm(min(together, len(broker.owed)))
             await until(lambda: not publisher.owed)
             await publisher.finish()
         assert await cursor(hall) == EVENTS
