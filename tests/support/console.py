@@ -68,7 +68,8 @@ def write_settings(folder: Path, port: int, tables: str = TABLES) -> Path:
     path = folder / "hall.toml"
     path.write_text(
         f'hall = "demo"\n[store]\npath = "hall.db"\n[upstream]\n'
-        f"[rating]\nmin_service_s = 0\nfast_run = 0\ninterval_s = 0\n[console]\nport = {port}\n{tables}",
+        "[rating]\nmin_service_s = 0\nfast_run = 0\ninterval_s = 0\n"
+        f"[console]\nport = {port}\n{tables}",
         encoding="utf-8",
     )
     return path

@@ -73,8 +73,8 @@ class WindowClosed(Told):
         words(
             "原因",
             "Reason",
-            "night: the hall's day is over and nobody had logged out; clock: the gateway's clock was "
-            "set, and the window is opened again at once",
+            "night: the hall's day is over and nobody had logged out; clock: the gateway's clock "
+            "was set, and the window is opened again at once",
         ),
     ]
     until: Annotated[
@@ -82,7 +82,8 @@ class WindowClosed(Told):
         words(
             "截止时间",
             "Until",
-            "with night: when something last happened at the window; with clock: what it was before",
+            "with night: when something last happened at the window; "
+            "with clock: what it was before",
         ),
     ]
 
