@@ -138,11 +138,11 @@ async def test_a_display_heeds_and_loses_nothing_to_others(hall: NewHall) -> Non
         assert not [line for line in heard if "disp-1" in line]
         rev = shown["data"]["rev"]
         health = (await asyncio.to_thread(hall.state, "disp-1", rev))["health"]
+        assert not hall.system.events("hall.device.offline")
     assert between <= {DARK, *pictures(victim, 0, called)}
     assert not [line for line in victim.said if "reset" in line]
     assert (health["connects"], health["refused"], health["stale"]) == (1, 0, 0)
     assert len(hall.rows("SELECT DISTINCT epoch FROM events WHERE device = 'disp-1'")) == 1
-    assert not hall.system.events("hall.device.offline")
 
 
 async def test_a_withdrawn_board_is_shut_out_and_comes_back_with_new_keys(hall: NewHall) -> None:
