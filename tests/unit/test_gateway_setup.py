@@ -161,6 +161,18 @@ def test_the_console_may_read_the_store_and_has_its_users_for_itself(machine: Ow
     assert setup(machine)[step].look.state == "unchanged"
 
 
+def test_a_link_in_the_place_of_the_store_opens_nothing_to_the_group(
+    machine: OwnMachine, tmp_path: Path
+) -> None:
+    setup(machine)
+    secret = tmp_path / "secret"
+    secret.write_text("of root")
+    secret.chmod(0o600)
+    machine.path("/var/lib/hallkit/hall.db").symlink_to(secret)
+    setup(machine)
+    assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+
+
 def test_a_store_elsewhere_may_be_written(machine: OwnMachine) -> None:
     setup(machine)
     config = machine.path(layout.CONFIG)

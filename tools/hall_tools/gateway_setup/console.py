@@ -4,6 +4,7 @@ Here: which steps, beside those of the gateway itself (plan.py). Not here: how a
 (steps.py), a file's fixed text (templates/).
 """
 
+import os
 import stat
 from collections.abc import Sequence
 from importlib.resources import files
@@ -31,7 +32,12 @@ def console_steps(settings: GatewayConfig, program: Path, home: str) -> list[Ste
 
     def open_up(machine: Machine) -> None:
         for path in _files(machine, store):
-            path.chmod(stat.S_IMODE(path.stat().st_mode) | stat.S_IRGRP)
+            # Whoever owns the folder must not choose whose rights root changes here.
+            file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                os.fchmod(file, stat.S_IMODE(os.fstat(file).st_mode) | stat.S_IRGRP)
+            finally:
+                os.close(file)
 
     return [
         User(layout.CONSOLE_USER, "Hallkit console", layout.CONSOLE_STATE),
@@ -50,11 +56,11 @@ def console_unit(program: Path, home: str) -> str:
 
 
 def _files(machine: Machine, store: Path) -> list[Path]:
-    """The store and its log, as far as they are there and can be seen."""
+    """The store and its log, as far as they are there and can be seen; no links."""
     names = (store.name, f"{store.name}-wal", f"{store.name}-shm")
     paths = [machine.path(str(store.with_name(name))) for name in names]
     try:
-        return [path for path in paths if path.is_file()]
+        return [path for path in paths if path.is_file() and not path.is_symlink()]
     except PermissionError:
         return []
 
