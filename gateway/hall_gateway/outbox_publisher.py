@@ -43,7 +43,10 @@ class OutboxPublisher:
         self._in_flight: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._unsettled: deque[int] = deque()  # positions sent that the stored cursor is before
         self._sent = self._confirmed = 0  # positions
-        self._finishing = False
+        self._ready: deque[OutboxRow] = deque()  # read, not sent yet
+        self._looking = False  # the store is asked for more
+        self._looked = asyncio.Event()
+        self._running = self._finishing = False
 
     @property
     def owed(self) -> bool:
@@ -60,12 +63,15 @@ class OutboxPublisher:
         DisconnectedError."""
         while self._unsettled and self._unsettled[-1] > self._confirmed:
             self._unsettled.pop()
-        ready: deque[OutboxRow] = deque()
+        ready = self._ready
+        ready.clear()
         read, more = self._confirmed, True
+        self._running = True
         try:
             while True:
                 self._turn.clear()
                 if not ready and (more or self._news.is_set()):
+                    self._looking = True
                     self._news.clear()
                     rows = partial(self._core.outbox, self._sink, READ, read)
                     ready.extend(await until_stored(rows))
@@ -74,6 +80,8 @@ class OutboxPublisher:
                 self._confirm()
                 while ready and len(self._unsettled) < WINDOW and not self._finishing:
                     self._publish(ready.popleft())
+                self._looking = False
+                self._looked.set()
                 if self._crowded:
                     self._core.hurry()
                 if ready or not more:
@@ -83,6 +91,8 @@ class OutboxPublisher:
                 self._confirm()
             self._in_flight.clear()
             self._landed.set()
+            self._running = self._looking = False
+            self._looked.set()
 
     async def settle(self) -> None:
         """Move the stored cursor after what is confirmed, until cancelled."""
@@ -98,7 +108,11 @@ class OutboxPublisher:
             self._settled(position)
 
     async def finish(self) -> None:
-        """Send nothing more, and let what is in flight end."""
+        """Send what was stored last, unless others wait before it; then let what is in flight
+        end, and send nothing more."""
+        while self._running and not self._ready and (self._looking or self._news.is_set()):
+            self._looked.clear()
+            await self._looked.wait()
         self._finishing = True
         while self._in_flight:
             self._landed.clear()

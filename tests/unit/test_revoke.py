@@ -82,7 +82,7 @@ def test_replaced(hall: Hall) -> None:
     assert hall.told("replace", "floor-1", "--with", "floor-9") == told  # it may have broken off
     # The old board is mended, and goes elsewhere.
     hall.run("enroll", "floor-1", "--profile", "wet-floor-mains", "--zone", "exit")
-    assert "replaces" not in hall.config.read_text("utf-8")
+    assert "\nreplaces" not in hall.config.read_text("utf-8")
     assert hall.psk() == ["floor-1", "floor-9"]
 
 
@@ -91,7 +91,7 @@ def test_a_stolen_device_is_replaced_later(hall: Hall) -> None:
     hall.run("enroll", "kp-9", "--profile", "keypad-5", "--spare")
     output = hall.run("replace", "kp-1", "--with", "kp-9")
     assert output.startswith("kp-9: keypad-5 at window 1, in place of kp-1\nkp-1: revoked\n")
-    assert "revoked" not in hall.config.read_text("utf-8")
+    assert "\nrevoked" not in hall.config.read_text("utf-8")
 
 
 def test_a_person_is_told_of_settings_that_the_board_does_not_have(hall: Hall) -> None:

@@ -176,15 +176,20 @@ _WORD = st.sampled_from([*EACH["hall"], *EACH["window"], *_SIGNS])
 _FACT = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
 
 
-@given(st.lists(_WORD, max_size=8).map(" ".join), st.lists(_FACT, min_size=15, max_size=15))
+_WORDS = {**EACH["hall"], **EACH["window"]}
+
+
+@given(
+    st.lists(_WORD, max_size=8).map(" ".join),
+    st.lists(_FACT, min_size=len(_WORDS), max_size=len(_WORDS)),
+)
 def test_an_expression_is_refused_or_has_a_value_or_none(text: str, facts: list[object]) -> None:
-    words = {**EACH["hall"], **EACH["window"]}
     try:
-        condition = Condition(text, words)
+        condition = Condition(text, _WORDS)
     except ExpressionError:
         return
     with suppress(EvaluationError):
-        condition.holds(dict(zip(words, facts, strict=True)))
+        condition.holds(dict(zip(_WORDS, facts, strict=True)))
 
 
 _NUMBER = st.sampled_from(["(a ?? 0)", "b", "b * 2", "(a ?? 0.5)", "- b"])
