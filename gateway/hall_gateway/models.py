@@ -365,7 +365,7 @@ class DeviceCommand(_Command):
     ttl_s: Annotated[int, Field(ge=1, le=90_000, description="1 to 90000 s")] = 30
 
 
-Command = (
+SessionCommand = (
     TakeCommand
     | CancelCommand
     | CallCommand
@@ -373,8 +373,10 @@ Command = (
     | TransferCommand
     | StaffCommand
     | ShowCommand
-    | DeviceCommand
 )
+"""What happens at the windows, in the queue and on the displays."""
+
+Command = SessionCommand | DeviceCommand
 
 COMMANDS: dict[str, type[Command]] = {
     "take": TakeCommand,

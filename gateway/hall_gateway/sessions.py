@@ -26,6 +26,7 @@ from hall_gateway.models import (
     CloseData,
     PressData,
     ReasonData,
+    SessionCommand,
     ShowCommand,
     ShownData,
     StaffCommand,
@@ -39,16 +40,6 @@ from hall_gateway.state import Emit, HallState, Json, Outcome, Rating, RefusedEr
 from hall_gateway.verdicts import never_opened
 from hall_gateway.views import Views
 from hall_gateway.windows import attended, doing, emptied, service, status
-
-SessionCommand = (
-    TakeCommand
-    | CancelCommand
-    | CallCommand
-    | WindowCommand
-    | TransferCommand
-    | StaffCommand
-    | ShowCommand
-)
 
 
 class Sessions:

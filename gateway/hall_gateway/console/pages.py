@@ -140,6 +140,11 @@ async def ask(request: web.Request, path: str, body: Mapping[str, Any]) -> Answe
         return Answer(False, t(told), {})
 
 
+def answered(request: web.Request, ok: bool, text: str, to: str) -> web.Response:
+    """The page that says what became of what was asked for, with the way back `to`."""
+    return page(request, "answer.html", 200 if ok else 422, ok=ok, answer=text, to=to)
+
+
 def own_path(address: str, otherwise: str) -> str:
     """The path in `address`, without its host, so that nobody is sent elsewhere."""
     try:

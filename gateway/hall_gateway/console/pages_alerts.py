@@ -12,7 +12,7 @@ from hall_profiles import MARKS
 
 from hall_gateway.console.alerts import BECAME, STEPS, AlertBoard, about, board, kind, place_of
 from hall_gateway.console.guard import needs, user_of
-from hall_gateway.console.pages import CONSOLE, ask, page, words_of
+from hall_gateway.console.pages import CONSOLE, answered, ask, page, words_of
 from hall_gateway.console.reading import reading
 
 MAX_NOTE = 200
@@ -72,14 +72,7 @@ async def _done(
         body["note"] = note
     answer = await ask(request, path, body)
     text = t(told) if answer.ok else t("alerts.refused", why=answer.error)
-    return page(
-        request,
-        "answer.html",
-        200 if answer.ok else 422,
-        ok=answer.ok,
-        answer=text,
-        to="/alerts",
-    )
+    return answered(request, answer.ok, text, "/alerts")
 
 
 def routes() -> list[web.RouteDef]:

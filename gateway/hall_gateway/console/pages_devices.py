@@ -10,7 +10,7 @@ from aiohttp import web
 from hall_gateway.config import load_profile
 from hall_gateway.console.devices import DeviceLine, devices
 from hall_gateway.console.guard import needs
-from hall_gateway.console.pages import CONSOLE, ask, page, words_of
+from hall_gateway.console.pages import CONSOLE, answered, ask, page, words_of
 from hall_gateway.console.reading import reading
 
 DO = ("identify", "reboot")
@@ -47,20 +47,11 @@ async def command(request: web.Request) -> web.StreamResponse:
         async with asyncio.timeout(PATIENCE_S if sleeps else None):
             answer = await ask(request, "/command/device", body)
     except TimeoutError:
-        return page(
-            request, "answer.html", ok=True, answer=t("devices.queued", device=id), to="/devices"
-        )
+        return answered(request, True, t("devices.queued", device=id), "/devices")
     told = t(f"devices.{do}_done", device=id)
     if not answer.ok:
         told = t("devices.refused", device=id, why=answer.error)
-    return page(
-        request,
-        "answer.html",
-        200 if answer.ok else 422,
-        ok=answer.ok,
-        answer=told,
-        to="/devices",
-    )
+    return answered(request, answer.ok, told, "/devices")
 
 
 def routes() -> list[web.RouteDef]:

@@ -12,7 +12,7 @@ from hall_gateway.console.alerts import kind, place_of
 from hall_gateway.console.guard import logged_in, needs, user_of
 from hall_gateway.console.live import LiveHall, live
 from hall_gateway.console.once import Once
-from hall_gateway.console.pages import CONSOLE, MARK, ask, page, words_of
+from hall_gateway.console.pages import CONSOLE, MARK, answered, ask, page, words_of
 from hall_gateway.console.pictures import Pictures
 from hall_gateway.console.reading import reading
 
@@ -73,9 +73,7 @@ async def text(request: web.Request) -> web.StreamResponse:
     body = {place: name, "text": str(form.get("text", "")), "seconds": int(seconds)}
     answer = await ask(request, "/command/show", body)
     told = t("show.done") if answer.ok else t("show.refused", why=answer.error)
-    return page(
-        request, "answer.html", 200 if answer.ok else 422, ok=answer.ok, answer=told, to="/"
-    )
+    return answered(request, answer.ok, told, "/")
 
 
 def routes() -> list[web.RouteDef]:

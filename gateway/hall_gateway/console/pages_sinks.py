@@ -9,7 +9,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 from hall_gateway.console.guard import needs
-from hall_gateway.console.pages import CONSOLE, ask, page, words_of
+from hall_gateway.console.pages import CONSOLE, answered, ask, page, words_of
 from hall_gateway.console.reading import reading
 from hall_gateway.console.sinks import Outside, outside
 
@@ -35,14 +35,7 @@ async def decide(request: web.Request) -> web.StreamResponse:
         raise web.HTTPBadRequest(text="sink and event are missing")
     answer = await ask(request, f"/dead-letters/{sink}/{event}/{step}", {})
     text = t(f"sinks.{step}_done") if answer.ok else t("sinks.not_done", why=answer.error)
-    return page(
-        request,
-        "answer.html",
-        200 if answer.ok else 422,
-        ok=answer.ok,
-        answer=text,
-        to="/webhooks",
-    )
+    return answered(request, answer.ok, text, "/webhooks")
 
 
 def routes() -> list[web.RouteDef]:
