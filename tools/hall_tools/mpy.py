@@ -30,6 +30,9 @@ _VIPER = "hall/drivers/scan_viper.py"
 #: The machine code of each chip, as MicroPython names it.
 _MACHINES = {"esp32": "xtensawin", "esp32s3": "xtensawin", "esp32c3": "rv32imc"}
 
+#: Chips that run the same slot, by the name of their family.
+FAMILIES = {"xtensa": ("esp32", "esp32s3"), "riscv": ("esp32c3",)}
+
 
 def firmware_root() -> Path:
     """The folder of boot.py, main.py, hall/ and sim/, in a checkout as in an installed wheel."""
@@ -97,6 +100,12 @@ def players(chip: str) -> dict[str, bytes]:
     machine = _MACHINES[chip]
     files = _native(machine, f"scan_{machine}.mpy")
     return files | {_VIPER: (firmware_root() / _VIPER).read_bytes()}
+
+
+def slot(chip: str) -> dict[str, bytes]:
+    """What a slot of `chip` holds, whichever its device is: application() and players(). Every chip
+    of a family has the same. Raises UserError as they do."""
+    return application() | players(chip)
 
 
 def simulation() -> dict[str, bytes]:
