@@ -25,9 +25,12 @@ from hall_gateway.config_hall import (
 )
 from hall_gateway.config_home_assistant import HomeAssistantConfig
 from hall_gateway.config_http import HttpConfig
+from hall_gateway.config_limits import LimitsConfig
 from hall_gateway.config_links import BrokerConfig, CoapConfig, UpstreamConfig
 from hall_gateway.config_rules import RulesConfig
+from hall_gateway.config_updates import UpdatesConfig
 from hall_gateway.config_webhooks import WebhookConfig
+from hall_gateway.release_store import FOLDER
 from hall_gateway.toml_input import ConfigError, Loc, ProblemsError, nearest, parse_toml
 
 GATEWAY_ID = "gateway"
@@ -75,6 +78,8 @@ class GatewayConfig(Settings):
         default=None, description="a [home_assistant] table: the broker where it finds the hall"
     )
     console: ConsoleConfig = Field(default=ConsoleConfig(), description="a [console] table")
+    limits: LimitsConfig = Field(default=LimitsConfig(), description="a [limits] table")
+    updates: UpdatesConfig = Field(default=UpdatesConfig(), description="an [updates] table")
 
     def compiled(self, device: DeviceConfig) -> dict[str, object]:
         """The config of a device, as hall_profiles.compile_config makes it, and its errors."""
@@ -87,6 +92,11 @@ class GatewayConfig(Settings):
             settings=device.settings,
             static_ip=device.static_ip,
         )
+
+    @property
+    def releases(self) -> Path:
+        """The folder of the devices' releases."""
+        return self.updates.folder or self.store.path.with_name(FOLDER)
 
     def coap_devices(self) -> list[DeviceConfig]:
         """The devices that speak CoAP, and are not revoked."""

@@ -25,6 +25,7 @@ from hall_gateway.core import Core
 from hall_gateway.mqtt import MqttClient
 from hall_gateway.mqtt_connection import DisconnectedError, Message
 from hall_gateway.ordered import OrderedWorker, until_stored
+from hall_gateway.update_fetch import Fetches
 from hall_gateway.values import Ack, DeviceOrder
 
 log = logging.getLogger(__name__)
@@ -32,8 +33,9 @@ log = logging.getLogger(__name__)
 ROOT = "device/v1"
 _UNKNOWN = ""
 """The one worker that all unlisted devices share."""
-_REPEATABLE = {"identify", "selftest", "config"}
-"""Commands that may reach a device twice; reboot and update are sent to it once."""
+_REPEATABLE = {"identify", "selftest", "config", "update"}
+"""Commands that may reach a device twice; reboot is sent to it once."""
+_LEAVES = {"event", "state", "online", "reply", "fetch"}
 
 
 @dataclass
@@ -47,7 +49,8 @@ class _Order:
 class DevicesMqtt:
     """Routes between the device broker and the core; `refused` counts what it did not route.
 
-    `local` takes the commands of the devices that are a part of this gateway, by their id.
+    `local` takes the commands of the devices that are a part of this gateway, by their id;
+    `fetches` has the releases that devices ask for.
     """
 
     def __init__(
@@ -56,14 +59,17 @@ class DevicesMqtt:
         mqtt: MqttClient,
         core: Core,
         local: Mapping[str, Callable[[DeviceOrder], None]],
+        fetches: Fetches,
     ) -> None:
         self._mqtt = mqtt
+        self._fetches = fetches
         self._core = core
         self._local = local
         self._online: set[str] = set()
         self._orders: dict[str, _Order] = {}
         names = [device.id for device in config.devices if device.id not in local]
-        self.refused = Counter({"topic": 0, "online": 0, "local": 0, "defect": 0})
+        self.refused = Counter({"topic": 0, "online": 0, "local": 0, "fetch": 0, "defect": 0})
+        self._listed = _listed(config)
         self._workers: dict[str, OrderedWorker] = {}
         self._starting: asyncio.Queue[OrderedWorker] = asyncio.Queue()
         self._serve([*names, _UNKNOWN])
@@ -76,6 +82,7 @@ class DevicesMqtt:
 
     def follow(self, config: GatewayConfig) -> None:
         """The devices of `config` each have a worker of their own from here on."""
+        self._listed = _listed(config)
         self._serve([device.id for device in config.devices if device.id not in self._local])
 
     def _serve(self, names: Iterable[str]) -> None:
@@ -117,6 +124,9 @@ class DevicesMqtt:
         route = _route(message.topic)
         assert route is not None
         device, leaf = route
+        if leaf == "fetch":
+            await self._fetch(device, message)
+            return
         acks: list[Ack] = []
         if leaf == "event":
             acks = await self._core.events(device, [each.payload for each in messages])
@@ -137,6 +147,19 @@ class DevicesMqtt:
                 self._mqtt.send(f"{ROOT}/{device}/down/ack", ack.body())
             for each in messages:
                 each.ack()
+        except DisconnectedError:
+            message.abandon()
+
+    async def _fetch(self, device: str, message: Message) -> None:
+        """A device of this hall asks for a piece of a release; without an answer it asks again."""
+        if device not in self._listed:
+            self._refuse("fetch", message)
+            return
+        answer = await self._fetches.answer(device, message.payload)
+        try:
+            if answer is not None:
+                self._mqtt.send(f"{ROOT}/{device}/down/chunk", answer)
+            message.ack()
         except DisconnectedError:
             message.abandon()
 
@@ -213,6 +236,10 @@ class DevicesMqtt:
             raise
 
 
+def _listed(config: GatewayConfig) -> frozenset[str]:
+    return frozenset(device.id for device in config.devices if not device.revoked)
+
+
 def _alike(message: Message) -> object:
     """The topic of an event; anything else is like nothing but itself."""
     return message.topic if message.topic.endswith("/event") else id(message)
@@ -223,4 +250,4 @@ def _route(topic: str) -> tuple[str, str] | None:
     parts = topic.split("/")
     if len(parts) != 5 or parts[3] != "up":
         return None
-    return (parts[2], parts[4]) if parts[4] in ("event", "state", "online", "reply") else None
+    return (parts[2], parts[4]) if parts[4] in _LEAVES else None

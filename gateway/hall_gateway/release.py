@@ -23,11 +23,15 @@ KEY_BYTES = 384
 """RSA-3072."""
 EXPONENT = 65537
 
-VERSION = re.compile(r"(0|[1-9]\d{0,3})(\.(0|[1-9]\d{0,3})){2}", re.ASCII)
+MAX_VERSION = 10
+"""Characters: a device's journal has no room for more."""
+
+VERSION = re.compile(r"(0|[1-9][0-9]{0,3})(\.(0|[1-9][0-9]{0,3})){2}")
 _HEAD = (
     "hallkit-release 1",
     "product hallkit",
 )
+_VERSION_RULE = f"three numbers of at most {MAX_VERSION} characters in all, e.g. 0.2.0"
 _HARDWARE = re.compile(r"[a-z0-9]{1,16}( [a-z0-9]{1,16})*")
 _COUNTER = re.compile(r"0|[1-9][0-9]{0,8}")
 _FILE = re.compile(r"file ([0-9a-f]{64}) (0|[1-9][0-9]{0,6}) ([a-z0-9_./-]{1,64})")
@@ -158,7 +162,9 @@ def read_manifest(content: bytes) -> Manifest:
     hardware = tuple(fields.value("hardware", _HARDWARE, "chips by their names").split(" "))
     if list(hardware) != sorted(set(hardware)):
         raise ManifestError("hardware: each chip once, in ascending order")
-    version = fields.value("version", VERSION, "three numbers up to 9999, e.g. 0.2.0")
+    version = fields.value("version", VERSION, _VERSION_RULE)
+    if len(version) > MAX_VERSION:
+        raise ManifestError(f"version: right: {_VERSION_RULE}")
     counter = int(fields.value("counter", _COUNTER, f"a number from 0 to {MAX_COUNTER}"))
     core = fields.value("core", VERSION, "MicroPython's version, e.g. 1.29.0")
     files = fields.files()

@@ -36,11 +36,13 @@ from hall_gateway.local_display import Gpio, LocalDisplay
 from hall_gateway.mqtt import MqttClient
 from hall_gateway.observed import Observed
 from hall_gateway.plan import plan_of
+from hall_gateway.release_store import ReleaseStore
 from hall_gateway.rules_watch import RulesFile
 from hall_gateway.settings_file import SettingsFile
 from hall_gateway.sinks import Sinks
 from hall_gateway.systemd import ServiceManager
 from hall_gateway.trial import Trial
+from hall_gateway.update_fetch import Fetches
 from hall_gateway.values import DeviceOrder, StoreError
 
 log = logging.getLogger(__name__)
@@ -80,7 +82,10 @@ class Gateway:
         self._displays = displays
         self._coap = coap
         local: dict[str, Callable[[DeviceOrder], None]] = {d.id: d.order for d in displays}
-        self._devices = DevicesMqtt(config, devices, core, ChainMap(local, coap.orders))
+        self.releases = ReleaseStore(config.releases, config.updates.trusted)
+        self._fetches = Fetches(self.releases)
+        orders = ChainMap(local, coap.orders)
+        self._devices = DevicesMqtt(config, devices, core, orders, self._fetches)
         self._observed = Observed(core, self.brokers, self.health, config.store.max_mb, settings)
         control.add(self._observed.routes())
         if settings is not None:
@@ -101,6 +106,7 @@ class Gateway:
         """
         refused = Counter(bad_topic=sum(m.counters.bad_topics for m in self.brokers.values()))
         refused.update(self._devices.refused)
+        refused.update(self._fetches.refused)
         refused.update(self._hall.refused)
         figures = {**self.core.health(), "refused_by_links": dict(refused)}
         if coap := self._coap.figures():
