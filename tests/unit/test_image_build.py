@@ -13,6 +13,7 @@ from hall_tools.image import Base, Image, assembly, build
 from hall_tools.image.ident import device_in, ident_image
 from hall_tools.image.layout import layout, partition, partition_table
 from hall_tools.image.vfs import vfs_image
+from hall_tools.update.build import build as build_release
 from littlefs import LittleFS
 from support.micropython_base import base
 
@@ -95,16 +96,31 @@ def test_the_whole_chip_is_its_regions_on_erased_flash():
 @pytest.mark.parametrize(
     ("chip", "machine"), [("esp32", "xtensawin"), ("esp32s3", "xtensawin"), ("esp32c3", "rv32imc")]
 )
-def test_a_scanned_panel_gets_its_chips_machine_code(chip: str, machine: str):
-    """And viper's source, for a MicroPython that refuses it; a keypad gets neither."""
+def test_a_slot_has_its_chips_machine_code(chip: str, machine: str):
+    """And viper's source, for a MicroPython that refuses it; on a keypad too."""
     of_chip = Base.parse(base(chip), "base.bin")
-    panel = build(of_chip, {**config("call-display-p10-64x16"), "chip": chip}, IDENT)
-    disk = mounted(content(panel, "vfs"))
-    assert [name for name in disk.listdir("/a") if name != "hall"] == [f"scan_{machine}.mpy"]
-    assert "scan_viper.py" in disk.listdir("/a/hall/drivers")
     keypad = mounted(content(build(of_chip, {**config(), "chip": chip}, IDENT), "vfs"))
-    assert keypad.listdir("/a") == ["hall"]
-    assert "scan_viper.py" not in keypad.listdir("/a/hall/drivers")
+    here = ["manifest", f"scan_{machine}.mpy"]
+    assert [name for name in keypad.listdir("/a") if name != "hall"] == here
+    assert "scan_viper.py" in keypad.listdir("/a/hall/drivers")
+
+
+def test_a_release_in_place_of_the_firmware_needs_its_chip_and_micropython():
+    slot = {"hall/app.mpy": b"app"}
+    release = build_release(7, "0.9.0", slots={"xtensa": slot})
+    image = build(Base.parse(base(), "base.bin"), config(), IDENT, release=release)
+    disk = mounted(content(image, "vfs"))
+    assert disk.listdir("/a") == ["hall", "manifest"]
+    with disk.open("/a/manifest", "rb") as file:
+        assert file.read() == release.manifests["xtensa"].content
+    of_c3 = Base.parse(base("esp32c3"), "base.bin")
+    with pytest.raises(UserError, match=r"keypad-5: the release has nothing for its chip, esp32c3"):
+        build(of_c3, {**config(), "chip": "esp32c3"}, IDENT, release=release)
+    newer = build_release(7, "0.9.0", core="9.0.0", slots={"xtensa": slot})
+    with pytest.raises(
+        UserError, match=r"base.bin: MicroPython \S+, but the release needs 9\.0\.0"
+    ):
+        build(Base.parse(base(), "base.bin"), config(), IDENT, release=newer)
 
 
 def test_the_same_inputs_make_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -174,7 +190,7 @@ def test_room_that_is_kept_free_is_erased_flash():
 def filled(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
     real = assembly.file_system
     extra = {"a/hall/extra.bin": bytes(size)}
-    monkeypatch.setattr(assembly, "file_system", lambda told: real(told) | extra)
+    monkeypatch.setattr(assembly, "file_system", lambda *told: real(*told) | extra)
 
 
 @pytest.mark.parametrize("size", [1_000_000, 2_500_000])

@@ -6,8 +6,12 @@ simulated device brings its own interpreter.
 
 import hashlib
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
+
+from hall_gateway.bundle import Bundle
+from hall_gateway.release import PublicKey
 
 from hall_tools.errors import UserError
 from hall_tools.image import contents
@@ -17,13 +21,20 @@ from hall_tools.image.layout import partition
 _FLASH_BYTES = 4 * 1024 * 1024
 
 
-def deploy(flash: Path, config: dict[str, Any], ident: dict[str, Any]) -> bool:
-    """Makes `flash` hold this firmware, config and ident; True when something was written.
+def deploy(
+    flash: Path,
+    config: dict[str, Any],
+    ident: dict[str, Any],
+    release: Bundle | None = None,
+    keys: Collection[PublicKey] = (),
+) -> bool:
+    """Makes `flash` hold this firmware, or `release`, and config, ident and the `keys` that updates
+    are signed with; True when something was written.
 
     A new file gets an empty journal; in a file that is there the journal is never touched, and
     nothing is written at all when it was deployed from the same content.
     """
-    regions = contents(config, ident)
+    regions = contents(config, ident, release=release, keys=keys)
     digest = hashlib.sha256()
     for region in regions:
         digest.update(f"{region.name} {region.offset} {len(region.content)}\0".encode())

@@ -10,7 +10,13 @@ from typing import Annotated
 
 import typer
 
-from hall_tools.commands.options import HALL_TOML, BaseOption, InputsOption, JsonOption
+from hall_tools.commands.options import (
+    HALL_TOML,
+    BaseOption,
+    InputsOption,
+    JsonOption,
+    ReleaseOption,
+)
 from hall_tools.errors import UserError
 from hall_tools.flash import ports
 from hall_tools.flash.assignment import Assignment
@@ -45,6 +51,7 @@ def flash(
         typer.Option(metavar="FILE", help="A file of hall image build, in place of DEVICE."),
     ] = None,
     base: BaseOption = None,
+    release: ReleaseOption = None,
     config: InputsOption = HALL_TOML,
     wipe_journal: Annotated[
         bool,
@@ -75,7 +82,7 @@ def flash(
                 "devices' ids to --batch instead",
                 os.EX_USAGE,
             )
-        _batch(Plans(config, base or [], wipe_journal), named, at, as_json)
+        _batch(Plans(config, base or [], wipe_journal, release), named, at, as_json)
         return
     if len(named) + (image is not None) != 1 or len(at) > 1:
         raise UserError(
@@ -85,7 +92,7 @@ def flash(
     if image:
         result = _one(Plan(read_image(image), None, wipe_journal), None, at)
     else:
-        plans = Plans(config, base or [], wipe_journal)
+        plans = Plans(config, base or [], wipe_journal, release)
         result = _one(plans.plan(plans.wanted(named[0])), plans.ledger, at)
     print(json.dumps(result.json(), ensure_ascii=False) if as_json else result.words())
 

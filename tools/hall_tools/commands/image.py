@@ -14,7 +14,13 @@ from typing import Annotated, Any
 import typer
 from hall_gateway.files import FileError, write_secret
 
-from hall_tools.commands.options import HALL_TOML, BaseOption, InputsOption, JsonOption
+from hall_tools.commands.options import (
+    HALL_TOML,
+    BaseOption,
+    InputsOption,
+    JsonOption,
+    ReleaseOption,
+)
 from hall_tools.errors import UserError
 from hall_tools.image import Image
 from hall_tools.image import build as build_image
@@ -43,6 +49,7 @@ def build(
     ] = None,
     config: InputsOption = HALL_TOML,
     base: BaseOption = None,
+    release: ReleaseOption = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -66,10 +73,12 @@ def build(
     hall = Hall(config)
     orders = [hall.order(name, profile) for name in wanted]
     files = _files(wanted, out)
+    bundle = None if release is None else hall.release(release)
     bases = Bases(base or [])
     told: list[dict[str, Any]] = []
     for order, base_of_it, file in zip(orders, [bases.of(o) for o in orders], files, strict=True):
-        image = build_image(base_of_it, order.config, order.ident, order.flash_mb)
+        parts = (order.config, order.ident, order.flash_mb, bundle, order.keys)
+        image = build_image(base_of_it, *parts)
         content = image.bytes
         _write(file, content)
         told.append(_summary(image, file, content))

@@ -22,4 +22,12 @@ BaseOption = Annotated[
         help="MicroPython's .bin, one a chip; without it the official one is downloaded once.",
     ),
 ]
+ReleaseOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--release",
+        metavar="FILE",
+        help="A signed .release in place of the firmware of this hall command.",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]

@@ -21,10 +21,14 @@ from hall_tools.image.order import Hall
 
 
 class Plans:
-    """The devices of the hall whose settings are `hall_toml`; each method raises UserError."""
+    """The devices of the hall whose settings are `hall_toml`, with the firmware in the file
+    `release` when that is given; each method raises UserError."""
 
-    def __init__(self, hall_toml: Path, bases: list[Path], wipe: bool) -> None:
+    def __init__(
+        self, hall_toml: Path, bases: list[Path], wipe: bool, release: Path | None = None
+    ) -> None:
         self._hall = Hall(hall_toml)
+        self._release = None if release is None else self._hall.release(release)
         self._file = hall_toml
         self._bases = Bases(bases)
         self._keys = KeyStore(hall_toml.parent / "keys")
@@ -40,7 +44,8 @@ class Plans:
     def plan(self, wanted: Wanted) -> Plan:
         """The image of a device."""
         order = self._hall.order(wanted.device)
-        image = build(self._bases.of(order), order.config, order.ident, order.flash_mb)
+        parts = (order.config, order.ident, order.flash_mb, self._release, order.keys)
+        image = build(self._bases.of(order), *parts)
         return Plan(image, wanted.generation, self.wipe)
 
     def enrolled(self) -> list[str]:

@@ -4,7 +4,12 @@ Here: what is put together, where. Not here: MicroPython's own parts (base.py), 
 comes onto a chip (hall_tools.flash).
 """
 
+import re
+from collections.abc import Collection
 from typing import Any
+
+from hall_gateway.bundle import Bundle
+from hall_gateway.release import PublicKey
 
 from hall_tools.errors import UserError
 from hall_tools.image.base import Base
@@ -52,28 +57,42 @@ class Image:
 
 
 def contents(
-    config: dict[str, Any], ident: dict[str, Any], flash_mb: int = 4
+    config: dict[str, Any],
+    ident: dict[str, Any],
+    flash_mb: int = 4,
+    release: Bundle | None = None,
+    keys: Collection[PublicKey] = (),
 ) -> tuple[Region, ...]:
     """Everything of an image that is not MicroPython's: table, ident, empty jrnl, vfs.
 
     The simulated device is made of the same. Raises UserError as build().
     """
     check_possible(config)
+    files = file_system(config, release, keys)
     journal = partition("jrnl", flash_mb)
     return (
         region("table", TABLE_ADDRESS, partition_table(flash_mb)),
         region("ident", partition("ident", flash_mb).offset, ident_image(ident)),
         # Erased: the firmware formats a journal that it finds in no sector.
         region("jrnl", journal.offset, b"\xff" * journal.size),
-        region("vfs", partition("vfs", flash_mb).offset, vfs_image(file_system(config), flash_mb)),
+        region("vfs", partition("vfs", flash_mb).offset, vfs_image(files, flash_mb)),
     )
 
 
-def build(base: Base, config: dict[str, Any], ident: dict[str, Any], flash_mb: int = 4) -> Image:
-    """The image of one device. `config` is compiled from its profile, `ident` is its identity.
+def build(
+    base: Base,
+    config: dict[str, Any],
+    ident: dict[str, Any],
+    flash_mb: int = 4,
+    release: Bundle | None = None,
+    keys: Collection[PublicKey] = (),
+) -> Image:
+    """The image of one device. `config` is compiled from its profile, `ident` is its identity; with
+    `release` that is its application in place of this firmware; it takes updates from `keys`.
 
     Raises UserError: the base is for another chip or does not fit, this firmware has no driver for
-    the profile, the files do not fit, `flash_mb` is none of 4, 8 and 16.
+    the profile, the release is not for the chip, the files do not fit, `flash_mb` is none of 4, 8
+    and 16.
     """
     profile, chip = config["profile"], config["chip"]
     if flash_mb not in FLASH_MB:
@@ -82,6 +101,22 @@ def build(base: Base, config: dict[str, Any], ident: dict[str, Any], flash_mb: i
         )
     check_possible(config)
     base.check_chip(profile, chip)
-    regions = (*base.regions(flash_mb), *contents(config, ident, flash_mb))
+    if release is not None:
+        _check_core(base, release)
+    regions = (*base.regions(flash_mb), *contents(config, ident, flash_mb, release, keys))
     ordered = tuple(sorted(regions, key=lambda each: each.offset))
     return Image(config["device"], profile, chip, flash_mb, ordered, base.version)
+
+
+def _check_core(base: Base, release: Bundle) -> None:
+    """Raises UserError when the release needs a newer MicroPython than this one."""
+    core = next(iter(release.manifests.values())).core
+    if _numbers(base.version) < _numbers(core):
+        raise UserError(
+            f"{base.where}: MicroPython {base.version}, but the release needs {core} or newer; "
+            "give that with --base"
+        )
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"[0-9]+", version)[:3])

@@ -9,16 +9,19 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from hall_gateway.bundle import Bundle
 from hall_gateway.config import load_config, load_profile
 from hall_gateway.config_hall import DeviceConfig
 from hall_gateway.config_links import ANY_ADDRESS
 from hall_gateway.keys import DeviceKeys, KeyStore, KeyStoreError
+from hall_gateway.release import PublicKey
 from hall_gateway.toml_input import ConfigError, nearest
 from hall_profiles import compile_config
 from hall_profiles.model import Board
 
 from hall_tools.errors import UserError
 from hall_tools.image import wifi
+from hall_tools.image.slot import release_in
 
 # 2025-01-01. Four numbers a second from then on are 32 bits for 34 years.
 _FIRST_S = 1_735_689_600
@@ -35,11 +38,13 @@ def first_number(now: float) -> int:
 
 
 class Order(NamedTuple):
-    """Config, identity and board of one device; `ident` holds its keys."""
+    """Config, identity and board of one device; `ident` holds its keys, `keys` are those that its
+    updates are signed with."""
 
     config: dict[str, Any]
     ident: dict[str, Any]
     flash_mb: int
+    keys: tuple[PublicKey, ...] = ()
 
     def __repr__(self) -> str:
         return f"Order({self.config['device']}, {self.config['profile']})"
@@ -92,7 +97,11 @@ class Hall:
         }
         if keys.oscore is not None:
             ident["oscore"] = {**keys.oscore.of_device(), "start": first_number(time.time())}
-        return Order(config, ident, profile.board.flash_mb)
+        return Order(config, ident, profile.board.flash_mb, self._settings.updates.trusted)
+
+    def release(self, file: Path) -> Bundle:
+        """The release in `file`, whose signature this hall's devices trust."""
+        return release_in(file, self._settings.updates.trusted)
 
     def _entry(self, device: str) -> DeviceConfig:
         known = {entry.id: entry for entry in self._settings.devices}

@@ -1,18 +1,21 @@
 """The vfs partition: the LittleFS that the device starts from.
 
-Here: which files lie on it, and the file system around them. Not here: how they are compiled
-(hall_tools.mpy).
+Here: which files lie on it, and the file system around them. Not here: what a slot holds (slot.py).
 """
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import IO, Any, cast
 
+from hall_gateway.bundle import Bundle
+from hall_gateway.release import PublicKey
 from littlefs import LittleFS, LittleFSError
 
 from hall_tools import mpy
 from hall_tools.errors import UserError
 from hall_tools.image.layout import SECTOR, partition
+from hall_tools.image.slot import slot_of
 
 SCANNED = ("hub12", "hub08", "hub75")
 """Drivers of panels that the controller scans."""
@@ -26,15 +29,18 @@ _DRIVER_MODULES = {"max7219_matrix": "max7219"}
 """Where a driver's module has another name."""
 
 
-def file_system(config: dict[str, Any]) -> dict[str, bytes]:
-    """What lies on `vfs`: boot.py and main.py (sources: the port runs no .mpy by name), slot a."""
+def file_system(
+    config: dict[str, Any], release: Bundle | None = None, keys: Collection[PublicKey] = ()
+) -> dict[str, bytes]:
+    """What lies on `vfs`: boot.py and main.py (sources: the port runs no .mpy by name), slot a, and
+    `keys`, which the device takes updates from. Slot a is this firmware, or `release`."""
     root = mpy.firmware_root()
     files = {name: (root / name).read_bytes() for name in ("boot.py", "main.py")}
     files["config.json"] = json.dumps(config, separators=(",", ":"), ensure_ascii=False).encode()
-    application = mpy.application()
-    if config["driver"]["name"] in SCANNED:
-        application |= mpy.players(config["chip"])
-    files.update({f"a/{name}": content for name, content in application.items()})
+    if keys:
+        files["keys.json"] = json.dumps({"keys": [key.hex for key in keys]}).encode()
+    slot = slot_of(config, release)
+    files.update({f"a/{name}": content for name, content in slot.items()})
     return files
 
 
