@@ -83,6 +83,7 @@ class Accept:
         """A payload that no event can be told from: kept and counted."""
         self._quarantine(device, None, fault, payload, now)
         self._counts["refused.unreadable"] += 1
+        self._counts[f"nonsense.{device.id}"] += 1
 
     def _ack(self, device: PlannedDevice, epoch: int) -> tuple[int, int] | None:
         mark = self._events.mark(device.id, epoch)
@@ -239,6 +240,7 @@ class Accept:
         digest = sha256(payload).digest()
         fate = self._take(device, which.epoch, event, digest, payload)
         if fate == "stored":
+            self._counts[f"nonsense.{device.id}"] += 1
             self._effects.poison(device, which.epoch, which.seq, fault, payload, now)
         return self._ack(device, which.epoch)
 

@@ -17,6 +17,7 @@ from hall_gateway.devices_coap import PATH, DevicesCoap
 from hall_gateway.keys import KeyStore
 from hall_gateway.oscore_contexts import Contexts
 from hall_gateway.oscore_site import REASONS, OscoreSite
+from hall_gateway.quarantine import Quarantine
 from hall_gateway.values import DeviceOrder, StoreError
 
 log = logging.getLogger(__name__)
@@ -28,10 +29,12 @@ class CoapSide:
     `orders` takes the commands of its devices, by their id. `port` is the UDP port, 0 for none.
     """
 
-    def __init__(self, config: GatewayConfig, core: Core, keys: Path) -> None:
+    def __init__(
+        self, config: GatewayConfig, core: Core, keys: Path, quarantine: Quarantine
+    ) -> None:
         self.refused: Counter[str] = Counter()
         self.port = 0
-        self._devices = DevicesCoap(config, core)
+        self._devices = DevicesCoap(config, core, quarantine)
         self.orders: dict[str, Callable[[DeviceOrder], None]] = self._devices.orders
         self._contexts = Contexts(KeyStore(keys), core)
         self.site = OscoreSite(self._contexts, {PATH: self._devices}, self.refused)
@@ -66,10 +69,12 @@ class CoapSide:
 
 
 @asynccontextmanager
-async def coap_side(config: GatewayConfig, core: Core, keys: Path) -> AsyncGenerator[CoapSide]:
+async def coap_side(
+    config: GatewayConfig, core: Core, keys: Path, quarantine: Quarantine
+) -> AsyncGenerator[CoapSide]:
     """The CoAP side, listening; `keys` is the folder with the devices' keys. Raises
     CoapStartError."""
-    side = CoapSide(config, core, keys)
+    side = CoapSide(config, core, keys, quarantine)
     if config.coap is None:
         yield side
         return

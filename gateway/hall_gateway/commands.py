@@ -68,6 +68,7 @@ class Commands:
             reply = parse(DeviceReply, payload)
         except PayloadError:
             self._counts["refused.reply"] += 1
+            self._counts[f"nonsense.{device}"] += 1
             return None
         if not self._hall.has_order(reply.id, device):
             self._counts["refused.stray_reply"] += 1

@@ -243,6 +243,11 @@ class Core:
         outbox (rows waiting, by sink), store_bytes, store_full, last_commit (unix ms)."""
         return dict(self._snapshot.health)
 
+    def nonsense(self, device: str) -> int:
+        """How many payloads of `device` could not be understood since the start."""
+        counted: dict[str, int] = self._snapshot.health.get("nonsense", {})  # pyright: ignore[reportAssignmentType]
+        return counted.get(device, 0)
+
     def _committed(self, snapshot: Snapshot) -> None:
         """What links may see now: it is committed."""
         before, self._snapshot = self._snapshot, snapshot

@@ -30,7 +30,8 @@ from hall_gateway.cbor_input import CborError, decode
 from hall_gateway.config import GatewayConfig
 from hall_gateway.config_hall import DeviceConfig
 from hall_gateway.core import Core
-from hall_gateway.oscore_site import RefusedError
+from hall_gateway.oscore_site import BUSY_S, RefusedError
+from hall_gateway.quarantine import Quarantine
 from hall_gateway.values import Ack, DeviceOrder, StoreError
 from hall_gateway.wire import compact
 
@@ -76,10 +77,12 @@ class DevicesCoap:
         self,
         config: GatewayConfig,
         core: Core,
+        quarantine: Quarantine,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.orders: dict[str, Callable[[DeviceOrder], None]] = {}
         self._core = core
+        self._quarantine = quarantine
         self._monotonic = monotonic
         self._heartbeats: dict[str, float] = {}
         self._heard: dict[str, float] = {}  # monotonic, also the start for one never heard
@@ -135,11 +138,14 @@ class DevicesCoap:
             raise RefusedError("wrong_device", codes.UNAUTHORIZED, "no device of this hall")
         if self._ends or self._at_work[device] >= MAX_AT_WORK:
             raise RefusedError("busy", codes.SERVICE_UNAVAILABLE, "try again", max_age=1)
+        if not self._quarantine.admits(device):
+            raise RefusedError("kept_out", codes.SERVICE_UNAVAILABLE, "not now", max_age=BUSY_S)
         self._at_work[device] += 1
         self._rested.clear()
         try:
             return await self._post(device, request)
         finally:
+            self._quarantine.found(device, self._core.nonsense(device))
             self._at_work[device] -= 1
             if not self._at_work.total():
                 self._rested.set()

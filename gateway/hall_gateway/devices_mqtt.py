@@ -8,6 +8,11 @@ shape, and an up/online that is neither 0 nor 1. The core counts and refuses wha
 a device it refuses gets no down/ack and so keeps its events. While the store takes nothing, there
 is neither down/ack nor PUBACK.
 
+No device makes others wait: each has a queue of its own, and what does not go into it is given up
+(an event comes again) or, of a state, replaced by the newest. One that is over its limits is kept
+out: the broker is told that nobody listens to it, so that its flood ends there, and what has come
+of it meanwhile is PUBACKed without being looked at.
+
 A device that is a part of this gateway has no topics: nobody can speak for it, and its commands
 are handed on.
 """
@@ -22,17 +27,17 @@ from dataclasses import dataclass
 
 from hall_gateway.config import GatewayConfig
 from hall_gateway.core import Core
+from hall_gateway.kept_out import KeptOut
 from hall_gateway.mqtt import MqttClient
 from hall_gateway.mqtt_connection import DisconnectedError, Message
 from hall_gateway.ordered import OrderedWorker, until_stored
+from hall_gateway.quarantine import STRANGERS
 from hall_gateway.update_fetch import Fetches
 from hall_gateway.values import Ack, DeviceOrder
 
 log = logging.getLogger(__name__)
 
 ROOT = "device/v1"
-_UNKNOWN = ""
-"""The one worker that all unlisted devices share."""
 _REPEATABLE = {"identify", "selftest", "config", "update"}
 """Commands that may reach a device twice; reboot is sent to it once."""
 _LEAVES = {"event", "state", "online", "reply", "fetch"}
@@ -60,19 +65,23 @@ class DevicesMqtt:
         core: Core,
         local: Mapping[str, Callable[[DeviceOrder], None]],
         fetches: Fetches,
+        kept_out: KeptOut,
     ) -> None:
         self._mqtt = mqtt
         self._fetches = fetches
         self._core = core
         self._local = local
+        self._quarantine = kept_out.quarantine
+        self._kept_out = kept_out.changed.listen()
         self._online: set[str] = set()
         self._orders: dict[str, _Order] = {}
         names = [device.id for device in config.devices if device.id not in local]
         self.refused = Counter({"topic": 0, "online": 0, "local": 0, "fetch": 0, "defect": 0})
+        self.refused["crowded"] = 0
         self._listed = _listed(config)
         self._workers: dict[str, OrderedWorker] = {}
         self._starting: asyncio.Queue[OrderedWorker] = asyncio.Queue()
-        self._serve([*names, _UNKNOWN])
+        self._serve([*names, STRANGERS])
         self._due = asyncio.Event()
         """Set when there may be a command to send: a new one, or its device came."""
 
@@ -90,19 +99,29 @@ class DevicesMqtt:
             if name not in self._workers:
                 self._workers[name] = OrderedWorker(self._handle, self.refused, _alike)
                 self._starting.put_nowait(self._workers[name])
+                self._kept_out.set()
 
     async def receive(self) -> None:
         """Take messages from the broker until cancelled; `run` handles them."""
         async for message in self._mqtt.messages():
-            route = _route(message.topic)
-            if route is None:
-                self._refuse("topic", message)
-                continue
-            device, _ = route
-            if device in self._local:
-                self._refuse("local", message)
-                continue
-            await self._workers.get(device, self._workers[_UNKNOWN]).put(message)
+            self._take(message)
+
+    def _take(self, message: Message) -> None:
+        """What costs the least comes first: this is done for every message of a flood."""
+        topic = message.topic
+        device = topic[len(ROOT) + 1 :].partition("/")[0]
+        sender = device if device in self._workers else STRANGERS
+        worker = self._workers[sender]
+        crowded = worker.full and self._mqtt.settled and topic.endswith("/event")
+        if not self._quarantine.admits(sender, crowded=crowded):
+            message.ack()
+        elif _route(topic) is None:
+            self._refuse("topic", message)
+            self._quarantine.nonsense(sender)
+        elif device in self._local:
+            self._refuse("local", message)
+        elif not worker.offer(message):
+            self.refused["crowded"] += 1
 
     async def run(self) -> None:
         """Handle what was received and publish what the core wants devices to know."""
@@ -110,6 +129,7 @@ class DevicesMqtt:
             group.create_task(self._take_orders())
             group.create_task(self._mqtt.while_connected(self._publish_desired))
             group.create_task(self._mqtt.while_connected(self._publish_orders))
+            group.create_task(self._mqtt.while_connected(self._listen))
             while True:
                 group.create_task((await self._starting.get()).run())
 
@@ -118,12 +138,36 @@ class DevicesMqtt:
         for worker in self._workers.values():
             await worker.idle()
 
+    async def _listen(self) -> None:
+        """To everybody, or to each device that is not kept out by itself."""
+        listening = True
+        while True:
+            self._kept_out.clear()
+            held = self._quarantine.held
+            if held or not listening:
+                everybody = self.subscriptions()
+                names = self._workers.keys() - {STRANGERS}
+                each = {name: f"{ROOT}/{name}/up/#" for name in names}
+                if listening := not held:
+                    await self._mqtt.listen_to(everybody, list(each.values()))
+                else:
+                    heard = [topic for name, topic in each.items() if name not in held]
+                    out = [topic for name, topic in each.items() if name in held]
+                    await self._mqtt.listen_to(heard, everybody + out)
+            await self._kept_out.wait()
+
     async def _handle(self, messages: list[Message]) -> None:
         """Events of one device, one after the other, or anything else by itself."""
-        message = messages[0]
-        route = _route(message.topic)
+        route = _route(messages[0].topic)
         assert route is not None
         device, leaf = route
+        try:
+            await self._handle_of(device, leaf, messages)
+        finally:
+            self._quarantine.found(device, self._core.nonsense(device))
+
+    async def _handle_of(self, device: str, leaf: str, messages: list[Message]) -> None:
+        message = messages[0]
         if leaf == "fetch":
             await self._fetch(device, message)
             return
@@ -141,6 +185,7 @@ class DevicesMqtt:
             await self._set_online(device, message)
         else:
             self._refuse("online", message)
+            self._quarantine.nonsense(device if device in self._workers else STRANGERS)
             return
         try:
             for ack in acks:

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, cast
 
+from hall_gateway.quarantine import STRANGERS
+
 Status = Literal["ok", "degraded", "failing"]
 Figures = Mapping[str, Any]
 
@@ -25,6 +27,7 @@ BROKER_S = 30.0
 ACKED_S = 60.0
 """A sink that takes anything takes it in less: a PUBACK is waited for 20 s."""
 
+_NAMES = {STRANGERS: "a device that the settings do not have"}
 _WHOSE = {
     "devices": "the devices'",
     "hall": "the hall system's",
@@ -99,6 +102,11 @@ class Watch:
         yield from self._store(figures)
         yield from self._intake(figures)
         yield from self._sinks(figures)
+        for device, held in group(figures, "kept_out").items():
+            what = "sends too much" if held["code"] == "flooding" else "makes no sense"
+            text = f"{_NAMES.get(device, device)} {what}, and is not listened to for a while"
+            since = self._same_for(f"{device} kept out", held["since"])
+            yield Reason("device_kept_out", text, "degraded", since)
         settings = group(figures, "settings")
         if pending := settings.get("pending"):
             text = f"changed settings wait for the next start: {', '.join(pending)}"

@@ -204,6 +204,7 @@ class Heart:
                 raise PayloadError("journal.acked: it is not before next")
         except PayloadError as error:
             self._counts["refused.state"] += 1
+            self._counts[f"nonsense.{device}"] += 1
             _log.warning("%s: up/state refused: %s", device, error)
             return None
         if not retained and health.up_s is not None and health.boot is not None:
@@ -234,6 +235,11 @@ class Heart:
     def unreadable(self, device: str, payload: bytes, fault: str, now: int) -> None:
         if planned := self._known(device):
             self._accept.unreadable(planned, payload, fault, now)
+
+    def kept_out(self, device: str, code: str, until: int, now: int) -> None:
+        """A device is not listened to until unix ms `until`."""
+        if planned := self._plan.devices.get(device):
+            self._effects.alarm(planned, code, {"until": until}, now)
 
     def take_context(self, device: str, key: str, now: int) -> Taken:
         return self._store.contexts.take(device, key, now)

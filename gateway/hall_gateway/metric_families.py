@@ -81,6 +81,12 @@ def _status(figures: Figures) -> Samples:
     return [((name,), float(figures["status"] == name)) for name in _STATUSES]
 
 
+def _kept_out(figures: Figures) -> Samples:
+    held = group(figures, "kept_out")
+    for device in {**group(figures, "devices"), **held}:
+        yield (device,), float(device in held)
+
+
 def _pending(figures: Figures) -> Samples:
     return [((), float(len(group(figures, "settings").get("pending", ()))))]
 
@@ -251,6 +257,27 @@ FAMILIES: tuple[Family, ...] = (
         "when the device was last heard",
         ("device",),
         _of("devices", "seen", _MS),
+    ),
+    Family(
+        "hallkit_device_kept_out",
+        _GAUGE,
+        "1 while the device is not listened to, because it floods or makes no sense",
+        ("device",),
+        _kept_out,
+    ),
+    Family(
+        "hallkit_device_dropped",
+        _COUNTER,
+        "messages of the device that came while it was not listened to",
+        ("device",),
+        _each("dropped"),
+    ),
+    Family(
+        "hallkit_device_nonsense",
+        _COUNTER,
+        "messages of the device that could not be understood",
+        ("device",),
+        _each("nonsense"),
     ),
     Family(
         "hallkit_coap",

@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 STABLE_S = 10.0
 """A connection that held for less does not reset the retry delay (two gateways with one id)."""
 RETRY_MIN_S, RETRY_MAX_S = 1.0, 30.0
+SETTLED_S = 5.0
+"""What waited at a broker is 1,000 messages at most, and comes in less."""
 
 
 class MqttClient:
@@ -48,6 +50,7 @@ class MqttClient:
         self._config = config
         self._client_id = client_id
         self._subscribe = subscribe
+        self._without: Sequence[str] = ()
         self._will = will
         self._inbound: asyncio.Queue[tuple[Connection, Message]] = asyncio.Queue()
         self._connection: Connection | None = None
@@ -56,6 +59,7 @@ class MqttClient:
         """The same, once every subscription is accepted."""
         self._changed = asyncio.Condition()
         self._runner: asyncio.Task[None] | None = None
+        self._since = 0.0
 
     @property
     def connected(self) -> bool:
@@ -107,6 +111,20 @@ class MqttClient:
             connection.resume(self._inbound.qsize())
             if not connection.lost.done():
                 yield message
+
+    async def listen_to(self, subscribe: Sequence[str], without: Sequence[str]) -> None:
+        """Take `subscribe` from here on, and on every connect, and `without` no more: the session
+        at the broker would keep them. What matches both filters of before and of now comes all the
+        while. Raises DisconnectedError; then it is done at the next connect."""
+        self._subscribe, self._without = subscribe, without
+        if (connection := self._ready) is not None:
+            await connection.subscribe(subscribe)
+            await connection.unsubscribe(without)
+
+    @property
+    def settled(self) -> bool:
+        """Whether what had waited at the broker has come: the connection is no new one."""
+        return self._ready is not None and time.monotonic() - self._since > SETTLED_S
 
     async def publish(
         self,
@@ -172,6 +190,7 @@ class MqttClient:
                 await connection.open(self._config, self._client_id, self._will)
                 self._connection = connection
                 await connection.subscribe(self._subscribe)
+                await connection.unsubscribe(self._without)
             except DisconnectedError as error:
                 self._connection = None
                 connection.close()
@@ -184,7 +203,7 @@ class MqttClient:
                 self._connection = None
                 connection.close()
                 raise
-            started = time.monotonic()
+            started = self._since = time.monotonic()
             self.counters.connects += 1
             self.counters.last_error = ""
             log.info("connected to the %s", self.name)

@@ -137,6 +137,15 @@ class Connection:
         assert mid is not None
         await self._within_timeout(self._window.expect(mid), "no SUBACK")
 
+    async def unsubscribe(self, filters: Sequence[str]) -> None:
+        """Unsubscribe and wait for UNSUBACK; raises DisconnectedError."""
+        if not filters:
+            return
+        assert self._client is not None
+        _, mid = self._client.unsubscribe(list(filters))
+        assert mid is not None
+        await self._within_timeout(self._window.expect(mid), "no UNSUBACK")
+
     def send(
         self,
         topic: str,
@@ -212,6 +221,7 @@ class Connection:
         client.on_socket_register_write = lambda _c, _u, sock: self._on_loop(self._want_write, sock)
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
+        client.on_unsubscribe = lambda _c, _u, mid, _r, _p: self._window.confirm(mid)
         client.on_publish = lambda _c, _u, mid, reason, _p: self._on_puback(mid, reason)
         client.on_disconnect = lambda _c, _u, _f, reason, _p: self._end(str(reason))
         client.on_message = self._on_message

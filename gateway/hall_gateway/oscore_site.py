@@ -41,6 +41,7 @@ REASONS = (
     "too_large",
     "unreadable",  # of a device, but nothing can be told from it
     "busy",  # a device that has several requests in work, or the gateway ends
+    "kept_out",  # a device that sent too much, or made no sense
     "store",  # the store took nothing
     "defect",  # of ours
 )

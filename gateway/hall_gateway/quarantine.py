@@ -99,6 +99,7 @@ class Quarantine:
         self._changed = changed
         self._buckets: dict[str, Bucket] = {}
         self._senses: dict[str, Bucket] = {}
+        self._total: Counter[str] = Counter()
         self._held: dict[str, Held] = {}
         self._before: dict[str, Held] = {}
 
@@ -135,6 +136,13 @@ class Quarantine:
                     self._hold(device, "nonsense", now)
                 return
 
+    def found(self, device: str, total: int) -> None:
+        """So many messages of `device` could not be understood since the start."""
+        if more := total - self._total[device]:
+            self._total[device] = total
+            if more > 0:
+                self.nonsense(device, more)
+
     def release(self) -> list[str]:
         """Let in again whose time is over; who that is."""
         now = self._monotonic()
@@ -150,12 +158,6 @@ class Quarantine:
         if not self._held:
             return None
         return max(0.0, min(held.over for held in self._held.values()) - self._monotonic())
-
-    def keep(self, devices: set[str]) -> None:
-        """Forget all but these."""
-        for known in (self._buckets, self._senses, self._held, self._before):
-            for device in known.keys() - devices:
-                del known[device]
 
     def figures(self) -> dict[str, dict[str, object]]:
         """Who is kept out: why, since and until when (unix ms), and for which time."""

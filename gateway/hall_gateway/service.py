@@ -31,6 +31,7 @@ from hall_gateway.core import Core
 from hall_gateway.devices_mqtt import DevicesMqtt
 from hall_gateway.hall_link import HallLink
 from hall_gateway.health_api import HttpSide
+from hall_gateway.kept_out import KeptOut
 from hall_gateway.keys import FOLDER
 from hall_gateway.local_display import Gpio, LocalDisplay
 from hall_gateway.mqtt import MqttClient
@@ -67,6 +68,7 @@ class Gateway:
         settings: SettingsFile | None,
         control: Control,
         sinks: Sinks,
+        kept_out: KeptOut,
     ) -> None:
         self.core = core
         self._control = control
@@ -85,7 +87,8 @@ class Gateway:
         self.releases = ReleaseStore(config.releases, config.updates.trusted)
         self._fetches = Fetches(self.releases)
         orders = ChainMap(local, coap.orders)
-        self._devices = DevicesMqtt(config, devices, core, orders, self._fetches)
+        self._kept_out = kept_out
+        self._devices = DevicesMqtt(config, devices, core, orders, self._fetches, kept_out)
         self._observed = Observed(core, self.brokers, self.health, config.store.max_mb, settings)
         control.add(self._observed.routes())
         if settings is not None:
@@ -109,6 +112,7 @@ class Gateway:
         refused.update(self._fetches.refused)
         refused.update(self._hall.refused)
         figures = {**self.core.health(), "refused_by_links": dict(refused)}
+        figures |= self._kept_out.figures()
         if coap := self._coap.figures():
             figures["coap"] = coap
         if self.settings is not None:
@@ -136,6 +140,7 @@ class Gateway:
         """Work until `stop`; raises what ended a task, when that comes first."""
         intake = (self._devices.receive(), self._hall.receive(), self._control.run())
         steady = (self._devices.run(), self._hall.run(), self._coap.run(), self._tick())
+        steady = (*steady, self._kept_out.run())
         async with asyncio.TaskGroup() as group:
             receiving = [group.create_task(work) for work in intake]
             working = [group.create_task(work) for work in (*steady, self._sinks.run())]
@@ -220,13 +225,15 @@ async def composed(
             for own in config.own_displays()
         ]
         keys = (file or config.store.path).parent / FOLDER
-        coap = await stack.enter_async_context(wanted.coap(config, core, keys))
+        kept_out = KeptOut(core, config.limits.limits())
+        coap = await stack.enter_async_context(wanted.coap(config, core, keys, kept_out.quarantine))
         manager = ServiceManager(os.environ, _unix_ms)
         settings = SettingsFile(file, config, _unix_ms, trial, hopeless) if file else None
         control = Control(core, config.store.path.with_name(CONTROL_SOCKET), sinks_api.routes(core))
         sinks = await stack.enter_async_context(await Sinks.open(config, core))
         yield Gateway(
-            config, core, devices, hall, displays, coap, manager, settings, control, sinks
+            *(config, core, devices, hall, displays, coap, manager, settings, control, sinks),
+            kept_out=kept_out,
         )
 
 

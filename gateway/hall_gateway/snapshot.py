@@ -14,7 +14,7 @@ from hall_gateway.state import HallState, Json
 from hall_gateway.store import Store
 from hall_gateway.wire import compact
 
-_GROUPS = ("refused", "commands", "published", "rules")
+_GROUPS = ("refused", "commands", "published", "rules", "nonsense")
 _ALWAYS = ("stored", "duplicates", "quarantined", "lost", "failed_commits")
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from hall_gateway.config import GatewayConfig
 from hall_gateway.core import Core
+from hall_gateway.quarantine import Quarantine
 from hall_gateway.values import DeviceOrder
 
 if TYPE_CHECKING:
@@ -49,14 +50,16 @@ class NoCoap:
 
 
 @asynccontextmanager
-async def coap(config: GatewayConfig, core: Core, keys: Path) -> AsyncGenerator[Coap]:
+async def coap(
+    config: GatewayConfig, core: Core, keys: Path, quarantine: Quarantine
+) -> AsyncGenerator[Coap]:
     """See coap_side.coap_side()."""
     if config.coap is None:
         yield NoCoap()
         return
     from hall_gateway.coap_side import coap_side
 
-    async with coap_side(config, core, keys) as side:
+    async with coap_side(config, core, keys, quarantine) as side:
         yield side
 
 

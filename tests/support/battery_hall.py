@@ -8,6 +8,7 @@ from pathlib import Path
 from hall_gateway.coap_side import CoapSide, coap_side
 from hall_gateway.config import GatewayConfig, load_config
 from hall_gateway.core import Core
+from hall_gateway.kept_out import KeptOut
 from hall_gateway.keys import FOLDER, KeyStore
 from hall_profiles import load
 
@@ -25,6 +26,7 @@ class CoapHall:
     core: Core
     hall: Hall
     side: CoapSide
+    kept_out: KeptOut
 
     @property
     def port(self) -> int:
@@ -70,8 +72,9 @@ async def coap_hall(
     config = config.model_copy(update={"coap": free})
     core = await Core.open(config, clock)
     try:
-        async with coap_side(config, core, folder / FOLDER) as side:
-            yield CoapHall(folder, config, core, Hall(core, clock), side)
+        kept_out = KeptOut(core, config.limits.limits())
+        async with coap_side(config, core, folder / FOLDER, kept_out.quarantine) as side:
+            yield CoapHall(folder, config, core, Hall(core, clock), side, kept_out)
             await side.finish()
     finally:
         await core.close()

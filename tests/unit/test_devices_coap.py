@@ -11,8 +11,10 @@ from aiocoap.numbers import codes
 from hall_gateway.config import load_config
 from hall_gateway.core import Core
 from hall_gateway.devices_coap import HEARTBEAT_S, MISSED, DevicesCoap
+from hall_gateway.kept_out import KeptOut
 from hall_gateway.keys import KeyStore
 from hall_gateway.plan import plan_of
+from hall_gateway.quarantine import Limits
 from hall_gateway.values import DeviceOrder, StoreFullError
 from hall_profiles import load
 from support.battery import Battery, ask, client, protected, said
@@ -125,7 +127,7 @@ async def test_a_command_that_no_wake_came_for_is_not_sent(tmp_path: Path) -> No
     passed = [0.0]
     core = await Core.open(config, Clock())
     try:
-        devices = DevicesCoap(config, core, lambda: passed[0])
+        devices = DevicesCoap(config, core, KeptOut(core, Limits()).quarantine, lambda: passed[0])
         order = b'{"id":"c-1","do":"identify","args":{},"ttl_s":30}'
         devices.orders["floor-1"](DeviceOrder("c-1", "floor-1", order))
         passed[0] = 29.0
@@ -152,7 +154,7 @@ async def test_silence_is_told_after_two_heartbeats_that_did_not_come(tmp_path: 
     passed = [0.0]
     core = await Core.open(config, Clock())
     try:
-        devices = DevicesCoap(config, core, lambda: passed[0])
+        devices = DevicesCoap(config, core, KeptOut(core, Limits()).quarantine, lambda: passed[0])
         await devices.heard("floor-1")
         heartbeat = devices.heartbeat("floor-1")
         passed[0] = 2.4 * heartbeat
@@ -174,7 +176,7 @@ async def test_a_silent_device_is_offline_and_comes_back(tmp_path: Path) -> None
     passed = [0.0]
     core = await Core.open(config, Clock())
     try:
-        devices = DevicesCoap(config, core, lambda: passed[0])
+        devices = DevicesCoap(config, core, KeptOut(core, Limits()).quarantine, lambda: passed[0])
         await devices.heard("floor-1")
         passed[0] = 1e6
         running = asyncio.create_task(devices.run())
@@ -199,7 +201,7 @@ async def test_who_is_heard_while_the_gateway_looks_is_not_gone(
     passed = [0.0]
     core = await Core.open(config, Clock())
     try:
-        devices = DevicesCoap(config, core, lambda: passed[0])
+        devices = DevicesCoap(config, core, KeptOut(core, Limits()).quarantine, lambda: passed[0])
         passed[0] = MISSED * devices.heartbeat("floor-1") + 1
         look: list[list[str]] = []
         true_heard, true_online = core.heard, core.online

@@ -31,6 +31,8 @@ class Fault:
     at: int
     code: str
     value: str
+    until: int = 0
+    """Unix ms: so long the device is not listened to."""
 
 
 @dataclass(frozen=True)
@@ -61,15 +63,16 @@ class DeviceLine:
     revoked: bool
 
 
-def devices(connection: sqlite3.Connection, config: GatewayConfig) -> list[DeviceLine]:
-    """Every device of the settings, what needs somebody first. Raises sqlite3.Error."""
+def devices(connection: sqlite3.Connection, config: GatewayConfig, now: int) -> list[DeviceLine]:
+    """Every device of the settings at unix ms `now`, what needs somebody first. Raises
+    sqlite3.Error."""
     look = Look(connection)
     rows, owed = look.devices(), look.owed()
     faults: dict[str, list[Fault]] = {}
     for told in look.last("device", ("fault",), FAULTS) + look.last("floor", ("fault",), FAULTS):
         faults.setdefault(_device_of(told), []).append(_fault(told))
     lines = [
-        _line(device, rows.get(device.id), faults.get(device.id, []), owed.get(device.id, 0))
+        _line(device, rows.get(device.id), faults.get(device.id, []), owed.get(device.id, 0), now)
         for device in config.devices
     ]
     order: dict[Health, int] = {"bad": 0, "warn": 1, "good": 2, "rest": 3}
@@ -77,7 +80,7 @@ def devices(connection: sqlite3.Connection, config: GatewayConfig) -> list[Devic
 
 
 def _line(
-    device: DeviceConfig, row: DeviceRow | None, faults: list[Fault], owed: int
+    device: DeviceConfig, row: DeviceRow | None, faults: list[Fault], owed: int, now: int
 ) -> DeviceLine:
     profile = load_profile(device.profile)
     told = reported(row)
@@ -86,6 +89,8 @@ def _line(
     errors = [str(each) for each in _list(health.get("errors"))]
     sleeps = profile.transport == "coap"
     word = _word(device, row, errors, other not in (None, profile.name), sleeps)
+    if not device.revoked and any(fault.until > now for fault in faults):
+        word = "kept_out"
     acked, after = _number(journal.get("acked")), _number(journal.get("next"))
     return DeviceLine(
         device.id,
@@ -115,6 +120,7 @@ _HEALTH: dict[str, Health] = {
     "online": "good",
     "sleeps": "good",
     "errors": "warn",
+    "kept_out": "bad",
     "wrong_profile": "bad",
     "offline": "bad",
     "never": "warn",
@@ -150,7 +156,9 @@ def _fault(told: Told) -> Fault:
     data = told.data
     said = (data.get(name) for name in ("value", "reason", "reported", "lost"))
     value = next((each for each in said if each is not None), "")
-    return Fault(told.at, str(data.get("code")), str(value))
+    # Only the gateway says of whom it speaks; what a device says of itself holds for nothing.
+    until = _number(data.get("until")) if "device" in data else None
+    return Fault(told.at, str(data.get("code")), str(value), until or 0)
 
 
 def _object(value: Any) -> Json:

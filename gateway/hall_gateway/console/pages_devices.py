@@ -28,7 +28,7 @@ async def show(request: web.Request) -> web.StreamResponse:
 
     def read() -> list[DeviceLine]:
         with reading(console.config.store.path) as connection:
-            return devices(connection, console.config)
+            return devices(connection, console.config, console.clock())
 
     return page(request, "devices.html", lines=await asyncio.to_thread(read))
 

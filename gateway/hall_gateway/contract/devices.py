@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, RootModel
 
 from hall_gateway import models
-from hall_gateway.contract.words import Device, Told, event, words
+from hall_gateway.contract.words import Device, Told, UnixMs, event, words
 
 Lost = Annotated[int, Field(ge=1), words("丢失", "Lost", "exactly so many", "events")]
 Epoch = Annotated[models.U32, words("纪元", "Epoch", "of the device's journal")]
@@ -88,7 +88,18 @@ class RefusedEvent(Told):
     reason: Annotated[str, words("原因", "Reason", "what is wrong with it, one line of English")]
 
 
-GatewaysFault = JournalOverflow | JournalReplaced | IdentityConflict | WrongProfile | RefusedEvent
+class KeptOut(Told):
+    """A device is not listened to for a while, and keeps its events: it sends too much, or what
+    makes no sense."""
+
+    device: Device
+    code: Literal["flooding", "nonsense"]
+    until: Annotated[UnixMs, words("截止时间", "Until", "unix time", "ms")]
+
+
+GatewaysFault = (
+    JournalOverflow | JournalReplaced | IdentityConflict | WrongProfile | RefusedEvent | KeptOut
+)
 
 
 class DeviceFault(RootModel[GatewaysFault | OwnFault]):

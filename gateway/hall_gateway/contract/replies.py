@@ -138,6 +138,18 @@ class SinkStatus(Told):
     waited: Annotated[Count | None, words("移除时等待", "Waited", "when it was removed", "events")]
 
 
+class KeptOut(Told):
+    """A device that is not listened to for a while; it keeps its events."""
+
+    code: Annotated[
+        Literal["flooding", "nonsense"],
+        words("原因", "Why", "it sends too much, or what makes no sense"),
+    ]
+    since: Annotated[UnixMs, words("起始时间", "Since", "unix time", "ms")]
+    until: Annotated[UnixMs, words("截止时间", "Until", "unix time", "ms")]
+    spell: Annotated[Count, words("次数", "Spell", "each lasts twice as long as the one before")]
+
+
 class GatewayStatus(Told):
     """The gateway's own counts since it started, refusals included, retained. A further number is
     one more count."""
@@ -163,6 +175,14 @@ class GatewayStatus(Told):
     store_bytes: Annotated[Count, words("数据库大小", "Store", unit="bytes")]
     store_full: Annotated[bool, words("存储已满", "Store is full", "nothing new is taken")]
     refused_by_links: Annotated[Counts, words("连接拒绝", "Refused by links", "by reason")]
+    nonsense: Annotated[Counts, words("无法理解", "Not understood", "by device", "messages")]
+    kept_out: Annotated[
+        dict[str, KeptOut],
+        words("已隔离设备", "Devices kept out", "by id; * is any that the settings do not have"),
+    ]
+    dropped: Annotated[
+        Counts, words("丢弃", "Dropped", "of devices that were kept out, by id", "messages")
+    ]
     coap: Annotated[
         Counts | Missing, words("电池设备", "Battery devices", "refused, by reason")
     ] = None
