@@ -31,7 +31,17 @@ GAP = Event(
     data={"from": _SEQ, "to": _SEQ},
 )
 
-COMMON_EVENTS: dict[str, Event] = {"boot": BOOT, "gap": GAP}
+#: `update` is journalled when a release was put into the other slot, confirmed, refused, or given
+#: up again: `s` is which, or why; `v` the release's version, empty where it is not known.
+UPDATE = Event(
+    title=Title(zh="固件更新", en="Firmware update"),
+    data={
+        "s": StringField(type="string", max_chars=10),
+        "v": StringField(type="string", min_chars=0, max_chars=10),
+    },
+)
+
+COMMON_EVENTS: dict[str, Event] = {"boot": BOOT, "gap": GAP, "update": UPDATE}
 COMMON_DESIRED: dict[str, DataField] = {"rev": REV}
 
 #: The five marks of 政务服务好差评; a keypad of three keys has the middle three by name.

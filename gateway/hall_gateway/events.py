@@ -23,6 +23,7 @@ from hall_gateway.models import (
     PassageData,
     RainData,
     Role,
+    UpdateData,
 )
 from hall_gateway.state import Emit, Json
 from hall_gateway.wire import compact, rfc3339
@@ -95,9 +96,23 @@ def reported(role: Role, kind: str, data: EventData, subject: str) -> Emit | Non
         case RainData():
             verb = "started" if data.on else "ended"
             return Emit(f"hall.rain.{verb}", subject, {}, own=False)
+        case UpdateData():
+            return _update(data, subject)
         case FaultData():
             noun = "floor" if role == "wet_floor" else "device"
             fault: Json = {"code": data.code, "value": data.value}
             return Emit(f"hall.{noun}.fault", subject, fault, own=False)
         case _:
             return None
+
+
+_REVERTED = ("crash", "hang", "no_service")
+"""Why a device gives a release up that it has tried; any other reason is from before."""
+
+
+def _update(data: UpdateData, subject: str) -> Emit:
+    told: Json = {"version": data.v or None}
+    if data.s in ("staged", "confirmed"):
+        return Emit(f"hall.update.{data.s}", subject, told, own=False)
+    verb = "reverted" if data.s in _REVERTED else "refused"
+    return Emit(f"hall.update.{verb}", subject, {**told, "reason": data.s}, own=False)

@@ -195,6 +195,14 @@ class FaultData(_DevicePayload):
     ) = None
 
 
+class UpdateData(_DevicePayload):
+    """update: a release was staged or confirmed, or why it was refused or given up again (`s`);
+    `v` is its version, empty where the device does not know it."""
+
+    s: Annotated[str, Field(pattern="^[a-z][a-z_]{0,9}$", description="1 to 10 of a-z and '_'")]
+    v: Annotated[str, Field(pattern=r"^[0-9.]{0,10}$", description="a version, or nothing")]
+
+
 class GapData(_DevicePayload):
     """gap: the ring overflowed; no event from `first` to `last` that is not stored will come."""
 
@@ -222,10 +230,16 @@ EventData = (
     | AttendedData
     | RainData
     | FaultData
+    | UpdateData
     | GapData
 )
 
-_ANY_ROLE: dict[str, type[EventData]] = {"boot": BootData, "fault": FaultData, "gap": GapData}
+_ANY_ROLE: dict[str, type[EventData]] = {
+    "boot": BootData,
+    "fault": FaultData,
+    "update": UpdateData,
+    "gap": GapData,
+}
 KINDS: dict[Role, dict[str, type[EventData]]] = {
     "call_display": {**_ANY_ROLE, "shown": ShownData},
     "keypad": {

@@ -195,7 +195,7 @@ def test_an_event_that_the_profile_promises_is_accepted(
         (
             "passage",
             {"dir": "in"},
-            "keypad-5 has no event 'passage'; right: one of press, close, fault, boot, gap",
+            "keypad-5 has no event 'passage'; right: one of press, close, fault, boot, gap, update",
         ),
         (
             "press",

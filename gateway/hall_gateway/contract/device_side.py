@@ -18,16 +18,20 @@ from hall_gateway.contract.topics import Message, Parameter, Side, Topic
 from hall_gateway.contract.vocabulary import titled
 from hall_gateway.contract.words import Missing, Told
 from hall_gateway.payload import MAX_PAYLOAD
+from hall_gateway.release import MAX_FILE_BYTES
 from hall_gateway.state import Json
+from hall_gateway.update_fetch import PIECE, FetchRequest
 
 _ROOT = "device/v1/{device}"
 _ID = "$message.payload#/id"
 COAP_PATH = "/v1/event"
+_SHA256 = "^[0-9a-f]{64}$"
 
 KINDS: dict[str, tuple[str, str]] = {
     "boot": ("设备启动", "Device started"),
     "gap": ("事件缺失", "Events lost by overflow"),
     "fault": ("故障", "Fault"),
+    "update": ("固件更新", "Firmware update"),
     "shown": ("叫号已显示", "Call shown"),
     "press": ("按键", "Key pressed"),
     "close": ("评价结束", "Rating session closed"),
@@ -64,6 +68,24 @@ class CommandPayload(Told):
     ]
     args: dict[str, JsonValue]
     ttl_s: Annotated[int, Field(ge=1, le=90_000, description="s in which an answer is of use")]
+
+
+class ChunkPayload(Told):
+    """A piece of a release's file, or why there is none."""
+
+    sha256: Annotated[str, Field(pattern=_SHA256, description="as it was asked for")]
+    at: Annotated[int, Field(ge=0, le=MAX_FILE_BYTES, description="as it was asked for")]
+    size: Annotated[
+        int | Missing, Field(ge=0, le=MAX_FILE_BYTES, description="of the whole file, in bytes")
+    ] = None
+    data: Annotated[
+        str | Missing,
+        Field(
+            max_length=-(-PIECE // 3) * 4,
+            description=f"at most {PIECE} bytes of the file from byte `at` on, in base64",
+        ),
+    ] = None
+    error: Annotated[str | Missing, Field(max_length=64)] = None
 
 
 class ReplyPayload(Told):
@@ -128,6 +150,12 @@ def _up() -> tuple[Topic, ...]:
         schema_of(ReplyPayload),
         _ID,
     )
+    fetch = Message(
+        "up.fetch",
+        Title(zh="获取固件", en="Request for a piece of a release"),
+        description_of(FetchRequest),
+        schema_of(FetchRequest),
+    )
     return (
         Topic(
             "up.event",
@@ -147,6 +175,12 @@ def _up() -> tuple[Topic, ...]:
         Topic(
             "up.reply", f"{_ROOT}/up/reply", "receives", (reply,),
             "The answer to a down/cmd, once for each time that it comes.", limit=MAX_PAYLOAD,
+        ),
+        Topic(
+            "up.fetch", f"{_ROOT}/up/fetch", "receives", (fetch,),
+            "While the device updates itself, one at a time; again when no answer comes. More than "
+            "40 a second are dropped.",
+            replies=("down.chunk", ("down.chunk",)), limit=MAX_PAYLOAD,
         ),
     )  # fmt: skip
 
@@ -177,6 +211,12 @@ def _down() -> tuple[Topic, ...]:
         schema_of(CommandPayload),
         _ID,
     )
+    chunk = Message(
+        "down.chunk",
+        Title(zh="固件片段", en="Piece of a release"),
+        description_of(ChunkPayload),
+        schema_of(ChunkPayload),
+    )
     return (
         Topic(
             "down.ack", f"{_ROOT}/down/ack", "sends", (ack,),
@@ -190,6 +230,10 @@ def _down() -> tuple[Topic, ...]:
             "down.cmd", f"{_ROOT}/down/cmd", "sends", (command,),
             "When the device is there, within the command's time to live.",
             replies=("up.reply", ("up.reply",)),
+        ),
+        Topic(
+            "down.chunk", f"{_ROOT}/down/chunk", "sends", (chunk,),
+            "At most one for each up/fetch: docs/updates.md has the whole of it.",
         ),
     )  # fmt: skip
 

@@ -7,7 +7,7 @@ These models describe what the firmware of this release sends. The gateway takes
 on whatever it is told.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
@@ -53,6 +53,19 @@ class HealthReport(Told):
     errors: Annotated[list[str], Field(description="the last ones, oldest first")]
 
 
+class UpdateReport(Told):
+    """Which firmware runs, and how its update stands."""
+
+    v: Annotated[str, Field(pattern=r"^[0-9.]{1,10}$", description="the version that runs")]
+    slot: Annotated[Literal["a", "b", "safe"], Field(description="safe: both slots fail")]
+    s: Annotated[
+        models.Word,
+        Field(description="idle; fetch: it is fetched and checked; wait: whole, waits for a quiet "
+              "moment; trial; confirmed; or why the last one was refused or given up"),
+    ]  # fmt: skip
+    p: Annotated[int, Field(ge=0, le=100, description="fetched", json_schema_extra={"x-unit": "%"})]
+
+
 class Reported(Told):
     """A device's reported state. What stands in `shows` is in the schema of its profile."""
 
@@ -66,5 +79,6 @@ class Reported(Told):
     ]  # fmt: skip
     journal: JournalReport
     health: HealthReport
+    update: UpdateReport | Missing = None
     fw: Annotated[str, Field(max_length=32)]
     profile: Annotated[str, Field(max_length=64)]

@@ -84,6 +84,15 @@ _WORDS: dict[str, tuple[str, str]] = {
     "from": ("自", "From"),
     # What devices should be.
     "view": ("画面", "View"),
+    # How their firmware is updated.
+    "sha256": ("校验值", "SHA-256"),
+    "at": ("起始字节", "First byte"),
+    "size": ("大小", "Size"),
+    "update": ("固件更新", "Update"),
+    "v": ("版本", "Version"),
+    "slot": ("固件槽", "Slot"),
+    "s": ("进度", "How it stands"),
+    "p": ("百分比", "Per cent"),
     "name": ("名称", "Name"),
     "until": ("截止", "Until"),
     "window_s": ("评价时长", "Time to press"),

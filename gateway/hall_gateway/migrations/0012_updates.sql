@@ -1,0 +1,6 @@
+-- Releases of the devices' firmware that are rolled out, each with how far its devices are.
+
+CREATE TABLE roll_outs (
+    id INTEGER NOT NULL PRIMARY KEY,
+    body TEXT NOT NULL
+) WITHOUT ROWID;
