@@ -1,5 +1,8 @@
 """One MQTT 3.1.1 or 5 connection on asyncio's loop: with mqtt_socket.py, all that knows paho.
 
+paho connects, subscribes and keeps alive, and does all of MQTT 5. A PUBLISH or PUBACK of 3.1.1,
+which is what a busy hall's connection has, is read and written here (mqtt_packets.py).
+
 Here: connecting, subscribing, PUBACKs both ways, and how a connection ends. Not here: the socket's
 bytes (mqtt_socket.py), what waits for a PUBACK (mqtt_window.py), when to connect again (mqtt.py),
 topics and what they mean.
@@ -25,6 +28,7 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
+from hall_gateway import mqtt_packets
 from hall_gateway.config_links import MqttConfig
 from hall_gateway.mqtt5 import (
     NO_MATCHING_SUBSCRIBERS,
@@ -36,7 +40,7 @@ from hall_gateway.mqtt5 import (
     quota,
 )
 from hall_gateway.mqtt_socket import BufferedClient, BufferedSocket
-from hall_gateway.mqtt_window import Window
+from hall_gateway.mqtt_window import FIRST, LAST, Window
 
 INBOUND_LIMIT = 500
 """Messages that wait for a handler before the socket is no longer read."""
@@ -51,9 +55,12 @@ class DisconnectedError(Exception):
     """The connection ended, or there is none; what was underway has not been confirmed."""
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Message:
-    """A message from the broker; `ack` tells the broker that it need not be delivered again."""
+    """A message from the broker; `ack` tells the broker that it need not be delivered again.
+
+    Not frozen: one is made for every message, and that would take three times as long.
+    """
 
     topic: str
     payload: bytes
@@ -98,12 +105,14 @@ class Connection:
         self._window = Window()
         self._socket: BufferedSocket | None = None
         self._paused = False
+        self._writing = False  # with the end of this turn of the loop
         self._client: paho.Client | None = None
 
     async def open(
         self, config: MqttConfig, client_id: str, will: tuple[str, bytes] | None
     ) -> None:
-        """Connect and wait for CONNACK; raises DisconnectedError saying what went wrong."""
+        """Connect and wait for CONNACK; raises DisconnectedError saying what went wrong. Nothing
+        that comes after it is read before this returns: only then can it be answered."""
         client = self._client = self._make_client(client_id, config.version5)
         if username := config.username:
             client.username_pw_set(username, config.password())
@@ -127,6 +136,7 @@ class Connection:
         except (OSError, UnicodeError) as error:  # a host name that cannot be one
             raise DisconnectedError(f"cannot connect to {where}: {error}") from None
         await self._within_timeout(self._accepted, f"{where} does not answer CONNECT")
+        self.resume(waiting=0)
 
     async def subscribe(self, filters: Sequence[str]) -> None:
         """Subscribe at QoS 1 and wait for SUBACK; raises DisconnectedError when any is refused."""
@@ -159,11 +169,18 @@ class Connection:
         assert self._client is not None
         if self.lost.done():
             raise DisconnectedError(self._why)
-        properties = publish_properties(expiry_s, correlation) if self._version5 else None
+        if not self._version5:
+            return self._window.send(lambda: self._publish(topic, payload, retain))
+        properties = publish_properties(expiry_s, correlation)
         publish = partial(
             self._client.publish, topic, payload, qos=1, retain=retain, properties=properties
         )
         return self._window.send(lambda: publish().mid)
+
+    def _publish(self, topic: str, payload: bytes, retain: bool) -> int:
+        mid = self._window.identifier()
+        self._queue(mqtt_packets.publish(topic, payload, retain, mid))
+        return mid
 
     async def watch(self) -> None:
         """Keep the connection alive until it ends; raises DisconnectedError saying why it did."""
@@ -189,13 +206,18 @@ class Connection:
         if self._client is not None:
             self._client.on_socket_close = None  # paho calls it once more when it is collected
 
+    def _pause(self) -> None:
+        """Read nothing more until resume()."""
+        if self._socket is not None:
+            self._paused = True
+            self._loop.remove_reader(self._socket)
+
     def resume(self, waiting: int) -> None:
         """Read the socket again when few messages wait."""
         if self._paused and self._socket is not None and waiting <= INBOUND_LIMIT // 2:
             self._paused = False
             self._loop.add_reader(self._socket, self._read)
-            if self._socket.pending():
-                self._loop.call_soon(self._read)
+            self._loop.call_soon(self._read)  # what has been received makes no socket readable
 
     async def _within_timeout(self, confirmed: asyncio.Future[None], otherwise: str) -> None:
         try:
@@ -222,7 +244,7 @@ class Connection:
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_unsubscribe = lambda _c, _u, mid, _r, _p: self._window.confirm(mid)
-        client.on_publish = lambda _c, _u, mid, reason, _p: self._on_puback(mid, reason)
+        client.on_publish = lambda _c, _u, mid, reason, _p: self._on_publish(mid, reason)
         client.on_disconnect = lambda _c, _u, _f, reason, _p: self._end(str(reason))
         client.on_message = self._on_message
         return client
@@ -246,37 +268,71 @@ class Connection:
             self._loop.remove_reader(sock)
             self._loop.remove_writer(sock)
 
+    def _queue(self, packet: bytes) -> None:
+        """Send `packet` together with whatever else this turn of the loop has to say."""
+        if self._socket is not None:
+            self._socket.send(packet)
+            self._want_write(self._socket)
+
     def _want_write(self, _sock: BufferedSocket) -> None:
-        self._loop.call_soon(self._write)  # whatever else this turn of the loop has to say
+        if not self._writing:
+            self._writing = True
+            self._loop.call_soon(self._write)
 
     def _write(self) -> None:
-        if self._client is not None and self._socket is not None:
+        self._writing = False
+        if self._client is not None and self._client.want_write():
             self._client.loop_write()
         if self._socket is not None:
             self._socket.flush()
 
     def _read(self) -> None:
-        assert self._client is not None
         sock = self._socket
         if sock is None or self._paused:
             return  # since this turn of the loop was planned
+        asked = False
+        while not self._paused:
+            packet = sock.packet()
+            if packet is not None:
+                self._take(sock, packet)
+            elif not asked or sock.decrypted():
+                sock.receive()
+                asked = True
+            else:
+                break
+            if sock is not self._socket:
+                return  # what came has ended the connection
+            if self._inbound.qsize() >= INBOUND_LIMIT:
+                self._pause()
+        if sock.ended and not self._paused:
+            self._paho_reads()
+
+    def _take(self, sock: BufferedSocket, packet: bytes) -> None:
+        if not self._version5:
+            if (arrived := mqtt_packets.arrived(packet)) is not None:
+                self._arrived(arrived)
+                return
+            if (mid := mqtt_packets.confirmed(packet)) is not None:
+                self._confirm(mid)
+                return
+        sock.give(packet)
+        self._paho_reads()
+
+    def _paho_reads(self) -> None:
+        assert self._client is not None
         self._client.loop_read()
-        while sock.pending() and self._inbound.qsize() < INBOUND_LIMIT:
-            self._client.loop_read()
-        if self._inbound.qsize() >= INBOUND_LIMIT and sock is self._socket:
-            self._paused = True
-            self._loop.remove_reader(sock)
 
     def _on_connect(
         self, _client: Any, _user: Any, _flags: Any, reason: ReasonCode, properties: Any
     ) -> None:
         if self._accepted.done():
             return
-        self._window.quota = quota(properties)
+        self._window.quota = min(quota(properties), LAST - FIRST)
         if reason.is_failure:
             self._accepted.set_exception(DisconnectedError(f"the broker refuses: {reason}"))
         else:
             self._accepted.set_result(None)
+            self._pause()
 
     def _on_subscribe(
         self, _client: Any, _user: Any, mid: int, reasons: list[ReasonCode], _properties: Any
@@ -294,8 +350,26 @@ class Connection:
             ack()
             return
         came = extras(message.properties) if self._version5 else NONE
-        arrived = Message(topic, bytes(message.payload), message.retain, ack, self._abandon, came)
-        self._inbound.put_nowait((self, arrived))
+        payload = bytes(message.payload)
+        self._inbound.put_nowait(
+            (self, Message(topic, payload, message.retain, ack, self._abandon, came))
+        )
+
+    def _arrived(self, came: mqtt_packets.Arrived) -> None:
+        ack = partial(self._puback, came.mid)
+        try:
+            topic = came.topic.decode()
+        except UnicodeDecodeError:
+            self._counters.bad_topics += 1
+            ack()
+            return
+        self._inbound.put_nowait(
+            (self, Message(topic, came.payload, came.retain, ack, self._abandon))
+        )
+
+    def _puback(self, mid: int | None) -> None:
+        if mid is not None and not self.lost.done():
+            self._queue(mqtt_packets.puback(mid))
 
     def _ack(self, client: paho.Client, message: paho.MQTTMessage) -> None:
         if not self.lost.done():
@@ -305,12 +379,15 @@ class Connection:
         self._end("a message could not be answered")
         self.close()
 
-    def _on_puback(self, mid: int, reason: ReasonCode) -> None:
+    def _on_publish(self, mid: int, reason: ReasonCode) -> None:
         if reason.is_failure:  # it would only be refused again on this connection
             self._end(f"the broker refuses a message: {reason}")
             return
         if reason.value == NO_MATCHING_SUBSCRIBERS:
             self._counters.unheard += 1
+        self._confirm(mid)
+
+    def _confirm(self, mid: int) -> None:
         self._window.confirm(mid)
         if not self.lost.done():
             self._window.send_held()

@@ -1,11 +1,12 @@
 """A socket for paho that asks the kernel once for many packets, on asyncio's loop.
 
-Here: bytes between the kernel and paho. Not here: packets (paho), when a connection begins and ends
-(mqtt_connection.py).
+Here: bytes between the kernel and whoever reads a packet. Not here: what is in a packet
+(mqtt_packets.py, paho), when a connection begins and ends (mqtt_connection.py).
 
 paho reads a packet with three calls of recv and writes each with one of send. In a process with a
 second busy thread every such call gives the interpreter away, and gets it back late: most of what a
-message cost. Here a read takes what is there, and a turn of the loop is written at once.
+message cost. Here a read takes what is there, and a turn of the loop is written at once. paho reads
+the packets that it is given, each by itself and whole.
 """
 
 import asyncio
@@ -15,18 +16,24 @@ from contextlib import suppress
 
 import paho.mqtt.client as paho
 
+from hall_gateway import mqtt_packets
+
 READ_BYTES = 64 * 1024
 
 _LATER = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class BufferedSocket:
-    """What paho needs of a socket. Writes are kept until flush(); an error in writing is told by
-    the next read, where a connection's end is noticed."""
+    """What paho needs of a socket, and packets for others. Writes are kept until flush(); an error
+    in writing is told by the next read, where a connection's end is noticed."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.raw = sock
-        self._read = memoryview(b"")
+        self.ended = False
+        """Whether nothing more will come."""
+        self._came = b""
+        self._at = 0  # what is before has been taken
+        self._for_paho = memoryview(b"")
         self._write = bytearray()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -34,15 +41,42 @@ class BufferedSocket:
         """`loop` calls flush() when there is room again."""
         self._loop = loop
 
+    def receive(self) -> None:
+        """Take what the kernel has."""
+        try:
+            came = self.raw.recv(READ_BYTES)
+        except _LATER:
+            return
+        except OSError:
+            came = b""
+        self.ended = not came
+        self._came = self._came[self._at :] + came
+        self._at = 0
+
+    def packet(self) -> bytes | None:
+        """The next packet, when all of it has been received."""
+        start = self._at
+        end = mqtt_packets.end(self._came, start)
+        if end is None or end > len(self._came):
+            return None
+        self._at = end
+        return self._came[start:end]
+
+    def give(self, packet: bytes) -> None:
+        """`packet` is what paho reads next."""
+        self._for_paho = memoryview(packet)
+
     def recv(self, buffer_size: int) -> bytes:
-        if not self._read:
-            self._read = memoryview(self.raw.recv(READ_BYTES))
-        taken, self._read = self._read[:buffer_size], self._read[buffer_size:]
+        if not self._for_paho:
+            if self.ended:
+                return b""
+            raise BlockingIOError
+        taken, self._for_paho = self._for_paho[:buffer_size], self._for_paho[buffer_size:]
         return bytes(taken)
 
-    def pending(self) -> bool:
-        """Whether something can be read that makes no socket readable any more."""
-        return bool(self._read) or (isinstance(self.raw, ssl.SSLSocket) and self.raw.pending() > 0)
+    def decrypted(self) -> bool:
+        """Whether TLS has more than receive() has taken: then no socket becomes readable for it."""
+        return isinstance(self.raw, ssl.SSLSocket) and self.raw.pending() > 0
 
     def send(self, buffer: bytes | bytearray) -> int:
         self._write += buffer
@@ -72,7 +106,6 @@ class BufferedSocket:
         self.raw.setblocking(flag)
 
     def close(self) -> None:
-        self._read = memoryview(b"")
         if self._loop is not None and self.fileno() >= 0:
             self._loop.remove_reader(self.raw)
             self._loop.remove_writer(self.raw)

@@ -11,6 +11,11 @@ from collections.abc import Callable
 
 from hall_gateway.mqtt5 import MOST_UNACKNOWLEDGED
 
+FIRST = 1024
+"""The first packet identifier that identifier() gives: paho gives those before it, from 1 on, to
+its own packets, which are a few SUBSCRIBEs and UNSUBSCRIBEs."""
+LAST = 65_535
+
 Publish = Callable[[], int]
 """Sends a message, and returns its packet identifier."""
 
@@ -22,6 +27,7 @@ class Window:
     def __init__(self) -> None:
         self.quota = MOST_UNACKNOWLEDGED
         self._loop = asyncio.get_running_loop()
+        self._last = FIRST
         self._unconfirmed: dict[int, tuple[float, asyncio.Future[None]]] = {}
         self._held: deque[tuple[asyncio.Future[None], Publish]] = deque()
 
@@ -29,6 +35,13 @@ class Window:
     def oldest(self) -> float | None:
         """Since when (time.monotonic) something has been without its PUBACK."""
         return min((sent for sent, _ in self._unconfirmed.values()), default=None)
+
+    def identifier(self) -> int:
+        """A packet identifier that nothing waits for."""
+        while True:
+            self._last = self._last + 1 if self._last < LAST else FIRST
+            if self._last not in self._unconfirmed:
+                return self._last
 
     def send(self, publish: Publish) -> asyncio.Future[None]:
         """`publish` now, or as soon as the broker allows one more."""
