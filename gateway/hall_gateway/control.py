@@ -27,7 +27,7 @@ from hall_gateway.wire import compact
 NAME = "control.sock"
 """In the store's folder."""
 
-NEWS = ("outbox", "desired", "states", "alerts", "tasks", "sinks")
+NEWS = ("outbox", "desired", "states", "alerts", "tasks", "sinks", "updates")
 """What can have changed: each stands for what a client has to read again from the store."""
 
 HEARTBEAT_S = 15.0

@@ -155,7 +155,8 @@ class Core:
 
         None: refused and counted (not a reply, or to no command that this device has to answer).
         """
-        return await self._writer.run(lambda: self._heart.reply(device, payload), grows=True)
+        now = self._clock()
+        return await self._writer.run(lambda: self._heart.reply(device, payload, now), grows=True)
 
     async def command(self, name: str, payload: bytes, by: str | None = None) -> Reply | None:
         """command/{name}. None when the answer comes later (`device`), or there is no id to

@@ -32,6 +32,7 @@ from hall_gateway.store import CROWDED, FULL, Store
 from hall_gateway.store_contexts import ReplayWindow, Taken
 from hall_gateway.store_dead_letters import DeadLetters
 from hall_gateway.store_sinks import Sinks
+from hall_gateway.updates import Updates
 from hall_gateway.values import DeviceOrder, OutboxRow, Reply, StoreFullError
 from hall_gateway.wire import compact
 
@@ -247,8 +248,11 @@ class Heart:
     def keep_context(self, device: str, key: str, window: ReplayWindow, now: int) -> None:
         self._store.contexts.keep(device, key, window, now)
 
-    def reply(self, device: str, payload: bytes) -> str | None:
-        return self._commands.device_reply(device, payload) if self._known(device) else None
+    def reply(self, device: str, payload: bytes, now: int) -> str | None:
+        answered = self._commands.device_reply(device, payload) if self._known(device) else None
+        if answered is not None:
+            self.updates.answered(device, payload, now)
+        return answered
 
     def command(self, name: str, payload: bytes, now: int, by: str | None = None) -> Reply | None:
         return self._commands.command(name, payload, now, by)
@@ -260,6 +264,7 @@ class Heart:
         self._effects.carry_out(moved(self._state, jump), jump.before + jump.by)
         self._store.hall.move_orders(jump.by, jump.began, jump.before + ORDER_MS)
         self.rules.clock_jumped(jump)
+        self.updates.clock_jumped(jump)
 
     def tick(self, now: int, settled: bool = True) -> None:
         """`settled`: the clock is no newer than what it may delete by."""
@@ -267,6 +272,7 @@ class Heart:
         self._effects.carry_out(self._effects.occupancies.tick(now), now)
         self._commands.tick(now)
         self.rules.tick(now)
+        self.updates.tick(now)
         if not 0 <= now - self._forgot < FORGET_EVERY_MS or self._store.used() >= CROWDED:
             self._forgot = now
             self._counts["forgotten"] += self._store.forget(now if settled else 0)
@@ -340,6 +346,10 @@ class Heart:
         self.rules = Rules(
             self._plan, self._store, self._state, self._effects, self._ruleset, self._counts
         )
+        self.updates = Updates(
+            self._plan, self._store, self._effects, self.rules.alerts, self._counts
+        )
+        self._effects.followers.append(self.updates.happened)
 
     def _known(self, device: str) -> PlannedDevice | None:
         planned = self._plan.devices.get(device)

@@ -13,6 +13,7 @@ from hall_gateway.config import GatewayConfig, load_profile
 from hall_gateway.limits import Limits
 from hall_gateway.models import Role
 from hall_gateway.occupancy import OccupancyRules
+from hall_gateway.rollout import UpdateHours
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class Plan:
     where nobody asks, and a press is a rating by itself. `staff`: whose card or PIN it is
     (staff.py), `pin_key` what a keypad makes a code of a PIN with. `zones` and `cameras`: the zone
     that a window is in, and the camera that sees it, where it has one. `limits`: how long a service
-    may take.
+    may take. `updates`: when devices are updated.
     """
 
     hall: str
@@ -96,6 +97,7 @@ class Plan:
     zones: dict[str, str] = field(default_factory=dict[str, str])
     cameras: dict[str, str] = field(default_factory=dict[str, str])
     limits: Limits = field(default_factory=Limits)
+    updates: UpdateHours = field(default_factory=UpdateHours)
 
     def zone(self, device: PlannedDevice) -> str | None:
         """Where a device stands: in its own zone, or in that of its window."""
@@ -154,4 +156,5 @@ def plan_of(config: GatewayConfig) -> Plan:
         zones={window.id: window.zone for window in config.windows if window.zone},
         cameras={window.id: window.camera for window in config.windows if window.camera},
         limits=Limits(config.figures.limits, config.figures.limit_min),
+        updates=UpdateHours(config.updates.from_hour, config.updates.to_hour),
     )

@@ -13,7 +13,7 @@ import logging
 import os
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
@@ -46,7 +46,7 @@ class ReleaseStore:
         self._cache: OrderedDict[str, bytes] = OrderedDict()
         self._lock = Lock()  # of the cache: several threads read
 
-    def take(self, bundle: Bundle, used: Callable[[], Collection[str]] = tuple) -> dict[str, str]:
+    def take(self, bundle: Bundle, used: Collection[str] = ()) -> dict[str, str]:
         """Keep the release; the ids of its manifests by family. Of the others, those go that are
         the oldest and none of `used` when there is no room.
 
@@ -63,7 +63,7 @@ class ReleaseStore:
         for family, manifest in bundle.manifests.items():
             self._put(manifests / ids[family], manifest.content)
             os.utime(manifests / ids[family])
-        self._make_room({*ids.values(), *used()})
+        self._make_room({*ids.values(), *used})
         return ids
 
     def manifests(self) -> dict[str, Manifest]:

@@ -58,7 +58,8 @@ class Member:
 @dataclass(frozen=True)
 class RollOut:
     """A release on its way to the devices. `why` and `device` say what stopped it, `by` who began
-    it, `stopped_by` who stopped it by hand. `turn`: since when this ring's devices can be told."""
+    it, `stopped_by` who stopped it by hand, `alerted` whether an alert told so. `turn`: since when
+    this ring's devices can be told."""
 
     id: int
     version: str
@@ -74,6 +75,7 @@ class RollOut:
     device: str | None = None
     stopped_by: str | None = None
     ended: int | None = None
+    alerted: bool = False
 
 
 @dataclass(frozen=True)
@@ -203,7 +205,14 @@ def resumed(rollout: RollOut, now: int) -> RollOut:
         if m.phase != "confirmed"
     ]
     running = replace(
-        rollout, state="running", turn=None, why="", device=None, stopped_by=None, ended=None
+        rollout,
+        state="running",
+        turn=None,
+        why="",
+        device=None,
+        stopped_by=None,
+        ended=None,
+        alerted=False,
     )
     return _with(running, members)
 

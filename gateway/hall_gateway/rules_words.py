@@ -140,6 +140,10 @@ EVENTS: dict[str, Words] = {
     "hall.device.online": _event("device"),
     "hall.device.offline": _event("device"),
     "hall.device.fault": _event("code device?"),
+    "hall.update.staged": _event("version?"),
+    "hall.update.confirmed": _event("version?"),
+    "hall.update.refused": _event("version? reason"),
+    "hall.update.reverted": _event("version? reason"),
 }
 """The data of the events that rules can be about. What rules themselves tell (alerts, tasks, …) is
 not among them, so no rule can start another one, or itself. The counts' `in` and `out` are left

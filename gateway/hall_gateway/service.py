@@ -22,7 +22,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from hall_gateway import config_api, rules_api, sinks_api, wanted
+from hall_gateway import config_api, rules_api, sinks_api, updates_api, wanted
 from hall_gateway.config import GatewayConfig
 from hall_gateway.config_links import BrokerConfig, MqttConfig
 from hall_gateway.control import NAME as CONTROL_SOCKET
@@ -95,6 +95,7 @@ class Gateway:
             control.add(config_api.routes(settings))
         self.rules = RulesFile(config.rules and config.rules.file, core, plan_of(config))
         control.add(rules_api.routes(core))
+        control.add(updates_api.routes(core, self.releases))
         self._http = HttpSide(config.http, self._observed.routes()) if config.http else None
 
     @property

@@ -19,6 +19,7 @@ from hall_gateway.store_hall import Hall
 from hall_gateway.store_rule_states import RuleStates
 from hall_gateway.store_rules import Alerts, Bookmarks, Tasks
 from hall_gateway.store_sinks import Sinks
+from hall_gateway.store_updates import RollOuts
 
 KEEP_MS = 30 * 24 * 3600 * 1000
 """How long rows are kept after they have done their duty, when there is room."""
@@ -44,7 +45,8 @@ class Store(Table):
 
     `events` are the raw events, `hall` the state of the hall, `contexts` what is remembered of
     OSCORE security contexts, `sinks` the outbox and its cursors, `dead_letters` what a sink
-    refused, `figures` what reports are made of, the rest is what rules remember and lead to.
+    refused, `figures` what reports are made of, `roll_outs` releases on their way to devices, the
+    rest is what rules remember and lead to.
     Raises sqlite3.Error; the caller rolls back then.
     """
 
@@ -60,6 +62,7 @@ class Store(Table):
         self.tasks = Tasks(connection)
         self.bookmarks = Bookmarks(connection)
         self.figures = Figures(connection)
+        self.roll_outs = RollOuts(connection)
         self._wal = f"{path}-wal"
         self.own_epoch = 1 + secrets.randbelow(2**32 - 1)
         """Of the gateway's own events: new at every open, so that a store restored from a backup,

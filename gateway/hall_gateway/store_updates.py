@@ -16,10 +16,11 @@ KEPT = 20
 
 
 class RollOuts(Table):
-    """By id, the newest last. At most one of them is not done."""
+    """By id. At most one is going on: the newest, until it is done."""
 
-    def newest(self) -> RollOut | None:
-        body = self.maybe("SELECT body FROM roll_outs ORDER BY id DESC LIMIT 1")
+    def current(self) -> RollOut | None:
+        """The one that is going on, or stopped."""
+        body = self.maybe("SELECT body FROM roll_outs WHERE NOT done ORDER BY id DESC LIMIT 1")
         return None if body is None else _adapter().validate_json(body)
 
     def all(self) -> list[RollOut]:
@@ -28,12 +29,15 @@ class RollOuts(Table):
         return [_adapter().validate_json(body) for (body,) in rows]
 
     def next_id(self) -> int:
+        """For another one; those before it are not going on any more."""
+        self.run("UPDATE roll_outs SET done = 1")
         return self.value("SELECT coalesce(max(id), 0) + 1 FROM roll_outs")
 
     def put(self, rollout: RollOut) -> None:
         """`rollout` as it is now; the oldest are forgotten."""
         body = _adapter().dump_json(rollout).decode()
-        self.run("REPLACE INTO roll_outs VALUES (?, ?)", (rollout.id, body))
+        row = (rollout.id, rollout.state == "done", body)
+        self.run("REPLACE INTO roll_outs VALUES (?, ?, ?)", row)
         self.run("DELETE FROM roll_outs WHERE id <= ?", (rollout.id - KEPT,))
 
 

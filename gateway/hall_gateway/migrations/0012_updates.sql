@@ -2,5 +2,6 @@
 
 CREATE TABLE roll_outs (
     id INTEGER NOT NULL PRIMARY KEY,
+    done INTEGER NOT NULL,
     body TEXT NOT NULL
 ) WITHOUT ROWID;
