@@ -1,9 +1,4 @@
-"""Chooses the application slot, counts the attempt, and starts it. Never updated over the air.
-
-/slot.json holds {"slot", "attempts"}: starts since an application last confirmed that it works.
-After every ATTEMPTS of them the other slot is tried, when there is one; boot.py slows them down.
-A wake from deep sleep is no attempt: it would wear out the flash, and what sleeps has worked.
-"""
+"""Starts the application in the folder that choose.py names. Never updated over the air."""
 
 import json
 import os
@@ -13,59 +8,48 @@ import time
 import machine
 
 STATE = "/slot.json"
-ATTEMPTS = 5
 FAILED_WAIT_S = 2
 BENCH_MS = 600_000
 
 
-def load():
-    try:
-        with open(STATE) as file:
-            stored = json.load(file)
-        return {"slot": str(stored["slot"]), "attempts": int(stored["attempts"])}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {"slot": "a", "attempts": 0}
+class Start:
+    """This start, for hall/trials.py. `slot`: a, b or safe. `trial`: it has to be confirmed.
+    `state`: what save() writes, see choose.py. `why`: how the start before this one ended."""
 
+    slot, trial, state, why = "", False, {}, ""
 
-def save(state):
-    # By rename: a cut leaves the old state or the new one, never half of it.
-    try:
-        with open(STATE + ".new", "w") as file:
-            json.dump(state, file)
-        os.rename(STATE + ".new", STATE)
-    except OSError as error:
-        # A file system that is full: to start matters more than to count.
-        print("main: the attempt is not counted:", error)
+    def save(self):
+        """Whether it is on the flash. By rename: a cut leaves the old state or the new one."""
+        try:
+            said = {name: value for name, value in self.state.items() if value}
+            with open(STATE + ".new", "w") as file:
+                file.write(json.dumps(said, separators=(",", ":")))
+            os.rename(STATE + ".new", STATE)
+            return True
+        except OSError as error:
+            print("main: not kept:", error)  # to start matters more than to count
+            return False
 
+    def revert(self, why):
+        """Gives the trial up, and starts what is in service."""
+        self.state["trial"], self.state["reverted"] = None, [self.state["trial"][1], why]
+        self.save()
+        machine.reset()
 
-def confirm():
-    """The application works: its attempts start from nought again."""
-    if state["attempts"]:
-        state["attempts"] = 0
-        save(state)
-
-
-def choose():
-    """The next attempt's state: the slot that has its turn, and one attempt more."""
-    state = load()
-    if machine.reset_cause() == machine.DEEPSLEEP_RESET and state["slot"] in os.listdir("/"):
-        return state
-    slots = [name for name in ("a", "b") if name in os.listdir("/")]
-    if state["slot"] not in slots or (state["attempts"] and state["attempts"] % ATTEMPTS == 0):
-        others = [name for name in slots if name != state["slot"]]
-        if others:
-            state["slot"] = others[0]
-    state["attempts"] += 1
-    save(state)
-    return state
+    def late(self, _):
+        self.revert("no_service")
 
 
 try:
-    state = choose()
-    sys.path.insert(0, "/" + state["slot"])
+    import choose
+
+    start = Start()
+    choose.begin(start, STATE)
+    del choose, sys.modules["choose"]  # its code goes back to the heap
+    sys.path.insert(0, "/" + start.slot)
     from hall import app
 
-    app.run("/" + state["slot"], confirm)
+    app.run("/" + start.slot, start)
 except KeyboardInterrupt:
     # Somebody at the bench, right after the start: a watchdog that runs leaves them this long.
     machine.WDT(timeout=BENCH_MS)

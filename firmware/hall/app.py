@@ -44,7 +44,12 @@ KEPT = "/kept.json"
 _ONCE = (
     "build",
     "config",
+    "download",
     "ident",
+    "release",
+    "rsa",
+    "safe",
+    "trials",
     "drivers.cable",
     "drivers.hub08",
     "drivers.hub12",
@@ -52,30 +57,36 @@ _ONCE = (
 )
 
 
-def run(slot, confirm):
+def run(slot, start):
     """Returns when a technician asked for the prompt. `slot`: the folder of this application;
-    `confirm()`: call it when it works."""
-    device = Device(slot, confirm)
+    `start`: what main.py says of this start, and is told of it (main.Start)."""
     try:
-        device.compose()
-    except (ValueError, KeyError, OSError) as error:
-        device.stand_by(_words(error))
-    _forget()
-    gc.collect()
-    device.log("heap: %d bytes free" % gc.mem_free())
-    # Loading is over (boot.py): from here on garbage is short-lived.
-    gc.threshold(gc.mem_free() // 4)
-    asyncio.run(device.supervisor.run())
+        device = Device(slot, start)
+        try:
+            device.compose()
+        except (ValueError, KeyError, OSError) as error:
+            device.stand_by(_words(error))
+        device.forget()
+        device.log("heap: %d bytes free" % gc.mem_free())
+        # Loading is over (boot.py): from here on garbage is short-lived.
+        gc.threshold(gc.mem_free() // 4)
+        asyncio.run(device.supervisor.run())
+    except Exception as error:
+        hal.note(_words(error))  # main.py resets the chip
+        raise
     device.leave()
 
 
 class Device:
     """Everything between the chip and the hall, and the context (`ctx`) that a role is given."""
 
-    def __init__(self, slot, confirm):
+    def __init__(self, slot, start):
         self._slot = slot
-        self._confirm = confirm
+        self.start = start
         self._confirmed = False
+        self._update = None  # while there is one
+        state = "trial" if start.trial else "idle"
+        self.updating = {"v": VERSION, "slot": start.slot, "s": state, "p": 0}
         self._reboot_at = None
         self._before_reset = lambda: None
         self._kick = lambda: None  # until there is a link
@@ -135,9 +146,13 @@ class Device:
         )
         self._before_reset = self._journal.flush_ack
         self.kept = self._load_kept()
-        self._confirmed = woken  # main.py counts no wake
+        self._confirmed = woken and not self.start.trial  # main.py counts no wake
         if not woken:
             self.emit("boot", {"cause": self._cause})
+        if self.start.state.get("reverted"):
+            from . import trials
+
+            trials.tell(self)
         parts["role"] = self._role = self._make_role()
         if sleeps:
             sleeper.compose(self, who, state, woken)
@@ -204,7 +219,16 @@ class Device:
 
     def about(self):
         """What the reported state says of the start."""
-        return {"fw": VERSION, "profile": self._config["profile"], "cause": self._cause}
+        return {
+            "fw": VERSION,
+            "profile": self._config["profile"],
+            "cause": self._cause,
+            "update": self.updating,
+        }
+
+    def reboots_soon(self):
+        """Whether a reboot was asked for; safe mode's own, in hours, is none."""
+        return self._reboot_at is not None and self._reboot_at - hal.uptime_ms() <= _REBOOT_MS
 
     # Parts
 
@@ -233,6 +257,10 @@ class Device:
             return {}
 
     def _make_role(self):
+        if self.start.slot == "safe":
+            from . import safe
+
+            return safe.role(self)
         from . import build
 
         try:
@@ -290,6 +318,9 @@ class Device:
                 raise ValueError("login: this device has no reader")
             reader.answer(args.get("ok") is True, hal.uptime_ms())
             return {}
+        if do == "update":
+            self._take_update(args)
+            return {"state": self.updating}
         # What is left of downlink.COMMANDS: config.
         if args:
             configure = getattr(self._role, "configure", None)
@@ -298,6 +329,33 @@ class Device:
             return configure(args)
         names = ("profile", "profile_version", "role", "settings")
         return {name: self._config.get(name) for name in names}
+
+    def _take_update(self, args):
+        if not args:
+            return
+        if self._config["transport"] == "coap":
+            raise ValueError("battery: a device that sleeps is updated over the cable")
+        update = self._update
+        if not update:
+            gc.collect()
+            from .update import Update
+
+            update = Update(self)
+        update.command(args)
+        self._update = update
+
+    def forget(self, more=()):
+        """What was needed once goes back to the heap."""
+        for name in _ONCE + more:
+            package, _, name = ("hall." + name).rpartition(".")
+            if sys.modules.pop(package + "." + name, None):
+                delattr(sys.modules[package], name)
+        gc.collect()
+
+    def updated(self):
+        """The update is over."""
+        self._update = None
+        self.forget(("update",))
 
     # Tasks
 
@@ -316,6 +374,10 @@ class Device:
 
     def _reboot_when_asked(self):
         if self._reboot_at is not None and hal.uptime_ms() >= self._reboot_at:
+            if self.start.slot == "safe":
+                from . import trials
+
+                trials.again(self.start)
             self._reset("command")
 
     async def _keep_house(self):
@@ -334,17 +396,25 @@ class Device:
             await asyncio.sleep_ms(_HOUSEKEEPING_MS)
 
     def _confirm_start(self):
-        if not self._confirmed:
-            self._confirmed = True
-            self._confirm()
-            self.log("confirmed: this start counts as healthy")
+        """This start counts as healthy; one on trial once the gateway has answered it, and a minute
+        has passed without a failure."""
+        if self._confirmed:
+            return
+        if self.start.trial:
+            well = hal.uptime_ms() - self.supervisor.failed_at > _HEALTHY_MS
+            if not well or self.link_down_ms() > 0:
+                return
+            self.updating["s"] = "confirmed"
+        self._confirmed = True
+        from . import trials
 
-
-def _forget():
-    for name in _ONCE:
-        package, _, name = ("hall." + name).rpartition(".")
-        if sys.modules.pop(package + "." + name, None):
-            delattr(sys.modules[package], name)
+        trials.confirm(self.start)
+        if self.start.state.get("reverted"):
+            trials.tell(self)
+        self.forget()
+        self.log("confirmed: this start counts as healthy")
+        if self.updating["s"] == "confirmed":
+            self.emit("update", {"s": "confirmed", "v": VERSION})
 
 
 def random_u32():

@@ -158,6 +158,6 @@ def _attempts():
     """Starts since the last healthy one, as main.py counts them."""
     try:
         with open("/slot.json") as file:
-            return json.load(file)["attempts"]
-    except (OSError, ValueError, KeyError, TypeError):
+            return json.load(file).get("attempts", 0)
+    except (OSError, ValueError, AttributeError):
         return None

@@ -108,8 +108,6 @@ class Commands:
         do = command.get("do")
         if do not in COMMANDS:
             raise ValueError("unknown command; known are " + ", ".join(COMMANDS))
-        if do == "update":
-            raise ValueError("update: not in this firmware")
         args = command.get("args", {})
         if type(args) is not dict:
             raise ValueError("args must be an object")

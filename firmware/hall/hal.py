@@ -156,9 +156,14 @@ def watchdog(timeout_ms):
     return machine.WDT(timeout=timeout_ms)
 
 
-def reset(why):
-    """Resets the chip and leaves `why` for the next boot; at most 60 characters are kept."""
+def note(why):
+    """Leaves `why` for the next boot, which is soon; at most 60 characters are kept."""
     write_rtc(why[:NOTE_MAX].encode())
+
+
+def reset(why):
+    """Resets the chip and leaves `why` for the next boot."""
+    note(why)
     machine.reset()
 
 

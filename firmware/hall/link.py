@@ -59,7 +59,7 @@ class Link:
     clock: set(unix_ms) and unix_ms() -> int or None. uptime() -> ms since boot.
     on_desired(dict) takes a newer desired state; on_command(do, args) -> a result for JSON; a
     ValueError of either says why not. state() -> dict of what is shown or sensed, below 300 bytes
-    of JSON. about: {"fw", "profile", "cause"}. errors: hall.errors.Errors. randint(a, b) -> a..b.
+    of JSON. about: as of Reported. errors: hall.errors.Errors. randint(a, b) -> a..b.
     check_in() is called whenever the link's task made progress.
 
     `stats` counts what happened and what was refused.
@@ -92,6 +92,8 @@ class Link:
         # Whether nobody would notice if the device stood still. A plain True would tell the type
         # check that every role must always say so.
         self.quiet = lambda: bool(1)
+        self.on_chunk = None  # takes the payload of down/chunk while an update asks for some
+        self._asks = None  # up/fetch, to be sent once
         self._id = device.encode()
         self._root = "device/v1/%s/" % device
         self._address = address
@@ -118,6 +120,12 @@ class Link:
 
     def kick(self):
         """An event was journalled: send it now."""
+        self._wake.set()
+
+    def ask(self, payload):
+        """Send this up/fetch on the connection that there is; one that it does not survive is
+        forgotten, as an answer may be too."""
+        self._asks = payload
         self._wake.set()
 
     def down_ms(self, now):
@@ -174,7 +182,7 @@ class Link:
             self._window.restart()
             self._reported.renew()
             await connection.subscribe(
-                [self._topic("down/" + t) for t in ("ack", "desired", "cmd")]
+                [self._topic("down/" + t) for t in ("ack", "desired", "cmd", "chunk")]
             )
             await connection.publish(self._topic("up/online"), b"1", True)
             while True:
@@ -183,6 +191,9 @@ class Link:
                 await self._send_state(connection)
                 await self._send_events(connection)
                 await self._send_replies(connection)
+                if self._asks:
+                    payload, self._asks = self._asks, None
+                    await connection.publish(self._topic("up/fetch"), payload)
                 await self._wait()
 
     async def _send_state(self, connection):
@@ -247,8 +258,10 @@ class Link:
                 self._take_ack(*read_ack(payload))
             elif topic == self._root + "down/cmd":
                 self._commands.take(payload)
+            elif topic == self._root + "down/chunk" and self.on_chunk:
+                self.on_chunk(payload)
             else:
-                raise ValueError("not subscribed to")
+                raise ValueError("not asked for")
         except ValueError as error:
             self.stats["malformed"] += 1
             self._report("%s: %s" % (topic[len(self._root) :], error))

@@ -12,10 +12,11 @@ ERRORS = 3  # of the last ones; more would leave too little room for what is sho
 
 
 class Reported:
-    """shows() -> dict of what the role shows or senses. about: {"fw", "profile", "cause"}.
+    """shows() -> dict of what the role shows or senses. about: {"fw", "profile", "cause",
+    "update": {"s", ...}}.
 
-    stats: the link's counters. errors: hall.errors.Errors. Due at connect, when shows() or rev
-    changed (at most once in check_ms), and every repeat_ms.
+    stats: the link's counters. errors: hall.errors.Errors. Due at connect, when shows(), rev or
+    what an update does (its "s") changed (at most once in check_ms), and every repeat_ms.
     """
 
     def __init__(self, journal, shows, about, stats, errors, check_ms, repeat_ms):
@@ -39,7 +40,7 @@ class Reported:
         if self._last is not None and age < self._check:
             return None
         shows = self._shows()
-        this = json.dumps([rev, shows])
+        this = json.dumps([rev, self._about["update"]["s"], shows])
         if this == self._last and age < self._repeat:
             return None
         self._last = this
@@ -74,6 +75,7 @@ class Reported:
             "health": health,
             "fw": self._about["fw"],
             "profile": self._about["profile"],
+            "update": self._about["update"],
         }
 
     def _payload(self, rev, shows, now):

@@ -46,7 +46,7 @@ def compose(device, who, state, woken):
         desire=lambda desired: device._role.desire(desired, hal_sleep.uptime_ms()),
         command=device._command,
         randint=random.randint,
-        busy=lambda: device._reboot_at is not None,
+        busy=device.reboots_soon,
         confirm=device._confirm_start,
         check_in=check_in,
     )

@@ -29,7 +29,11 @@ class _Task:
 
 
 class Supervisor:
-    """`watchdog.feed()`; `uptime()` -> ms; `report(text)` keeps an error; `reset(why)` resets."""
+    """`watchdog.feed()`; `uptime()` -> ms; `report(text)` keeps an error; `reset(why)` resets.
+
+    `failed_at`: uptime when a task last failed, 0 when none has."""
+
+    failed_at = 0
 
     def __init__(self, watchdog, uptime, report, reset):
         self._watchdog = watchdog
@@ -93,7 +97,8 @@ class Supervisor:
             except Exception as error:
                 sys.print_exception(error)
                 text = "%s: %s" % (type(error).__name__, error)
-            if self._uptime() - began > _STABLE_MS:
+            self.failed_at = self._uptime()
+            if self.failed_at - began > _STABLE_MS:
                 task.failures = 0
                 backoff = _BACKOFF_MS
             task.failures += 1

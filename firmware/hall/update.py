@@ -169,7 +169,9 @@ class Update:
         self._version = release.of_slot(_NEW)[0]
         least = max(start.state["counter"], release.of_slot("/" + start.slot)[1])
         chip = self._device._config["chip"].encode()
-        return await release.accept(_NEW + _MANIFEST, _KEYS, chip, least, self.rest)
+        found = await release.accept(_NEW + _MANIFEST, _KEYS, chip, least, self.rest)
+        self._version, counter = found
+        return counter
 
     def _free(self, counter=None):
         """Nothing falls back to the slot any more; with a counter, it is tried."""

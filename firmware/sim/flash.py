@@ -25,6 +25,7 @@ class Flash:
         self._file = open(path, "r+b")  # noqa: SIM115 (open as long as there is power)
         self._blank = b"\xff" * _PIECE
         self.erase_ms = 0  # the chip stands still so long for each sector
+        self.cut = None  # who ends it all in the midst of an operation (`cuts`)
 
     def read(self, address, buffer):
         self._file.seek(address)
@@ -39,21 +40,34 @@ class Flash:
             self._program(address + start, data[start : start + _PIECE])
 
     def erase(self, address, length):
+        if self.cut:
+            self.cut.erase(address, length)
+        self.blank(address, length)
+        if self.erase_ms:
+            time.sleep_ms(self.erase_ms)
+
+    def blank(self, address, length):
+        """What an erase does to the bits."""
         self._file.seek(address)
         for _ in range(length // _PIECE):
             self._file.write(self._blank)
-        if self.erase_ms:
-            time.sleep_ms(self.erase_ms)
+
+    def write(self, address, data):
+        """What a program does to the bits, which none of `data` may set."""
+        self._file.seek(address)
+        self._file.write(data)
 
     def _program(self, address, data):
         stored = bytearray(len(data))
         self.read(address, stored)
         if stored != self._blank:
+            merged = bytearray(stored) if self.cut else stored
             for index in range(len(stored)):
-                stored[index] &= data[index]
-            data = stored
-        self._file.seek(address)
-        self._file.write(data)
+                merged[index] &= data[index]
+            data = merged
+        if self.cut:
+            self.cut.program(address, stored, data)
+        self.write(address, data)
 
     def partitions(self):
         """(type, subtype, offset, size, label) of each entry of the table."""

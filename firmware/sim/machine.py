@@ -2,7 +2,8 @@
 
 Here: the API with the ESP32 port's own argument checks; I2C, UART, SPI and ADC join it where a
 board has a part on them (`i2c`, `serial`, `spi`, `adc`), and deep sleep where a device may sleep
-(`sleeping`), as the heap is the device's. Not here: what the hardware does.
+(`sleeping`), a timer where a slot is on trial (`trial`), as the heap is the device's. Not here:
+what the hardware does.
 """
 
 import _thread

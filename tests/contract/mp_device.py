@@ -104,7 +104,12 @@ class Device:
             self.on_desired,
             self.on_command,
             lambda: {"text": self.shows},
-            {"fw": "0.1.0", "profile": "keypad-5", "cause": "power_on"},
+            {
+                "fw": "0.1.0",
+                "profile": "keypad-5",
+                "cause": "power_on",
+                "update": {"v": "0.1.0", "slot": "a", "s": "idle", "p": 0},
+            },
             self.errors,
             random.randint if config["jitter"] else self.longest,
             self.check_in,

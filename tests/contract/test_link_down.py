@@ -104,7 +104,6 @@ async def test_commands_are_answered(pair: Pair) -> None:
         ({"do": 7}, "unknown command"),
         ({"do": ["identify"]}, "unknown command"),
         ({}, "unknown command"),
-        ({"do": "update", "args": {}}, "update: not in this firmware"),
         ({"do": "identify", "args": []}, "args must be an object"),
         ({"do": "identify", "args": None}, "args must be an object"),
         ({"do": "config", "args": {"huge": True}}, "does not fit a reply"),

@@ -21,7 +21,10 @@ async def test_the_prompt_is_mpremotes_and_the_device_comes_back(tmp_path: Path)
         code = "import os, sys; print(sorted(os.listdir('/')), 6*7)"
         told = await mpremote(port, "exec", code)
         assert told.returncode == 0, told.stdout + told.stderr
-        assert told.stdout.strip() == "['a', 'boot.py', 'config.json', 'main.py', 'slot.json'] 42"
+        assert (
+            told.stdout.strip()
+            == "['a', 'boot.py', 'choose.py', 'config.json', 'main.py', 'safe', 'slot.json'] 42"
+        )
         # Ctrl-C ends what was begun there and does not end by itself.
         endless = await asyncio.create_subprocess_exec(
             *(MPREMOTE, "connect", port, "resume", "exec", "print('busy')\nwhile True: pass"),

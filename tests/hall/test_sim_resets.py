@@ -167,7 +167,8 @@ def with_slots(config: dict[str, Any], attempts: int) -> dict[str, bytes]:
     for name in [name for name in files if name.startswith("a/")]:
         files[f"b{name[1:]}"] = files.pop(name)
     files["a/hall/app.mpy"] = b"not bytecode"
-    files["slot.json"] = json.dumps({"slot": "a", "attempts": attempts}).encode()
+    state = {"slot": "a", "spare": "b", "attempts": attempts}
+    files["slot.json"] = json.dumps(state).encode()
     return files
 
 

@@ -37,8 +37,14 @@ class Role:
         return self.is_quiet
 
 
+class Start:
+    slot = "a"
+    trial = False
+    state = {"turn": 0, "attempts": 0}
+
+
 def device():
-    device = app.Device("/a", lambda: None)
+    device = app.Device("/a", Start())
     device._journal = Journal()
     device._link = Link()
     device._role = Role()

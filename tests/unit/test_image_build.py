@@ -201,7 +201,7 @@ def test_a_full_vfs_is_told_with_its_sizes(monkeypatch: pytest.MonkeyPatch, size
         built()
     space = partition("vfs").size
     assert str(refused.value).startswith("vfs: ")
-    assert f"as much again for an update, do not fit its {space:,} bytes" in str(refused.value)
+    assert f"slot a's again for an update, do not fit its {space:,} bytes" in str(refused.value)
     assert str(refused.value).endswith("take a board with more than 4 MB flash")
 
 

@@ -27,6 +27,9 @@ _DIGEST_BYTES = 32
 #: The chip compiles it: compiled here it would hold one architecture's machine code.
 _VIPER = "hall/drivers/scan_viper.py"
 
+#: Modules, and the data beside them, that nothing but roles and drivers needs.
+_OF_ROLES = ("build", "canvas", "debounce", "glyphs", "ration", "segments")
+
 #: The machine code of each chip, as MicroPython names it.
 _MACHINES = {"esp32": "xtensawin", "esp32s3": "xtensawin", "esp32c3": "rv32imc"}
 
@@ -106,6 +109,12 @@ def slot(chip: str) -> dict[str, bytes]:
     """What a slot of `chip` holds, whichever its device is: application() and players(). Every chip
     of a family has the same. Raises UserError as they do."""
     return application() | players(chip)
+
+
+def safe_mode() -> dict[str, bytes]:
+    """What safe mode needs of application(): all but roles, drivers, and what only they use."""
+    beginnings = ("hall/roles/", "hall/drivers/", *(f"hall/{name}." for name in _OF_ROLES))
+    return {name: code for name, code in application().items() if not name.startswith(beginnings)}
 
 
 def simulation() -> dict[str, bytes]:

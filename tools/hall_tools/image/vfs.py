@@ -23,6 +23,9 @@ SCANNED = ("hub12", "hub08", "hub75")
 _PIECE = 4
 """Blocks: a file has room for a multiple of these."""
 
+_SPARE_BLOCKS = 16
+"""Free beside two slots: for what is written anew before the old goes, such as /slot.json."""
+
 _PLACE_HOLDER = "room"
 
 _DRIVER_MODULES = {"max7219_matrix": "max7219"}
@@ -32,23 +35,25 @@ _DRIVER_MODULES = {"max7219_matrix": "max7219"}
 def file_system(
     config: dict[str, Any], release: Bundle | None = None, keys: Collection[PublicKey] = ()
 ) -> dict[str, bytes]:
-    """What lies on `vfs`: boot.py and main.py (sources: the port runs no .mpy by name), slot a, and
-    `keys`, which the device takes updates from. Slot a is this firmware, or `release`."""
+    """What lies on `vfs`: boot.py, main.py and choose.py (sources: the port runs no .mpy by name),
+    slot a, safe mode, and `keys`, which the device takes updates from. Slot a is this firmware, or
+    `release`."""
     root = mpy.firmware_root()
-    files = {name: (root / name).read_bytes() for name in ("boot.py", "main.py")}
+    files = {name: (root / name).read_bytes() for name in ("boot.py", "main.py", "choose.py")}
     files["config.json"] = json.dumps(config, separators=(",", ":"), ensure_ascii=False).encode()
     if keys:
         files["keys.json"] = json.dumps({"keys": [key.hex for key in keys]}).encode()
     slot = slot_of(config, release)
     files.update({f"a/{name}": content for name, content in slot.items()})
+    files.update({f"safe/{name}": content for name, content in mpy.safe_mode().items()})
     return files
 
 
 def vfs_image(files: dict[str, bytes], flash_mb: int = 4) -> bytes:
     """A LittleFS image of the `vfs` partition, with the parameters of MicroPython's VfsLfs2.
 
-    Raises UserError when the files do not fit with as much again for slot b, into which the device
-    takes its updates.
+    Raises UserError when the files do not fit with as much as slot a takes for slot b, into which
+    the device takes its updates, and some blocks that LittleFS and the device write to.
     """
     size = partition("vfs", flash_mb).size
     # A larger cache would make inline files that the device's own cache has no room for.
@@ -61,7 +66,8 @@ def vfs_image(files: dict[str, bytes], flash_mb: int = 4) -> bytes:
         # What is large and seldom changes lies in front of what does.
         for name in sorted(files, key=lambda name: (not name.endswith(".bin"), name)):
             _add(disk, name, files[name])
-        fits = 2 * disk.used_block_count <= size // SECTOR
+        needed = disk.used_block_count + _slot_blocks(files) + _SPARE_BLOCKS
+        fits = needed <= size // SECTOR
     except LittleFSError as error:
         if error.code != LittleFSError.Error.LFS_ERR_NOSPC:
             raise
@@ -69,10 +75,17 @@ def vfs_image(files: dict[str, bytes], flash_mb: int = 4) -> bytes:
     if not fits:
         total = sum(len(content) for content in files.values())
         raise UserError(
-            f"vfs: {len(files)} files of {total:,} bytes, and as much again for an update, do not "
+            f"vfs: {len(files)} files of {total:,} bytes, and slot a's again for an update, do not "
             f"fit its {size:,} bytes; take a board with more than {flash_mb} MB flash"
         )
     return bytes(disk.context.buffer)
+
+
+def _slot_blocks(files: dict[str, bytes]) -> int:
+    """Of slot b, when it is as large as slot a: its files, and its folders of two blocks each."""
+    slot = {name: content for name, content in files.items() if name.startswith("a/")}
+    folders = {str(parent) for name in slot for parent in Path(name).parents}
+    return sum(-(-len(content) // SECTOR) for content in slot.values()) + 2 * len(folders)
 
 
 def _add(disk: LittleFS, name: str, content: bytes) -> None:
