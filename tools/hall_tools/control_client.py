@@ -47,12 +47,20 @@ def ask(store: Path, path: str, body: dict[str, object] | None = None) -> Any:
 
     `store` is the gateway's. Raises NoGatewayError, RefusedError.
     """
+    if body is None:
+        return _request(store, "GET", path)
+    return _request(store, "POST", path, json.dumps({"by": who(), **body}).encode())
+
+
+def send(store: Path, path: str, content: bytes) -> Any:
+    """POST bytes as they are; otherwise as ask()."""
+    return _request(store, "POST", path, content)
+
+
+def _request(store: Path, method: str, path: str, body: bytes | None = None) -> Any:
     connection = _Connection(store.with_name(NAME))
     try:
-        if body is None:
-            connection.request("GET", path)
-        else:
-            connection.request("POST", path, json.dumps({"by": who(), **body}))
+        connection.request(method, path, body)
         response = connection.getresponse()
         told = json.loads(response.read())
     except PermissionError:

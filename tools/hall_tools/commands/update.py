@@ -1,7 +1,8 @@
 """`hall update`: releases of the devices' firmware.
 
 Here: options and output of what is done away from a gateway. Not here: what a release is
-(hall_gateway.release), how one is made and signed (hall_tools.update).
+(hall_gateway.release), how one is made and signed (hall_tools.update), what a gateway does with one
+(update_roll_out.py).
 """
 
 import getpass
@@ -17,6 +18,7 @@ from hall_gateway.files import FileError, put_file
 from hall_gateway.release import PublicKey, SignatureError
 
 from hall_tools.commands.options import JsonOption
+from hall_tools.commands.update_roll_out import resume, roll_out, status, stop
 from hall_tools.errors import UserError
 from hall_tools.update.build import build as build_release
 from hall_tools.update.keys import (
@@ -146,6 +148,12 @@ def show(
     Exit code: 0 whole, and signed with one of the keys when any is given; 65 not.
     """
     _tell(release, _read(release), [read_public(file) for file in key] if key else None, as_json)
+
+
+app.command("roll-out")(roll_out)
+app.command()(status)
+app.command()(stop)
+app.command()(resume)
 
 
 def _tell(file: Path, bundle: Bundle, keys: list[PublicKey] | None, as_json: bool) -> None:
