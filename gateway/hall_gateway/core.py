@@ -14,7 +14,7 @@ from typing import TypeVar
 from hall_gateway.clock_jump import Watch
 from hall_gateway.config import GatewayConfig
 from hall_gateway.durations import Durations
-from hall_gateway.heart import Heart
+from hall_gateway.heart import Heart, Sent
 from hall_gateway.plan import Plan, plan_of
 from hall_gateway.snapshot import Snapshot
 from hall_gateway.store_contexts import ReplayWindow, Taken
@@ -99,9 +99,8 @@ class Core:
         """Several up/event, in their order and in one transaction: event() for each of them, and
         the acks that cover them, which is one unless the device's epoch changed in between."""
         now = self._clock()
-        marks = await self._writer.run(
-            lambda: self._heart.events(device, payloads, now), grows=True, weight=len(payloads)
-        )
+        sent = Sent(device, payloads, now)
+        marks = await self._writer.join(self._heart.events, sent, grows=True, weight=len(payloads))
         return [Ack(*mark, self._clock()) for mark in marks.items()]
 
     async def state(self, device: str, payload: bytes, *, retained: bool = False) -> Ack | None:

@@ -10,7 +10,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from hall_gateway.config import GATEWAY_ID
 from hall_gateway.events import Quality, cloud_event, event_id, reported, topic
@@ -103,8 +103,7 @@ class Touched:
     answers: dict[str, bytes] = field(default_factory=dict[str, bytes])
 
 
-@dataclass(frozen=True)
-class Published:
+class Published(NamedTuple):
     """A CloudEvent that was just put into the outbox, for the first time. `time` is unix ms."""
 
     id: str
@@ -160,7 +159,7 @@ class Effects:
             self._act(device, epoch, event, now, data)
             return
         counts = dict(self._counts)
-        self._store.run("SAVEPOINT effect")
+        self._store.savepoint("effect")
         try:
             self._act(device, epoch, event, now, data)
         except sqlite3.Error:
@@ -173,23 +172,23 @@ class Effects:
             self._take_back("effect", counts)
             fault = f"no effect: {type(error).__name__}"
             self.poison(device, epoch, event.seq, fault, event.data.encode(), now)
-        self._store.run("RELEASE effect")
+        self._store.release("effect")
 
     def attempt(self, work: Callable[[], T]) -> T:
         """What `work` returns. When it raises, all that it did is taken back, in memory too, and
         nothing else; with a sqlite3.Error the whole transaction has to be."""
         self._write_kept()
         counts = dict(self._counts)
-        self._store.run("SAVEPOINT effect")
+        self._store.savepoint("effect")
         try:
             done = work()
         except sqlite3.Error:
             raise
         except Exception:
             self._take_back("effect", counts)
-            self._store.run("RELEASE effect")
+            self._store.release("effect")
             raise
-        self._store.run("RELEASE effect")
+        self._store.release("effect")
         return done
 
     def poison(
@@ -207,9 +206,8 @@ class Effects:
         SQLite copies every page that is written after one. When one of them cannot have its
         effect, all that `work` did is taken back; do it again without this. Raises sqlite3.Error.
         """
-        self._store.events.settle()
         counts = dict(self._counts)
-        self._store.run("SAVEPOINT together")
+        self._store.savepoint("together")
         self._together = done = True
         try:
             work()
@@ -219,11 +217,10 @@ class Effects:
         except Exception as error:
             _log.debug("each by itself: %r", error)
             self._take_back("together", counts)
-            self._store.events.taken_back()
             done = False
         finally:
             self._together = False
-        self._store.run("RELEASE together")
+        self._store.release("together")
         return done
 
     def _write_kept(self) -> None:
@@ -233,7 +230,7 @@ class Effects:
 
     def _take_back(self, savepoint: str, counts: dict[str, int]) -> None:
         """Undo what was done since the savepoint, in memory too."""
-        self._store.run(f"ROLLBACK TO {savepoint}")
+        self._store.take_back(savepoint)
         self._kept.clear()
         self._state.become(self._store.hall.load())
         desired = self._state.desired

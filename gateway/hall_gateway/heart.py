@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from hall_gateway.accept import Accept
 from hall_gateway.clock_jump import ORDER_MS, Jump, moved
@@ -43,6 +44,14 @@ MAX_STRANGERS = 100
 """So many unknown devices are logged by name; all are counted."""
 
 _log = logging.getLogger(__name__)
+
+
+class Sent(NamedTuple):
+    """up/event payloads of a device, in their order, received at unix ms `now`."""
+
+    device: str
+    payloads: Sequence[bytes]
+    now: int
 
 
 class Heart:
@@ -177,19 +186,27 @@ class Heart:
         planned = self._known(device)
         return planned and self._accept.event(planned, payload, now)
 
-    def events(self, device: str, payloads: Sequence[bytes], now: int) -> dict[int, int]:
-        """The mark by epoch, in the order in which the epochs were heard of last."""
-        marks: dict[int, int] = {}
+    def events(self, sent: Sequence[Sent]) -> list[dict[int, int]]:
+        """For each that sent some the mark by epoch, in the order in which the epochs were heard of
+        last. When one event cannot have its effect, only its own device's are taken one by one."""
+        marks: list[dict[int, int]] = []
 
         def take() -> None:
-            marks.clear()
-            for payload in payloads:
-                if mark := self.event(device, payload, now):
-                    marks.pop(mark[0], None)
-                    marks[mark[0]] = mark[1]
+            marks[:] = [self._marks(each) for each in sent]
 
-        if len(payloads) == 1 or not self._effects.together(take):
-            take()
+        if self._effects.together(take):
+            return marks
+        if len(sent) > 1:
+            return [mark for each in sent for mark in self.events([each])]
+        take()
+        return marks
+
+    def _marks(self, sent: Sent) -> dict[int, int]:
+        marks: dict[int, int] = {}
+        for payload in sent.payloads:
+            if mark := self.event(sent.device, payload, sent.now):
+                marks.pop(mark[0], None)
+                marks[mark[0]] = mark[1]
         return marks
 
     def state(

@@ -7,6 +7,7 @@ Times are ms of the keypad's uptime, and only those of one boot are compared.
 """
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from hall_gateway.state import HallState, Json, Keypad, Press
 
@@ -27,8 +28,7 @@ RUNS_KEPT = 16
 """Clerks whose runs of fast best marks are remembered for each keypad."""
 
 
-@dataclass(frozen=True)
-class Heard:
+class Heard(NamedTuple):
     """When and as which CloudEvent something came from a device: `up` ms since boot `boot`, which
     is unix ms `at`."""
 

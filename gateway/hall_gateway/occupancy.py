@@ -13,11 +13,11 @@ small, and both are told, never done in silence:
 """
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from hall_gateway.hall_clock import HallClock
 from hall_gateway.models import PassageData
-from hall_gateway.state import Emit, HallState, Occupancy, Outcome
+from hall_gateway.state import Emit, HallState, Occupancy, Outcome, altered
 
 HALL = "hall"
 """The place of the hall's own sum, and the subject of its events."""
@@ -54,6 +54,7 @@ class Occupancies:
 
     def __init__(self, rules: OccupancyRules, state: HallState) -> None:
         self._rules = rules
+        self._clock = rules.clock
         self._state = state
 
     def passage(self, subject: str, passage: PassageData, at: int, now: int) -> Outcome:
@@ -78,7 +79,7 @@ class Occupancies:
 
     def _today(self, place: str, now: int, outcome: Outcome) -> Occupancy:
         """The sum of a place, begun anew when its time has come."""
-        began = self._rules.clock.began(now)
+        began = self._clock.began(now)
         current = self._state.occupancies.get(place)
         if current is None:
             return Occupancy(place, began)
@@ -105,32 +106,32 @@ def _told(current: Occupancy, outcome: Outcome, now: int) -> Occupancy:
         _log.warning("%s: %d more went out than had come in", current.place, current.unsaid)
         data = {"added": current.unsaid, "reason": "more_out_than_in"}
         outcome.emits.append(Emit("hall.count.repaired", current.place, data))
-        current = replace(current, unsaid=0, told_at=now)
+        current = altered(current, unsaid=0, told_at=now)
     if current.inside != current.told:
         data = {"inside": current.inside, "in": current.entered, "out": current.left}
         outcome.emits.append(Emit("hall.count.occupancy", current.place, data))
-        current = replace(current, told=current.inside, told_at=now)
+        current = altered(current, told=current.inside, told_at=now)
     return current
 
 
 def _after(current: Occupancy, passage: PassageData, at: int) -> Occupancy:
     if at < current.since:
         # Of a day that is over, from a device that was cut off.
-        return replace(current, late=current.late + 1)
+        return altered(current, late=current.late + 1)
     heard_at = max(current.heard_at, at)
     if passage.dir == "in":
-        current = replace(current, heard_at=heard_at, entered=current.entered + 1)
+        current = altered(current, heard_at=heard_at, entered=current.entered + 1)
         if not current.repaired or at > current.repaired_at:
             return current
         # What was never told needs no telling any more.
         unsaid = max(current.unsaid - 1, 0)
-        return replace(current, repaired=current.repaired - 1, unsaid=unsaid)
-    current = replace(current, heard_at=heard_at, left=current.left + 1)
+        return altered(current, repaired=current.repaired - 1, unsaid=unsaid)
+    current = altered(current, heard_at=heard_at, left=current.left + 1)
     if current.inside >= 0:
         return current
     # Not the time of this passage: one that is heard of late may have let somebody else, who left
     # after it, be one too many.
-    return replace(
+    return altered(
         current,
         repaired=current.repaired + 1,
         repaired_at=current.heard_at,

@@ -5,7 +5,6 @@ Here: the size limit, parsing, and the wording of errors. Not here: the models (
 
 import json
 import math
-import re
 from collections.abc import Iterable, Mapping
 from typing import NoReturn, TypeVar, get_args
 
@@ -22,8 +21,8 @@ MAX_POISON = 16 * 1024
 
 _MOST_FAULTS = 3
 
-_MAYBE_NOT_FINITE = re.compile(rb"N|I|[0-9][eE]|[0-9]{300}")
-"""Without any of these a payload has no number that is not finite: what has one is looked at."""
+_SHAPES = bytes.maketrans(b"123456789EI", b"000000000eN")
+_LONG = b"0" * 300
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -41,7 +40,7 @@ def parse(
     number that JSON cannot write again, in whatever field: NaN, Infinity, 1e999.
     """
     parsed = _read(model, payload, limit, windows)
-    if _MAYBE_NOT_FINITE.search(payload):
+    if _maybe_not_finite(payload):
         json.loads(payload.decode(), parse_constant=_not_finite, parse_float=_finite)
     return parsed
 
@@ -77,6 +76,14 @@ def command_id(payload: bytes) -> str | None:
         return _read(CommandIdOnly, payload, MAX_PAYLOAD).id
     except PayloadError:
         return None
+
+
+def _maybe_not_finite(payload: bytes) -> bool:
+    """Whether it has to be looked at: without NaN, Infinity, an exponent or a very long number it
+    has no number that is not finite. Done for every event; a regular expression takes five times
+    as long."""
+    shape = payload.translate(_SHAPES)
+    return b"N" in shape or b"0e" in shape or _LONG in shape
 
 
 def _not_finite(number: str) -> NoReturn:

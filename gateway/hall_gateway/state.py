@@ -7,7 +7,7 @@ carries an outcome out (effects.py).
 
 import json
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, TypeVar, cast
 
 from hall_gateway.wire import compact
 
@@ -244,8 +244,7 @@ class HallState:
                 self.tickets.pop(kept.ticket, None)
 
 
-@dataclass(frozen=True)
-class Emit:
+class Emit(NamedTuple):
     """A CloudEvent to publish, before it has an id and a time.
 
     `own`: the gateway itself originates it, under its own identity; otherwise it is the device
@@ -286,6 +285,17 @@ class Outcome:
         """`kept` becomes current, and goes to the store with the step."""
         state.put(kept)
         self.kept.append(kept)
+
+
+_Kept = TypeVar("_Kept", bound=Kept)
+
+
+def altered(kept: _Kept, **changes: object) -> _Kept:
+    """dataclasses.replace(), which asks about every field, in a quarter of its time: for what
+    changes with every event."""
+    new = object.__new__(type(kept))
+    vars(new).update(vars(kept), **changes)
+    return new
 
 
 def identity(kept: Kept) -> object:

@@ -79,13 +79,33 @@ class Store(Table):
     def rollback(self) -> None:
         self.sinks.taken_back()
         self.events.taken_back()
+        self.figures.taken_back()
         # SQLite has rolled back by itself after some errors: a full disk, an I/O error.
         if self._db.in_transaction:
             self.run("ROLLBACK")
 
     def commit(self) -> None:
-        self.events.settle()
+        self._settle()
         self.run("COMMIT")
+
+    def savepoint(self, name: str) -> None:
+        """Begin what take_back() undoes: everything before it is written."""
+        self._settle()
+        self.run(f"SAVEPOINT {name}")
+
+    def take_back(self, name: str) -> None:
+        """Undo what was done since the savepoint, which stays."""
+        self.run(f"ROLLBACK TO {name}")
+        self.events.taken_back()
+        self.figures.taken_back()
+
+    def release(self, name: str) -> None:
+        """What was done since the savepoint stands."""
+        self.run(f"RELEASE {name}")
+
+    def _settle(self) -> None:
+        self.events.settle()
+        self.figures.settle()
 
     def close(self) -> None:
         self._db.close()

@@ -6,9 +6,8 @@ Not here: what an event means (accept.py).
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 MAX_QUARANTINED_BODY = 1024
 
@@ -32,8 +31,7 @@ class Table:
         return None if row is None else row[0]
 
 
-@dataclass(frozen=True)
-class StoredEvent:
+class StoredEvent(NamedTuple):
     """A raw event as it was stored. Times are unix ms, `up` ms since boot."""
 
     seq: int

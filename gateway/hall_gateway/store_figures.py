@@ -7,6 +7,8 @@ Facts go by whole days of the hall, the oldest first: after KEEP_MS, when they t
 share of the store, and before the store would refuse an event for want of room.
 """
 
+import sqlite3
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Literal
 
@@ -52,7 +54,29 @@ Kind = Literal["open", "paused"]
 
 
 class Figures(Table):
-    """Facts in and out. Times are unix ms, durations ms."""
+    """Facts in and out. Times are unix ms, durations ms.
+
+    Passages come by the hundred, so they are added up and written together: by settle(), before
+    anything else is done with the store than to add to it.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        super().__init__(connection)
+        self._passed: Counter[tuple[int, str, str]] = Counter()
+
+    def settle(self) -> None:
+        """Write the passages that were added up."""
+        if self._passed:
+            self._db.executemany(
+                "INSERT INTO fact_passages VALUES (?, ?, ?, ?) "
+                "ON CONFLICT DO UPDATE SET passages = passages + excluded.passages",
+                [(*key, passages) for key, passages in self._passed.items()],
+            )
+            self._passed.clear()
+
+    def taken_back(self) -> None:
+        """What was done since settle() was."""
+        self._passed.clear()
 
     # In: each fact as it is told.
 
@@ -146,11 +170,7 @@ class Figures(Table):
         )
 
     def passed(self, quarter: int, place: str, direction: str) -> None:
-        self.run(
-            "INSERT INTO fact_passages VALUES (?, ?, ?, 1) "
-            "ON CONFLICT DO UPDATE SET passages = passages + 1",
-            (quarter, place, direction),
-        )
+        self._passed[quarter, place, direction] += 1
 
     def inside(self, quarter: int, place: str, inside: int) -> None:
         self.run(
@@ -183,6 +203,7 @@ class Figures(Table):
     def between(self, first: int, last: int) -> Facts:
         """What belongs to the period from `first` until before `last`: tickets by when they were
         taken, services by their call or end, spans as far as they overlap it."""
+        self.settle()
         period = (first, last)
         services = self.run(
             f"SELECT {_SERVICE} FROM fact_services WHERE called >= ? AND called < ? "
@@ -223,6 +244,7 @@ class Figures(Table):
 
     def oldest(self) -> int | None:
         """The time of the oldest fact; None when there is none."""
+        self.settle()
         times = [self.value(f"SELECT min({time}) FROM {table}") for table, time in _TIMES.items()]
         return min((time for time in times if time is not None), default=None)
 
@@ -257,6 +279,7 @@ class Figures(Table):
 
     def bytes(self) -> int:
         """About what the facts take."""
+        self.settle()
         rows = {table: self.value(f"SELECT count(*) FROM {table}") for table in _TIMES}
         return sum(count * _ROW_BYTES.get(table, 40) for table, count in rows.items())
 

@@ -14,6 +14,8 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, Protocol, TypeVar
 
 from hall_gateway.values import StoreError, StoreFullError
@@ -29,6 +31,7 @@ _DAMAGED = (
 )
 
 T = TypeVar("T")
+Item = TypeVar("Item")
 _log = logging.getLogger(__name__)
 
 
@@ -58,7 +61,8 @@ class Target(Protocol):
 
 @dataclass
 class _Job:
-    work: Callable[[], Any]
+    work: Callable[[list[Any]], list[Any]]
+    item: Any
     grows: bool
     future: asyncio.Future[Any]
     weight: int
@@ -98,9 +102,26 @@ class Writer:
         many events it has; `lazy`: it goes with the next that grows, or after LAZY_S, so that it
         needs no commit of its own. Raises StoreError when nothing was committed.
         """
+        return await self._run_job(lambda _: [work()], None, grows, weight, lazy)
+
+    async def join(
+        self, work: Callable[[list[Item]], list[T]], item: Item, *, grows: bool, weight: int
+    ) -> T:
+        """What `work` returns for `item`, as run(). Items for the same `work` that stand one after
+        the other are handed to it together, in their order."""
+        return await self._run_job(work, item, grows, weight, False)
+
+    async def _run_job(
+        self,
+        work: Callable[[list[Any]], list[Any]],
+        item: object,
+        grows: bool,
+        weight: int,
+        lazy: bool,
+    ) -> Any:
         if self._closed:
             raise StoreError("the store is closed")
-        job = _Job(work, grows, self._loop.create_future(), weight)
+        job = _Job(work, item, grows, self._loop.create_future(), weight)
         if lazy:
             self._lazy.append(job)
             if self._timer is None:
@@ -164,11 +185,15 @@ class Writer:
         try:
             self._target.begin()
             full = self._target.full()
-            for job in batch:
-                if full and job.grows:
-                    job.error = self._target.refuse()
+            for work, alike in groupby(batch, attrgetter("work")):
+                jobs = list(alike)
+                if full and jobs[0].grows:
+                    for job in jobs:
+                        job.error = self._target.refuse()
                 else:
-                    job.outcome = job.work()
+                    outcomes = work([job.item for job in jobs])
+                    for job, outcome in zip(jobs, outcomes, strict=True):
+                        job.outcome = outcome
             self._target.commit()
         except Exception as error:
             self._target.rollback()
