@@ -28,11 +28,13 @@ from hall_tools.simline import SerialLine
 
 # About 160 KB of 64-bit words for the firmware, about what an ESP32 gives an application with its
 # 32-bit words, and what the simulated world takes beside it.
-HEAP = "192K"
+_HEAP = 192 * 1024
 FLASH = "flash.bin"
 """The flash chip in a device's folder."""
 _STARTS_AGAIN = ("reset", "sleep", "wake")
 """What a device says last when its process ends, and another has to begin."""
+_CUT = {"t_us", "cut", "op", "address"}
+"""What a device says last when power is gone within the flash chip's work."""
 _LINES_KEPT = 10_000
 _LONGEST_LINE = 256 * 1024
 _LOG_SHOWN = 200
@@ -46,6 +48,17 @@ def check_unix_port() -> None:
             "pip install 'hallkit[sim]'",
             os.EX_UNAVAILABLE,
         )
+
+
+def heap(config: dict[str, Any]) -> int:
+    """Bytes of the heap of a simulated device, with the log of its panel's stores, which no chip
+    has (firmware/sim/tap.py): a word for each pixel clock of each scan, and some."""
+    driver = config["driver"]
+    if driver["name"] not in SCANNED:
+        return _HEAP
+    lines = 1 if driver["name"] == "hub12" or driver["height"] < 32 else 2
+    clocks = driver["width"] * driver["height"] // driver["scan"] // lines
+    return _HEAP + 4 * (clocks + driver["scan"] * clocks)
 
 
 class SimDevice:
@@ -68,6 +81,9 @@ class SimDevice:
         self.folder = folder
         self.dropped = 0
         """Lines that nobody took in time: at most 10,000 wait for lines()."""
+        self.cut: str | None = None
+        """From the next start on, whether power may be cut within the flash chip's work: "0" when
+        the world says {"cut": n, "how": how}, or "12 torn" (firmware/sim/cuts.py)."""
         self._said: deque[dict[str, Any]] = deque(maxlen=_LINES_KEPT)
         self._spoke = asyncio.Event()
         self._stopped = False
@@ -213,14 +229,14 @@ class SimDevice:
         terminal = self._line.power_on()
         self._process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "hall_tools.interpreter", str(os.getpid()), str(terminal)),
-            *("-X", f"heapsize={HEAP}", "-m", "start"),
+            *("-X", f"heapsize={heap(self.config)}", "-m", "start"),
             *(FLASH, "rtc.bin"),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             # Relative names: the interpreter dies of an argument of more than 255 bytes.
             cwd=self.folder,
-            env=os.environ | {"MICROPYPATH": "sim:.frozen"},
+            env=os.environ | {"MICROPYPATH": "sim:.frozen", "HALL_SIM_CUT": self.cut or ""},
             limit=_LONGEST_LINE,
             pass_fds=(terminal,),
             # Ctrl-C at a terminal is for the host, which switches its devices off itself.
@@ -256,6 +272,8 @@ class SimDevice:
             line = _parse(raw)
             if not line.keys().isdisjoint(_STARTS_AGAIN):
                 reset = line
+            elif line.keys() == _CUT:
+                self._rtc.unlink(missing_ok=True)
             self._say(self._see(line) if "scan" in line else line)
         exit_code = await process.wait()
         if self._line is not None:

@@ -22,7 +22,13 @@ from hall_tools.bench.report import (
     Report,
     measure,
 )
-from hall_tools.commands import bench_battery, bench_eye, bench_gateway, bench_people
+from hall_tools.commands import (
+    bench_battery,
+    bench_chaos,
+    bench_eye,
+    bench_gateway,
+    bench_people,
+)
 from hall_tools.progress import progress
 
 app = typer.Typer(
@@ -34,6 +40,7 @@ app.command()(bench_people.people)
 app.command("battery")(bench_battery.battery_life)
 app.command()(bench_gateway.gateway)
 app.command()(bench_gateway.week)
+app.command()(bench_chaos.chaos)
 
 
 @app.command()
