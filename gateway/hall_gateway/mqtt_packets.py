@@ -25,7 +25,7 @@ class Arrived(NamedTuple):
     mid: int | None
 
 
-def end(data: bytes, start: int) -> int | None:
+def end(data: bytes | bytearray, start: int) -> int | None:
     """Where the packet that begins at `start` ends; None while there is too little to tell.
 
     A length of five bytes is none (2.2.3): then the packet ends with the fourth, and whoever reads

@@ -31,7 +31,7 @@ class BufferedSocket:
         self.raw = sock
         self.ended = False
         """Whether nothing more will come."""
-        self._came = b""
+        self._came = bytearray()
         self._at = 0  # what is before has been taken
         self._for_paho = memoryview(b"")
         self._write = bytearray()
@@ -50,7 +50,8 @@ class BufferedSocket:
         except OSError:
             came = b""
         self.ended = not came
-        self._came = self._came[self._at :] + came
+        del self._came[: self._at]
+        self._came += came
         self._at = 0
 
     def packet(self) -> bytes | None:
@@ -60,7 +61,7 @@ class BufferedSocket:
         if end is None or end > len(self._came):
             return None
         self._at = end
-        return self._came[start:end]
+        return bytes(memoryview(self._came)[start:end])
 
     def give(self, packet: bytes) -> None:
         """`packet` is what paho reads next."""
