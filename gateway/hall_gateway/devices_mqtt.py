@@ -10,8 +10,8 @@ is neither down/ack nor PUBACK.
 
 No device makes others wait: each has a queue of its own, and what does not go into it is given up
 (an event comes again) or, of a state, replaced by the newest. One that is over its limits is kept
-out: the broker is told that nobody listens to it, so that its flood ends there, and what has come
-of it meanwhile is PUBACKed without being looked at.
+out: its connection is ended, the broker is told that nobody listens to it, so that its flood ends
+there, and what has come of it meanwhile is PUBACKed without being looked at.
 
 A device that is a part of this gateway has no topics: nobody can speak for it, and its commands
 are handed on.
@@ -25,13 +25,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from pydantic_core import from_json
+
 from hall_gateway.config import GatewayConfig
 from hall_gateway.core import Core
 from hall_gateway.kept_out import KeptOut
 from hall_gateway.mqtt import MqttClient
 from hall_gateway.mqtt_connection import DisconnectedError, Message
+from hall_gateway.mqtt_cut import cut
 from hall_gateway.ordered import OrderedWorker, until_stored
-from hall_gateway.quarantine import STRANGERS
+from hall_gateway.payload import MAX_PAYLOAD
+from hall_gateway.quarantine import CROWDED, STRANGERS
 from hall_gateway.update_fetch import Fetches
 from hall_gateway.values import Ack, DeviceOrder
 
@@ -40,7 +44,7 @@ log = logging.getLogger(__name__)
 ROOT = "device/v1"
 _REPEATABLE = {"identify", "selftest", "config", "update"}
 """Commands that may reach a device twice; reboot is sent to it once."""
-_LEAVES = {"event", "state", "online", "reply", "fetch"}
+LEAVES = {"event", "state", "online", "reply", "fetch"}
 
 
 @dataclass
@@ -68,6 +72,7 @@ class DevicesMqtt:
         kept_out: KeptOut,
     ) -> None:
         self._mqtt = mqtt
+        self._broker = config.broker
         self._fetches = fetches
         self._core = core
         self._local = local
@@ -112,16 +117,24 @@ class DevicesMqtt:
         device = topic[len(ROOT) + 1 :].partition("/")[0]
         sender = device if device in self._workers else STRANGERS
         worker = self._workers[sender]
-        crowded = worker.full and self._mqtt.settled and topic.endswith("/event")
-        if not self._quarantine.admits(sender, crowded=crowded):
+        weight = 1
+        if not self._mqtt.settled:
+            weight = 0  # it may have waited at the broker for hours
+        elif worker.full and topic.endswith("/event"):
+            weight = CROWDED
+        if not self._quarantine.admits(sender, weight):
             message.ack()
         elif _route(topic) is None:
             self._refuse("topic", message)
             self._quarantine.nonsense(sender)
         elif device in self._local:
             self._refuse("local", message)
-        elif not worker.offer(message):
-            self.refused["crowded"] += 1
+        else:
+            if not topic.endswith("/online") and not _is_object(message.payload):
+                # Before the store has seen it: a flood goes on meanwhile.
+                self._quarantine.seen(sender)
+            if not worker.offer(message):
+                self.refused["crowded"] += 1
 
     async def run(self) -> None:
         """Handle what was received and publish what the core wants devices to know."""
@@ -141,9 +154,13 @@ class DevicesMqtt:
     async def _listen(self) -> None:
         """To everybody, or to each device that is not kept out by itself."""
         listening = True
+        ended: set[str] = set()
         while True:
             self._kept_out.clear()
             held = self._quarantine.held
+            new, ended = held.keys() - ended - {STRANGERS}, set(held)
+            for device in new:
+                await self._end_connection(device)
             if held or not listening:
                 everybody = self.subscriptions()
                 names = self._workers.keys() - {STRANGERS}
@@ -155,6 +172,14 @@ class DevicesMqtt:
                     out = [topic for name, topic in each.items() if name in held]
                     await self._mqtt.listen_to(heard, everybody + out)
             await self._kept_out.wait()
+
+    async def _end_connection(self, device: str) -> None:
+        """Of a device that floods, so that the broker has time for what we say of it: it comes
+        back, but nobody listens to it then."""
+        try:
+            await cut(self._broker, device)
+        except OSError as error:
+            log.warning("%s: its connection could not be ended: %s", device, error)
 
     async def _handle(self, messages: list[Message]) -> None:
         """Events of one device, one after the other, or anything else by itself."""
@@ -285,6 +310,14 @@ def _listed(config: GatewayConfig) -> frozenset[str]:
     return frozenset(device.id for device in config.devices if not device.revoked)
 
 
+def _is_object(payload: bytes) -> bool:
+    """Whether it is a JSON object of a size that is looked at."""
+    try:
+        return len(payload) <= MAX_PAYLOAD and isinstance(from_json(payload), dict)
+    except ValueError:
+        return False
+
+
 def _alike(message: Message) -> object:
     """The topic of an event; anything else is like nothing but itself."""
     return message.topic if message.topic.endswith("/event") else id(message)
@@ -295,4 +328,4 @@ def _route(topic: str) -> tuple[str, str] | None:
     parts = topic.split("/")
     if len(parts) != 5 or parts[3] != "up":
         return None
-    return (parts[2], parts[4]) if parts[4] in _LEAVES else None
+    return (parts[2], parts[4]) if parts[4] in LEAVES else None

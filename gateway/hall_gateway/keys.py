@@ -46,12 +46,16 @@ GATEWAY_SENDER_ID = "00"
 DEVICE_ID_BYTES = 2
 """A device's OSCORE sender id: short, for each request carries it; at most 7 are legal."""
 
-ACCESS = """\
-# Written by hall; what else stands in this file is kept.
-# A device speaks for itself only: %u is the identity of its key.
-pattern write device/v1/%u/up/#
-pattern read device/v1/%u/down/#
-"""
+UP = ("event", "state", "online", "reply", "fetch")
+"""What a device may say. No other topic: what is retained there would fill the broker."""
+ACCESS = "".join(
+    (
+        "# Written by hall; what else stands in this file is kept.\n",
+        "# A device speaks for itself only: %u is the identity of its key.\n",
+        *(f"pattern write device/v1/%u/up/{leaf}\n" for leaf in UP),
+        "pattern read device/v1/%u/down/#\n",
+    )
+)
 _REVOKED = "# Written by hall: revoked devices, whose connections may be open still."
 _DENIED = re.compile(re.escape(_REVOKED) + r"\n(?:user [a-z0-9-]+\ntopic deny #\n)*")
 _DEVICE = re.compile(r"^[a-z0-9][a-z0-9-]{0,31}$")
@@ -178,7 +182,7 @@ class KeyStore:
     def write_mosquitto(self, folder: Path) -> None:
         """Bring mosquitto's `psk` and `acl` in `folder` up to date.
 
-        `psk` has the devices that may join. `acl` lets each write its own up/# and read its own
+        `psk` has the devices that may join. `acl` lets each write UP of its own and read its own
         down/#, and denies revoked ones everything: mosquitto looks at it again when it is told to
         reload, also for connections that are open. Lines of others in `acl` are kept.
         """

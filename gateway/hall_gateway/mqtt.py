@@ -24,8 +24,8 @@ log = logging.getLogger(__name__)
 STABLE_S = 10.0
 """A connection that held for less does not reset the retry delay (two gateways with one id)."""
 RETRY_MIN_S, RETRY_MAX_S = 1.0, 30.0
-SETTLED_S = 5.0
-"""What waited at a broker is 1,000 messages at most, and comes in less."""
+SETTLED_S = 10.0
+"""What waited at a broker comes in less, as a rule: 50,000 messages at most."""
 
 
 class MqttClient:
@@ -118,8 +118,8 @@ class MqttClient:
         while. Raises DisconnectedError; then it is done at the next connect."""
         self._subscribe, self._without = subscribe, without
         if (connection := self._ready) is not None:
-            await connection.subscribe(subscribe)
-            await connection.unsubscribe(without)
+            # Both at once: the answer to the first may stand behind all that the second keeps away.
+            await asyncio.gather(connection.subscribe(subscribe), connection.unsubscribe(without))
 
     @property
     def settled(self) -> bool:

@@ -11,8 +11,8 @@ update to fetch, which is 1,821 requests for 1 MiB in pieces of 576 bytes: 2,845
 is more. It repeats at most its window of 8 events, after 5 s and more. What is new after that is
 people and fingers: some a second. And no more than its window, a state and some replies are ever
 under way at once: who has more than ordered.BATCH of them waiting here is crowding others out, and
-each beyond that counts for CROWDED. What waited at the broker while the gateway was away is not
-that.
+each beyond that counts for CROWDED. What waited at the broker while the gateway was away counts for
+nothing.
 
 A device that is kept out loses nothing: what it has journalled stays there, for no ack comes. It is
 let in again after a calm time, which doubles each time that it was not calm.
@@ -34,7 +34,8 @@ NONSENSE_S = 600.0
 """In so many seconds a device is forgiven NONSENSE of them."""
 CALM_S = 60
 MOST_CALM_S = 3600
-CROWDED = 20
+CROWDED = 100
+"""What a message counts for whose device has a full queue already."""
 STRANGERS = "*"
 """Whoever is no device of the settings; one for all of them, and no device's id."""
 
@@ -100,6 +101,7 @@ class Quarantine:
         self._buckets: dict[str, Bucket] = {}
         self._senses: dict[str, Bucket] = {}
         self._total: Counter[str] = Counter()
+        self._seen: Counter[str] = Counter()
         self._held: dict[str, Held] = {}
         self._before: dict[str, Held] = {}
 
@@ -108,9 +110,8 @@ class Quarantine:
         """Who is kept out now."""
         return self._held
 
-    def admits(self, device: str, *, crowded: bool = False) -> bool:
-        """Whether a message of `device` that has come may be handled. `crowded`: more of its wait
-        already than an honest device ever has under way."""
+    def admits(self, device: str, weight: int = 1) -> bool:
+        """Whether a message of `device` that has come may be handled. It counts for `weight`."""
         if device in self._held:
             self.dropped[device] += 1
             return False
@@ -118,7 +119,7 @@ class Quarantine:
         bucket = self._buckets.get(device)
         if bucket is None:
             bucket = self._buckets[device] = Bucket(limits.burst, now)
-        if bucket.take(limits.burst, limits.per_s, now, CROWDED if crowded else 1):
+        if bucket.take(limits.burst, limits.per_s, now, weight):
             return True
         self.dropped[device] += 1
         self._hold(device, "flooding", now)
@@ -136,12 +137,19 @@ class Quarantine:
                     self._hold(device, "nonsense", now)
                 return
 
+    def seen(self, device: str) -> None:
+        """A message of `device` is no JSON; found() will count it too."""
+        self._seen[device] += 1
+        self.nonsense(device)
+
     def found(self, device: str, total: int) -> None:
         """So many messages of `device` could not be understood since the start."""
-        if more := total - self._total[device]:
-            self._total[device] = total
-            if more > 0:
-                self.nonsense(device, more)
+        more = max(0, total - self._total[device])
+        self._total[device] = total
+        known = min(more, self._seen[device])
+        self._seen[device] -= known
+        if more > known:
+            self.nonsense(device, more - known)
 
     def release(self) -> list[str]:
         """Let in again whose time is over; who that is."""

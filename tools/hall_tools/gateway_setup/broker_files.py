@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from hall_gateway.keys import DeviceKeys
+from hall_gateway.keys import ACCESS, DeviceKeys
 
-_PATTERNS = ("pattern write device/v1/%u/up/#", "pattern read device/v1/%u/down/#")
+_PATTERNS = tuple(line for line in ACCESS.splitlines() if line.startswith("pattern"))
+_TOO_WIDE = "pattern write device/v1/%u/up/#"
+"""Of an earlier Hallkit."""
 
 
 def differences(devices: Sequence[DeviceKeys], folder: Path) -> list[str]:
@@ -41,6 +43,8 @@ def _acl(devices: Sequence[DeviceKeys], path: Path) -> list[str]:
     if lines is None:
         return [f"{path} is missing"]
     wrong = [f'{path} lacks "{pattern}"' for pattern in _PATTERNS if pattern not in lines]
+    if _TOO_WIDE in lines:
+        wrong.append(f'{path} has "{_TOO_WIDE}", which lets a device fill the broker; remove it')
     denied = {
         before.removeprefix("user ") for before, line in pairwise(lines) if line == "topic deny #"
     }
