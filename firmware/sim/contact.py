@@ -1,10 +1,12 @@
 """A contact that people and things close: a key under a finger, a light beam with somebody in it.
 
-Here: when it is closed, as intervals of `ticks_us`, with the bounce of real metal. Not here: which
-pin it is on and which level that is (`gpio`).
+Here: when it is closed, as intervals of the world's time (`moment`), with the bounce of real metal.
+Not here: which pin it is on and which level that is (`gpio`).
 """
 
 import random
+
+from moment import now_us
 
 
 class Contact:
@@ -34,9 +36,10 @@ class Contact:
         self.close(start + bounce, end)
         self._chatter(end + bounce // 8, bounce - bounce // 8)
 
-    def closed(self, now):
+    def closed(self):
         if self._held or not self._intervals:
             return self._held
+        now = now_us()
         self._intervals = [each for each in self._intervals if each[1] > now]
         return any(start <= now for start, _ in self._intervals)
 

@@ -5,8 +5,6 @@ logged (`tap`); every level read is decided at the moment of reading. Not here: 
 firmware sees (`machine`).
 """
 
-import time
-
 from report import emit
 
 
@@ -66,7 +64,7 @@ class Pads:
             return self._lines[pin]()
         if pin in self._contacts:
             contact, active = self._contacts[pin]
-            return active if contact.closed(time.ticks_us()) else 1 - active
+            return active if contact.closed() else 1 - active
         return self.out >> pin & 1
 
     def hold(self, pin, on):

@@ -4,17 +4,14 @@
 not answer at all, is well again; or its line is disturbed (radar).
 """
 
-import time
-
 import board
 
 
-def walk(direction, length, turns):
+def walk(direction, start, end, turns):
     lane = board.current.lane
-    length = max(length, 1) * lane.stretch
-    now = time.ticks_us()
-    lane.walk(direction, now, now + length * 1000, turns)
-    return length
+    end = start + max(end - start, 1000) * lane.stretch
+    lane.walk(direction, start, end, turns)
+    return end
 
 
 def _sensor(state, told):

@@ -5,8 +5,9 @@ buffer of bytes received (`machine`).
 """
 
 import random
-import time
 from struct import pack
+
+from moment import now_us
 
 _FRAME_US = 100_000
 _BAUD = 256_000
@@ -17,7 +18,7 @@ _LONGEST = 512  # bytes in the port's buffer; what comes then is lost
 class Ld2450:
     """It hangs opposite the doorway, `gate` mm away: y is how far away somebody is, x aside."""
 
-    def __init__(self, lane, gate, now_us=time.ticks_us):
+    def __init__(self, lane, gate, now_us=now_us):
         self._lane = lane
         self._gate = gate
         self._now = now_us

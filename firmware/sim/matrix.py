@@ -4,8 +4,6 @@ Here: the wires between rows and columns, which the keys join while they are dow
 key is down (`contact`), and which keys the firmware believes.
 """
 
-import time
-
 from contact import Contact
 
 
@@ -31,8 +29,7 @@ class Matrix:
 
     def _level(self, column):
         """Low when a way leads from the column, over keys that are down, to a row that is low."""
-        now = time.ticks_us()
-        down = [(row, at) for row, at, contact in self._contacts if contact.closed(now)]
+        down = [(row, at) for row, at, contact in self._contacts if contact.closed()]
         rows, columns = set(), {column}
         while True:
             reached = len(rows) + len(columns)

@@ -10,9 +10,9 @@ periods of the laser, which is 2 x (register + 1) periods of 64 times the oscill
 """
 
 import random
-import time
 
 from micropython import const
+from moment import now_us
 from report import emit
 
 _ADDRESS = const(0x29)
@@ -44,7 +44,7 @@ _BAD_REGION = const(13)
 class Vl53l1x:
     """`lane` is what it looks at from `height` mm; columns 0 to 7 see the outer half of it."""
 
-    def __init__(self, lane, height, now_us=time.ticks_us):
+    def __init__(self, lane, height, now_us=now_us):
         self._lane = lane
         self._height = height
         self._now = now_us
@@ -248,7 +248,7 @@ class Vl53l1x:
     def _misused(self, rule):
         if rule not in self._told:
             self._told.add(rule)
-            emit({"misuse": "vl53l1x: " + rule}, self._now())
+            emit({"misuse": "vl53l1x: " + rule})
 
 
 def _columns(centre, size):

@@ -5,9 +5,8 @@
 - {"button": ms}: the cleaner presses for so long; {"rain": "on" | "off"}.
 """
 
-import time
-
 import board
+from moment import now_us
 from world import milliseconds
 
 
@@ -33,7 +32,7 @@ def _probe(fault, told):
 
 def _button(length, told):
     length = milliseconds(told, "button", 0)
-    now = time.ticks_us()
+    now = now_us()
     _contact("button").close(now, now + length * 1000)
 
 

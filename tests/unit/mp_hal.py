@@ -46,13 +46,14 @@ def pins():
         lamp.on()
         lamp.off()
     from contact import Contact
+    from moment import now_us
 
     for active in ("low", "high"):
         contact = Contact()
         board.current.pads.wire_contact(13, contact, active)
         key = chip.input(13, active)
         print("key", active, key.value(), end=" ")
-        contact.close(time.ticks_us(), time.ticks_us() + 3_600_000_000)
+        contact.close(now_us(), now_us() + 3_600_000_000)
         print(key.value())
 
 

@@ -22,6 +22,7 @@ board.current.wire(config)
 chip = board.current.sensor
 lane = board.current.lane
 now_us = 0
+away_us = 0
 
 
 def clock_us():
@@ -29,7 +30,7 @@ def clock_us():
 
 
 chip._now = clock_us
-vl53l1x.ticks_ms = lambda: now_us // 1000
+vl53l1x.ticks_ms = lambda: (now_us + away_us) // 1000
 
 
 def walk(told):
@@ -60,6 +61,12 @@ def stall(ms):
     now_us += ms * 1000
 
 
+def away(ms):
+    """As a process that gets no turn: the world waits with it, the device's clock does not."""
+    global away_us
+    away_us += ms * 1000
+
+
 def model(number):
     forget = chip._forget
 
@@ -80,6 +87,7 @@ DEEDS = {
     "model": model,
     "bus_errors": bus_errors,
     "stall": stall,
+    "away": away,
 }
 
 driver = vl53l1x.Vl53l1x(config["driver"], config["pins"], hal.Hal(config["chip"]))

@@ -4,7 +4,7 @@ from itertools import islice
 
 import pytest
 from hall_tools.demo.judge import CORRECTION_S, MASH_S
-from hall_tools.demo.keypads import DEBOUNCED_S, SECOND_KEY_S
+from hall_tools.demo.keypads import DEBOUNCED_MS, SECOND_KEY_MS
 from hall_tools.demo.layout import RATING_WINDOW_S
 from hall_tools.demo.plan import Mopping, Shower, Visit, moppings, showers, visits
 
@@ -50,12 +50,12 @@ def test_what_is_planned_as_mashing_is_mashing_and_nothing_else(seed: int) -> No
     for visit in _day(seed)[0]:
         for child in (visit.child, visit.child_first):
             assert len(child) == 0 or len(child) >= 3
-            lengths = [each.after_s + each.hold_ms / 1000 + DEBOUNCED_S for each in child]
+            lengths = [each.after_s + each.hold_ms / 1000 + DEBOUNCED_MS / 1000 for each in child]
             assert all(sum(lengths[at + 1 : at + 3]) < MASH_S - 0.5 for at in range(len(child) - 2))
         for first in visit.together[:1]:
-            assert first.hold_ms / 1000 > SECOND_KEY_S + 0.3
+            assert first.hold_ms / 1000 > SECOND_KEY_MS / 1000 + 0.3
         if visit.conduct == "corrects":
-            between = visit.rating[0].hold_ms / 1000 + DEBOUNCED_S + visit.rating[1].after_s
+            between = visit.rating[0].hold_ms / 1000 + DEBOUNCED_MS / 1000 + visit.rating[1].after_s
             assert between < CORRECTION_S - 0.5
 
 

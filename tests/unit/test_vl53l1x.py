@@ -129,6 +129,22 @@ def test_a_device_that_was_busy_does_not_blame_the_chip(tmp_path: Path, at: int)
     assert (seen.faults, seen.restarts) == ([], 0)
 
 
+@pytest.mark.parametrize("every", [17, 61, 503])
+def test_a_device_that_gets_no_turn_does_not_blame_the_chip(tmp_path: Path, every: int) -> None:
+    aways = [(at, "away", 100 + at % 1400) for at in range(3, 5000, every)]
+    seen = run(tmp_path, *aways, until_ms=5000)
+    assert (seen.faults, seen.restarts, seen.misuses) == ([], 0, [])
+    assert alternates(seen.zones())
+    assert len(seen.samples) > 50
+
+
+@pytest.mark.parametrize("every", [361, 503])
+def test_a_chip_that_hangs_is_noticed_by_a_busy_device_too(tmp_path: Path, every: int) -> None:
+    stalls = [(at, "stall", 300) for at in range(1003, 5000, every)]
+    seen = run(tmp_path, (1000, "hangs", True), *stalls, until_ms=9000)
+    assert [fault for _, fault in seen.faults] == ["tof_silent", None]
+
+
 @pytest.mark.parametrize("nth", [97, 101, 53])
 def test_a_disturbed_bus_costs_samples_and_never_a_zone(tmp_path: Path, nth: int) -> None:
     seen = run(tmp_path, (0, "ledge", 1000), (500, "bus_errors", nth), until_ms=10_000)

@@ -16,8 +16,10 @@ BAUD = 256_000
 _HEAD = b"\xaa\xff\x03\x00"
 _TAIL = b"\x55\xcc"
 _FRAME = 30
+_KEPT = 8 * _FRAME
 _REACH_MM = 8_000  # six metres, and room for error
 _SILENT_MS = 3_000  # it takes two seconds from power-on to its first frame
+_LOOK_MS = 200  # the most that counts between two looks: else the device was busy itself
 
 
 class Ld2450:
@@ -29,8 +31,8 @@ class Ld2450:
         self._uart = hal.uart(pins["tx"], pins["rx"], BAUD)
         self._came = bytearray(4 * _FRAME)
         self._buffer = b""
-        self._heard_at = ticks_ms()
-        self._silent = False
+        self._looked_at = ticks_ms()
+        self._silent_ms = 0
         self.bad = 0  # frames that did not end as one, or told of somebody beyond its reach
 
     def poll(self):
@@ -39,15 +41,19 @@ class Ld2450:
         x -8000 to 8000, y 0 to 8000, the speed along the line to the radar. The oldest frame first,
         one a call; never waits.
         """
+        now = ticks_ms()
+        away = ticks_diff(now, self._looked_at)
+        self._looked_at = now
+        self._silent_ms = min(self._silent_ms + min(away, _LOOK_MS), _SILENT_MS)
         if self._uart.any():
             count = self._uart.readinto(self._came)
             if count:
-                self._buffer += self._came[:count]
+                # What babbles faster than it is looked at must not fill the heap.
+                self._buffer = self._buffer[-_KEPT:] + self._came[:count]
         frame = self._next_frame()
         if frame is None:
             return None
-        self._heard_at = ticks_ms()
-        self._silent = False
+        self._silent_ms = 0
         there = [frame[at : at + 8] for at in range(4, 28, 8)]
         targets = tuple([_target(each) for each in there if any(each)])
         for x, y, _ in targets:
@@ -58,10 +64,7 @@ class Ld2450:
 
     def fault(self):
         """None, or "radar_silent": no frame for 3 s."""
-        # Once silent it stays so: after six days the difference of ticks is negative.
-        if ticks_diff(ticks_ms(), self._heard_at) > _SILENT_MS:
-            self._silent = True
-        return "radar_silent" if self._silent else None
+        return "radar_silent" if self._silent_ms == _SILENT_MS else None
 
     def _next_frame(self):
         """The first whole frame in the buffer, taken out with all that is in front of it."""

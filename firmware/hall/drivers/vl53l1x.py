@@ -61,6 +61,8 @@ _BOOT_MS = const(50)  # 1.2 ms by the data sheet
 # So many timings without data, and the chip hangs. The first ranging calibrates and takes longer.
 _PATIENCE = const(5)
 _FIRST_MS = const(500)
+# Of the time between two looks at most so much is the chip's: else the device was busy itself.
+_LOOK_MS = const(40)
 # How long XSHUT holds the chip: doubled each time, until it has worked for so many rangings.
 _OFF_MS = const(20)
 _LONGEST_OFF_MS = const(30_000)
@@ -101,7 +103,7 @@ class Vl53l1x:
         self._answers = 0
         self._off_ms = _OFF_MS
         self._state = _OFF
-        self._until = ticks_ms()
+        self._until = self._looked_at = ticks_ms()
 
     def poll(self):
         """(zone, mm, status) of a ranging that has ended, or None: nothing new. To be called often.
@@ -111,6 +113,10 @@ class Vl53l1x:
         I2C transactions, none of more than 34 bytes.
         """
         now = ticks_ms()
+        away = ticks_diff(now, self._looked_at)
+        self._looked_at = now
+        if away > _LOOK_MS:
+            self._until = ticks_add(self._until, away - _LOOK_MS)
         try:
             if self._state == _RANGING:
                 return self._range(now)
@@ -147,8 +153,6 @@ class Vl53l1x:
             register, data = self._writes[self._next]
             self._write(register, data)
             self._next += 1
-            # A device that was busy itself for long has not been let down by the chip.
-            self._until = ticks_add(now, _FIRST_MS)
             if register == _ROI_CENTRE:
                 # The first ranging is the chip's own, to calibrate.
                 self._zone = 0 if self._next == len(self._writes) else None

@@ -17,6 +17,7 @@ _GONE_MM = 500  # beyond it: whoever is farther has passed
 _WATCH_MM = 1500  # from the line: nearer ones are followed
 _STEP_MM = 700  # what anybody can move between two frames, with the radar's error
 _LOST_MS = 800  # not seen for so long: gone
+_LOOK_MS = 200  # the most that counts between two looks: else the device was busy itself
 
 
 class _Track:
@@ -53,16 +54,20 @@ class RadarLane:
         self._half_mm = settings["lane_mm"] >> 1
         self._tracks = [_Track(settings["path_timeout_s"] * 1000) for _ in range(_TRACKS)]
         self._targets = ()
-        self._heard_at = 0
+        self._looked_at = 0
+        self._silent_ms = 0
 
     def look(self, now):
+        away = now - self._looked_at
+        self._looked_at = now
         targets = self._radar.poll()
-        if targets is not None:
-            self._heard_at = now
-        elif now - self._heard_at < _LOST_MS:
-            return 0
-        else:
+        if targets is None:
+            if self._silent_ms < _LOST_MS:
+                self._silent_ms += min(away, _LOOK_MS)
+                return 0
             targets = ()  # a radar that says nothing sees nobody
+        else:
+            self._silent_ms = 0
         self._targets = targets
         for track in self._tracks:
             track.seen = False

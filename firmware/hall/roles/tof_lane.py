@@ -39,15 +39,21 @@ class TofLane:
         self._taken = 0
         self._taken_at = [0, 0]
         self._busy_at = 0
-        self._heard_at = 0
+        self._heard_at = self._looked_at = 0
+        self._silent_ms = 0
         self._unread = 0
 
     def look(self, now):
+        away = now - self._looked_at
+        self._looked_at = now
         ranging = self._sensor.poll()
         if ranging is None:
-            if self._taken and now - self._heard_at >= _SILENT_MS:
+            if self._silent_ms < _SILENT_MS:
+                self._silent_ms += min(away, _GAP_MS)  # more is not the sensor's silence
+            elif self._taken:
                 self._forget(now)
             return 0
+        self._silent_ms = 0
         if now - self._heard_at >= _GAP_MS:
             self._unread = 3  # one of before, and then each zone as it is
         self._heard_at = now

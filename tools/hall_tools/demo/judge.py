@@ -58,7 +58,7 @@ class Judge:
         self._occasion = None
 
     def touched(self, key: int, at: float, until: float) -> Verdict:
-        """Somebody holds `key` down from `at` to `until`."""
+        """Somebody holds `key` down from `at` to `until`; inf: until let_go()."""
         occasion = self._occasion if self._open(at) else None
         since = self._mashing_since(key, at)
         self._held[key] = until
@@ -74,6 +74,10 @@ class Judge:
         spoiled = [press for press in occasion.presses if press[0] >= since]
         occasion.presses = [press for press in occasion.presses if press[0] < since]
         return Verdict("mashing", tuple(self._marks.index(mark) + 1 for _, mark in spoiled))
+
+    def let_go(self, key: int, at: float) -> None:
+        """Nobody holds `key` down any more."""
+        self._held[key] = at
 
     def unsure_s(self, now: float) -> float:
         """How long from now a press, or a call, would be too near to the edge of a rule for anybody

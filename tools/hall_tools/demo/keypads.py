@@ -5,6 +5,7 @@ and why (world.py).
 """
 
 import asyncio
+import math
 import os
 import time
 from collections import deque
@@ -17,10 +18,10 @@ from hall_tools.demo.stations import TOUCH_S, Box, Station
 from hall_tools.demo.truth import Occasion
 from hall_tools.errors import UserError
 
-DEBOUNCED_S = 0.1
+DEBOUNCED_MS = 100
 """After this time a key that was let go is known to be up."""
 
-SECOND_KEY_S = 0.25
+SECOND_KEY_MS = 250
 """From one key to the other of two that are down at once: so far apart that a device on a busy
 machine has seen the first alone."""
 
@@ -36,6 +37,7 @@ class Keypad(Station):
         self._latencies = box.latencies
         self._invitation = asyncio.Event()
         self._fingers: deque[tuple[Press, asyncio.Future[float]]] = deque()
+        self._down: dict[int, asyncio.Event] = {}
         self._felt: tuple[int, float] | None = None
 
     async def invited(self) -> None:
@@ -52,22 +54,28 @@ class Keypad(Station):
         What the press is worth is settled here, by the rule, and not by what the keypad does.
         """
         await self.clear()
-        await self._touch(press)
-        await asyncio.sleep(press.hold_ms / 1000 + DEBOUNCED_S)
+        await self._touch(press, DEBOUNCED_MS)
+        await self._let_go(press)
 
     async def press_together(self, first: Press, second: Press) -> None:
         """Presses two keys, so that both are down for a while, and lets them go."""
         await self.clear()
-        await self._touch(first)
-        await asyncio.sleep(SECOND_KEY_S)
-        await self._touch(second)
-        await asyncio.sleep(max(first.hold_ms, second.hold_ms) / 1000 + DEBOUNCED_S)
+        await self._touch(first, DEBOUNCED_MS)
+        await self._touch(second, SECOND_KEY_MS)
+        for each in (first, second):
+            await self._let_go(each)
 
-    async def _touch(self, press: Press) -> None:
+    async def _let_go(self, press: Press) -> None:
+        async with asyncio.timeout(press.hold_ms / 1000 + TOUCH_S):
+            await self._down[press.key].wait()
+
+    async def _touch(self, press: Press, after_ms: int) -> None:
+        """The keypad has had so long, in its world's time, to see the finger before."""
         contact: asyncio.Future[float] = asyncio.get_running_loop().create_future()
         self._fingers.append((press, contact))
+        self._down[press.key] = asyncio.Event()
         line = {"press": press.key, "ms": press.hold_ms, "bounce_ms": press.bounce_ms}
-        await self.act(line)
+        await self.act({**line, "after_ms": after_ms})
         async with asyncio.timeout(TOUCH_S):
             await contact
 
@@ -78,6 +86,9 @@ class Keypad(Station):
     def see(self, line: dict[str, Any], at: float) -> None:
         if "pressed" in line:
             self._touched(line["pressed"], at)
+        elif "released" in line:
+            self.judge.let_go(line["released"], at)
+            self._down[line["released"]].set()
         elif str(line.get("pin", "")).startswith("lamp_"):
             lamp = int(line["pin"].removeprefix("lamp_"))
             (self.lamps.add if line["value"] else self.lamps.discard)(lamp)
@@ -89,7 +100,7 @@ class Keypad(Station):
         device = self.place.device
         if press.key != key:
             raise UserError(f"{device}: pressed key {press.key}, touched {key}", os.EX_SOFTWARE)
-        verdict = self.judge.touched(key, at, at + (press.hold_ms + press.bounce_ms) / 1000)
+        verdict = self.judge.touched(key, at, math.inf)
         if verdict.reason is None:
             self.ledger.note("rating.pressed", device, key, at=at)
         else:

@@ -11,15 +11,11 @@ from typing import Any
 
 from hall_tools.demo.stations import START_S, TOUCH_S, Box, Station
 
-GAP_S = 0.4
+GAP_MS = 400
 """Between two people in the doorway: the next one has not come under the sensor before it has seen
 the floor."""
 
-LEFT_S = 0.3
-"""Somebody who turns round is told of by nobody: so long after the time they take, they are gone
-on a busy machine too."""
-
-LINGERED_S = 1.0
+LINGERED_MS = 1000
 """Whoever comes right behind a lingerer may be taken for the same one (docs/counting.md)."""
 
 BUTTON_MS = 600
@@ -32,37 +28,38 @@ class Door(Station):
         super().__init__(box)
         self.inside = 0
         self._lane = asyncio.Lock()
-        self._through = asyncio.Event()
+        self._gap_ms = 0  # that the next one keeps
+        self._gone = asyncio.Event()
 
     async def cross(self, direction: str, body_ms: int) -> None:
         """Walks through, `in` or `out`, when the lane is free."""
-        async with self._lane:
-            self._through.clear()
-            await self.act({"cross": direction, "ms": body_ms})
-            async with asyncio.timeout(TOUCH_S):
-                await self._through.wait()
-            await asyncio.sleep(GAP_S)
+        await self._walk({"cross": direction, "ms": body_ms}, GAP_MS)
 
     async def turn_back(self, body_ms: int) -> None:
         """Comes under the sensor from outside, turns round and goes: not a passage."""
-        async with self._lane:
-            there_and_back = 2 * body_ms
-            await self.act({"turn_back": "in", "ms": there_and_back})
-            await asyncio.sleep(there_and_back / 1000 + LEFT_S + GAP_S)
+        await self._walk({"turn_back": "in", "ms": 2 * body_ms}, GAP_MS)
 
     async def linger(self, stays_ms: int) -> None:
         """The same, but so slowly that the counter gives up: no passage either."""
+        await self._walk({"turn_back": "in", "ms": stays_ms}, LINGERED_MS)
+
+    async def _walk(self, line: dict[str, Any], gap_ms: int) -> None:
+        """Returns when they have gone. The gap behind them is kept in the world's time, too."""
         async with self._lane:
-            await self.act({"turn_back": "in", "ms": stays_ms})
-            await asyncio.sleep(stays_ms / 1000 + LEFT_S + LINGERED_S)
+            self._gone.clear()
+            await self.act({**line, "after_ms": self._gap_ms})
+            self._gap_ms = gap_ms
+            async with asyncio.timeout(line["ms"] / 1000 + TOUCH_S):
+                await self._gone.wait()
 
     def see(self, line: dict[str, Any], at: float) -> None:
         if "crossed" in line:
             direction = line["crossed"]
             self.inside += 1 if direction == "in" else -1
             self.ledger.note(f"count.passage.{direction}", self.place.device, at=at)
-            self._through.set()
             self.changed()
+        if "crossed" in line or "turned" in line:
+            self._gone.set()
 
 
 class Floor(Station):
