@@ -46,9 +46,13 @@ def read(block):
     for network in ident["wifi"]:
         if not isinstance(network, list) or [type(part) for part in network] != [str, str]:
             raise ValueError("ident: a Wi-Fi network is not [ssid, password]")
+    if ident.get("psk") is not None:
+        _check_hex(ident, "psk", "psk")
     claim = ident.get("claim")
-    if claim is not None and (not isinstance(claim, str) or len(claim) != 2 * _CLAIM_BYTES):
-        raise ValueError("ident: claim is not %d bytes in hex" % _CLAIM_BYTES)
+    if claim is not None:
+        if not isinstance(claim, str) or len(claim) != 2 * _CLAIM_BYTES:
+            raise ValueError("ident: claim is not %d bytes in hex" % _CLAIM_BYTES)
+        _check_hex(ident, "claim", "claim")
     if "oscore" in ident:
         _check_oscore(ident["oscore"])
     return ident
@@ -77,20 +81,24 @@ def mark_used(block):
 
 def _check_oscore(keys):
     for name in ("secret", "salt", "id", "gateway_id"):
-        try:
-            bytes.fromhex(keys[name])
-        except (TypeError, KeyError, ValueError):
-            raise ValueError("ident: oscore %s is not in hex, enrol this device again" % name)
+        _check_hex(keys, name, "oscore " + name)
     start = keys.get("start", 0)
     if type(start) is not int or not 0 <= start < 1 << 32:
         raise ValueError("ident: oscore start is no number of 32 bits")
+
+
+def _check_hex(keys, name, what):
+    try:
+        bytes.fromhex(keys[name])
+    except (TypeError, KeyError, ValueError):
+        raise ValueError("ident: %s is not in hex, enrol this device again" % what)
 
 
 def _copy(block, sector):
     """(generation, content) of one copy, or None when it is not valid."""
     raw = bytearray(_SECTOR)
     block.readblocks(sector, raw, 0)
-    magic, version, length, generation = struct.unpack(_HEADER, raw)
+    magic, version, length, generation = struct.unpack_from(_HEADER, raw)
     end = _HEADER_BYTES + length
     if magic != _MAGIC or version != _VERSION or end + 4 > _MARK_AT:
         return None

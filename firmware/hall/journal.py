@@ -273,7 +273,10 @@ class Journal:
 
     def _event(self):
         boot, seq, up, t, text = self._flash.unseal()
-        text = text.decode()
+        try:
+            text = text.decode()
+        except UnicodeError:
+            text = "unreadable{}"  # its CRC is right by chance: the gateway says what came
         brace = text.find("{")
         data = text[brace:]
         try:
