@@ -120,7 +120,11 @@ class HallLink:
             message.abandon()
 
     def _allowed(self, response: Response | None) -> Response | None:
-        if response is None or response.topic.startswith(self._response_topics or ("\0",)):
+        if response is None:
+            return None
+        # A topic that nobody can publish to (MQTT 5, 3.3.2.3.5) would end the link, not the reply.
+        plain = not set(response.topic) & set("+#\0")
+        if plain and response.topic.startswith(self._response_topics or ("\0",)):
             return response
         self.refused["response_topic"] += 1
         if self.refused["response_topic"] == 1:
