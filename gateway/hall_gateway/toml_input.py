@@ -19,6 +19,12 @@ from pydantic_core import ErrorDetails
 Loc = tuple[int | str, ...]
 Model = TypeVar("Model", bound=BaseModel)
 
+MOST = 100
+"""Errors that are told of one file: looking for the lines of thousands takes minutes."""
+
+SHOWN = 200
+"""Characters of a value that is told in an error."""
+
 _TABLE = re.compile(r"\s*(\[\[?)\s*([^\]\s]+)\s*\]")
 
 
@@ -46,15 +52,21 @@ def parse_toml(text: str, model: type[Model], path: Path, *, secrets: bool = Tru
         line = re.search(r"at line (\d+)", str(error))
         where = f"{path}:{line.group(1)}" if line else str(path)
         raise ConfigError(f"{where}: not TOML: {error}") from None
+    except (ValueError, RecursionError) as error:  # a number of 5000 digits, 1000 brackets
+        what = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise ConfigError(f"{path}: not TOML: {what}; give plain settings") from None
     try:
         context = {"folder": path.parent, "secrets": secrets}
         return model.model_validate(raw, context=context)
     except ValidationError as error:
+        wrong = findings(error, model)
         found = sorted(
-            (line_of(text, loc), f"{_dotted(loc)}: {message}")
-            for loc, message in findings(error, model)
+            (line_of(text, loc), f"{_dotted(loc)}: {message}") for loc, message in wrong[:MOST]
         )
-        raise ConfigError("\n".join(f"{path}:{line}: {what}" for line, what in found)) from None
+        lines = [f"{path}:{line}: {what}" for line, what in found]
+        if len(wrong) > MOST:
+            lines.append(f"{path}: and {len(wrong) - MOST} more errors")
+        raise ConfigError("\n".join(lines)) from None
 
 
 def line_of(text: str, loc: Loc) -> int:
@@ -115,11 +127,19 @@ def _explain(detail: ErrorDetails, model: type[BaseModel]) -> str:
     elif detail["type"] == "value_error":
         wrong = detail["msg"].removeprefix("Value error, ")
     elif detail["type"] == "string_pattern_mismatch":
-        wrong = f'"{detail["input"]}" will not do'
+        wrong = f'"{str(detail["input"])[:SHOWN]}" will not do'
     else:
         message = detail["msg"]
-        wrong = f"{message[0].lower()}{message[1:]}, not {detail['input']!r}"
+        wrong = f"{message[0].lower()}{message[1:]}, not {_shown(detail['input'])}"
     return f"{wrong}; right would be: {right}" if right else wrong
+
+
+def _shown(value: object) -> str:
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no integer of more than 4300 digits
+        return "a number of thousands of digits"
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
 def _fields(model: type[BaseModel] | None) -> dict[str, str]:
