@@ -9,6 +9,7 @@ that has just reset known within a second.
 """
 
 import os
+import re
 import time
 from collections import deque
 from collections.abc import Callable
@@ -24,6 +25,10 @@ PATIENCE_S = 5.0
 LOGS_KEPT = 200
 OPEN = ("id", "health")
 _LOCK_S = 3.0
+_LOCKED = re.compile(r"locked for (\d{1,9}) ms")
+_DEVICE = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+_NONCE = re.compile(r"[0-9a-f]{0,64}")
+_STRANGE = "answers what no device of Hallkit says; is another program on it?"
 _WRONG = (
     "wrong mac: the claim is not this device's; was it enrolled again since its label was printed?"
 )
@@ -64,8 +69,17 @@ class Console:
     def identify(self, patience_s: float = PATIENCE_S) -> dict[str, Any]:
         """Who is there, and which session."""
         answer = merged(self._ask("id", lambda _ident: "{}", patience_s))
-        self._nonce = str(answer.pop("nonce", ""))
-        self._number = int(answer.pop("n", 0))
+        nonce, number = answer.pop("nonce", ""), answer.pop("n", 0)
+        device = answer.get("device")
+        if not (
+            (device is None or (isinstance(device, str) and _DEVICE.fullmatch(device)))
+            and isinstance(nonce, str)
+            and _NONCE.fullmatch(nonce)
+            and isinstance(number, int)
+            and 0 <= number < 1 << 53
+        ):
+            raise RefusedError(f"{self.port.name}: {_STRANGE}")
+        self._nonce, self._number = nonce, number
         self.who = answer
         return answer
 
@@ -146,8 +160,8 @@ class Console:
     def _may_again(self, refusal: str) -> bool:
         if "another session" in refusal:
             return True
-        if "locked for " in refusal:
-            left = int(refusal.rpartition("locked for ")[2].split()[0]) / 1000
+        if locked := _LOCKED.search(refusal):
+            left = int(locked[1]) / 1000
             if left <= _LOCK_S:
                 self.pump(left + 0.05)
                 return True
@@ -224,17 +238,24 @@ class Console:
         if pieces is None or self._end is not None:
             return
         self._heard = time.monotonic()
-        if end.error is not None or sorted(pieces) == list(range(1, end.pieces + 1)):
+        whole = len(pieces) == end.pieces and sorted(pieces) == [*range(1, len(pieces) + 1)]
+        if end.error is not None or whole:
             self._end = end
         else:
             self._heard = 0.0  # a piece was lost: ask again at once
 
 
 def merged(pieces: list[Any]) -> dict[str, Any]:
-    """The pieces of an object put together: objects by name, lists one after the other."""
+    """The pieces of an object put together: objects by name, lists one after the other.
+
+    Raises RefusedError: what came is no pieces of an object.
+    """
     whole: dict[str, Any] = {}
-    for piece in pieces:
-        _merge(whole, piece)
+    try:
+        for piece in pieces:
+            _merge(whole, piece)
+    except (AttributeError, RecursionError):
+        raise RefusedError(f"the device: {_STRANGE}") from None
     return whole
 
 
