@@ -45,7 +45,8 @@ def read_image(file: Path) -> Image:
     ]
     device = device_in(next(each.content for each in rest_of_it if each.name == "ident"))
     config = _config(next(each.content for each in rest_of_it if each.name == "vfs"), file)
-    if device is None or config.get("device") != device:
+    whole = config.get("device") == device and isinstance(config.get("profile"), str)
+    if device is None or not whole:
         raise UserError(f"{file}: its identity is damaged, or not its configuration's; {_BUILD}")
     regions = (*base.regions(flash_mb), table, *rest_of_it)
     ordered = tuple(sorted(regions, key=lambda each: each.offset))

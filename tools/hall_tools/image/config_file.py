@@ -20,7 +20,7 @@ def config_in(vfs: bytes) -> dict[str, Any]:
         disk.mount()
         with cast("IO[bytes]", disk.open("config.json", "rb")) as file:  # pyright: ignore[reportUnknownMemberType]
             config: object = json.loads(file.read())
-    except LittleFSError as error:
+    except (LittleFSError, OSError, RecursionError) as error:
         raise ValueError(str(error)) from None
     if not isinstance(config, dict):
         raise ValueError("config.json: not a JSON object")

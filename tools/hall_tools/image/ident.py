@@ -49,4 +49,8 @@ def _copy(copy: bytes) -> tuple[int, str] | None:
         return None
     if copy[end : end + 4] != struct.pack("<I", zlib.crc32(copy[:end])):
         return None
-    return generation, json.loads(copy[_HEADER.size : end])["device"]
+    try:
+        device: object = json.loads(copy[_HEADER.size : end])["device"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return (generation, device) if isinstance(device, str) else None

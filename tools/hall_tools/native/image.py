@@ -64,13 +64,22 @@ class Image:
         return self.constant(Base.TEXT, self.address(target) + addend)
 
     def u32(self, offset: int) -> int:
+        self._check(offset)
         return struct.unpack_from("<I", self.text, offset)[0]
 
     def put_u32(self, offset: int, value: int) -> None:
+        self._check(offset)
         struct.pack_into("<I", self.text, offset, value & 0xFFFFFFFF)
 
     def put_i32(self, offset: int, value: int) -> None:
+        self._check(offset)
+        if not -(1 << 31) <= value < 1 << 31:
+            raise UserError(f"0x{offset:x}: what it points at is too far away")
         struct.pack_into("<i", self.text, offset, value)
+
+    def _check(self, offset: int) -> None:
+        if not 0 <= offset <= len(self.text) - 4:
+            raise UserError(f"0x{offset:x}: a relocation outside of the text")
 
 
 def unknown(kind: int, section: CodeSection, offset: int) -> UserError:

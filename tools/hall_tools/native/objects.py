@@ -5,8 +5,11 @@ what a relocation means; each architecture has its own module.
 """
 
 import io
+import struct
+import zlib
 from dataclasses import dataclass
 
+from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 from elftools.elf.relocation import RelocationSection
 from elftools.elf.sections import Section, SymbolTableSection
@@ -17,7 +20,15 @@ from hall_tools.errors import UserError
 FUN_TABLE = "mp_fun_table"
 ENTRY = "mpy_init"
 
+# What pyelftools says of bytes that are none: its own errors, and what it has not thought of.
+_DAMAGED = (
+    *(ELFError, struct.error, zlib.error, MemoryError, RecursionError),
+    *(ArithmeticError, LookupError, TypeError, ValueError, AttributeError, AssertionError),
+)
+
 _ALLOCATED = 0x2  # SHF_ALLOC
+_ALIGNMENT_MAX = 64
+_WORD = 3  # bytes that the shortest patched instruction has
 # Allocated by name, but nothing that runs: notes of the tool chain, and unwind tables.
 _DROPPED = (".note", ".eh_frame", ".riscv.attributes", ".xtensa.info", ".xt.")
 
@@ -72,6 +83,16 @@ class ObjectFile:
 
 def read_object(content: bytes, machine: str, source: str) -> ObjectFile:
     """UserError, which names `source`: it is no such object, or holds what cannot be linked."""
+    try:
+        return _read(content, machine, source)
+    except UserError:
+        raise
+    except _DAMAGED as error:
+        why = str(error) or type(error).__name__
+        raise UserError(f"{source}: not an object file, or a damaged one: {why}") from None
+
+
+def _read(content: bytes, machine: str, source: str) -> ObjectFile:
     elf = ELFFile(io.BytesIO(content))
     if elf["e_machine"] != machine or elf["e_type"] != "ET_REL":
         raise UserError(f"{source}: not an object file of {machine}")
@@ -115,6 +136,8 @@ def _section(
     elf: ELFFile, number: int, targets: dict[int, Target | UserError], source: str
 ) -> CodeSection:
     section = elf.get_section(number)
+    if section["sh_addralign"] > _ALIGNMENT_MAX:
+        raise UserError(f"{source}: {section.name} is to be aligned to {section['sh_addralign']}")
     relocations: list[Relocation] = []
     for table in elf.iter_sections():
         if not isinstance(table, RelocationSection) or table["sh_info"] != number:
@@ -126,6 +149,8 @@ def _section(
             if isinstance(target, UserError):
                 # R_*_NONE and marks for a relaxing linker name no symbol.
                 raise target
+            if entry["r_offset"] + _WORD > len(section.data()):
+                raise UserError(f"{source}: {table.name}: a relocation outside {section.name}")
             relocations.append(
                 Relocation(entry["r_offset"], entry["r_info_type"], target, entry["r_addend"])
             )
