@@ -171,17 +171,12 @@ class Gateway(Part):
         unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
         resource.prlimit(self.pid, resource.RLIMIT_FSIZE, unlimited)
 
-    async def resident_mb(self) -> float:
-        """Its resident memory now (proc(5): VmRSS), or as soon as it runs."""
-        while True:
-            if self.runs:
-                return _resident_mb(self.pid)
-            await asyncio.sleep(_LOOK_S)
-
-
-def _resident_mb(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+    def resident_mb(self) -> float:
+        """Its resident memory now (proc(5): VmRSS); 0 while it does not run."""
+        if self._process is None or self._process.poll() is not None:
+            return 0.0
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
 
 def _mosquitto() -> str:

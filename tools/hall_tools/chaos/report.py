@@ -47,6 +47,7 @@ class Report:
     online: int
     healing: Healing
     resident_mb: list[float]
+    """The most of the gateway, in each quarter."""
     lost: list[str]
     doubled: list[str]
     unexpected: list[str]

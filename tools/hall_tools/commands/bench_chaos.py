@@ -108,7 +108,7 @@ def _figures(report: Report) -> Table:
         ("unexpected", f"{len(report.unexpected):,}", "received and not true"),
         ("online", f"{report.online} of {report.devices}", "devices at the end"),
         ("healed in", f"{report.healing.seconds:.0f} s", "everybody served, every journal empty"),
-        ("memory", f"{memory} MB", "of the gateway, at the end of each quarter"),
+        ("memory", f"{memory} MB", "the most of the gateway, in each quarter"),
         ("starts", "", starts),
     )
     for row in rows:
