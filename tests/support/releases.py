@@ -18,9 +18,13 @@ PIECES = 3
 """Of the largest file of a release: the last one is shorter."""
 
 
-@cache
 def private_key(name: str = "release") -> rsa.RSAPrivateKey:
     """The key of that name, made once for a test process: it takes a while."""
+    return _made(name)
+
+
+@cache
+def _made(_name: str) -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(65537, 3072)
 
 
@@ -55,6 +59,7 @@ def unsigned(version: str = "0.2.0", counter: int = 1) -> Bundle:
     return build(counter, version, "1.29.0", slots)
 
 
+@cache
 def release(version: str = "0.2.0", counter: int = 1, key: str = "release") -> Bundle:
     return sign(unsigned(version, counter), private_key(key))
 
