@@ -38,6 +38,7 @@ _HEALTHY_MS = const(60_000)
 _HOUSEKEEPING_MS = const(250)
 _HEAP_MS = const(10_000)
 _REBOOT_MS = const(1000)
+_LOADING = const(1024)
 KEPT = "/kept.json"
 
 # What is needed once: when the device is composed, its code goes back to the heap.
@@ -319,8 +320,7 @@ class Device:
             reader.answer(args.get("ok") is True, hal.uptime_ms())
             return {}
         if do == "update":
-            self._take_update(args)
-            return {"state": self.updating}
+            return self.load("update").take(self, args)
         # What is left of downlink.COMMANDS: config.
         if args:
             configure = getattr(self._role, "configure", None)
@@ -330,19 +330,19 @@ class Device:
         names = ("profile", "profile_version", "role", "settings")
         return {name: self._config.get(name) for name in names}
 
-    def _take_update(self, args):
-        if not args:
-            return
-        if self._config["transport"] == "coap":
-            raise ValueError("battery: a device that sleeps is updated over the cable")
-        update = self._update
-        if not update:
+    def load(self, name):
+        """A module that is to be forgotten, in one piece of the heap as far as there is one."""
+        gc.collect()
+        usual = gc.threshold()
+        gc.threshold(_LOADING)
+        try:
+            return getattr(__import__("hall." + name), name)
+        except MemoryError:
+            self.forget((name,))  # half of it is worse than nothing
+            raise
+        finally:
+            gc.threshold(usual)
             gc.collect()
-            from .update import Update
-
-            update = Update(self)
-        update.command(args)
-        self._update = update
 
     def forget(self, more=()):
         """What was needed once goes back to the heap."""
@@ -351,11 +351,6 @@ class Device:
             if sys.modules.pop(package + "." + name, None):
                 delattr(sys.modules[package], name)
         gc.collect()
-
-    def updated(self):
-        """The update is over."""
-        self._update = None
-        self.forget(("update",))
 
     # Tasks
 
@@ -404,17 +399,11 @@ class Device:
             well = hal.uptime_ms() - self.supervisor.failed_at > _HEALTHY_MS
             if not well or self.link_down_ms() > 0:
                 return
-            self.updating["s"] = "confirmed"
         self._confirmed = True
         from . import trials
 
-        trials.confirm(self.start)
-        if self.start.state.get("reverted"):
-            trials.tell(self)
+        trials.settle(self)
         self.forget()
-        self.log("confirmed: this start counts as healthy")
-        if self.updating["s"] == "confirmed":
-            self.emit("update", {"s": "confirmed", "v": VERSION})
 
 
 def random_u32():

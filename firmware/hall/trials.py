@@ -28,6 +28,18 @@ def confirm(start):
     start.save()
 
 
+def settle(device):
+    """As confirm(), for an app.Device; the hall is told what that decided."""
+    start = device.start
+    if start.trial:
+        device.updating["s"] = "confirmed"
+        device.emit("update", {"s": "confirmed", "v": device.updating["v"]})
+    confirm(start)
+    if start.state.get("reverted"):
+        tell(device)
+    device.log("confirmed: this start counts as healthy")
+
+
 def free(start):
     """The folder for a new application, a or b; from now on nothing falls back to what is in it.
 

@@ -1,270 +1,27 @@
-"""boot.py and main.py as they are, start after start, on a flash with LittleFS; the chip is faked.
+"""boot.py, main.py and choose.py, start after start (support/slot_chip.py): what is chosen, when.
 
-Arguments: the folder of both, and a seed. Prints a line for each case that holds, then its counts.
+Argument: the folder of the three. Prints a line for each case that holds.
 """
 
 import json
 import os
-import random
-import sys
 
-import vfs
 from hall import safe, trials
-from nor_flash import NorFlash
-
-MODES = (0, 1, 2, 3)  # of nor_flash; LittleFS promises nothing about bits that waver
-BLOCKS, SIZE = 20, 4096
-ROUNDS = 2000
-counts = {"starts": 0, "cuts": 0, "confirmed": 0, "reverted": 0, "safe": 0, "again": 0}
-
-
-def source(name):
-    with open(sys.argv[1] + "/" + name) as file:
-        return compile(file.read(), name, "exec")
-
-
-BOOT, MAIN = source("boot.py"), source("main.py")
-with open(sys.argv[1] + "/choose.py") as file:
-    CHOOSE = file.read()
-SEED = int(sys.argv[2])
-sys.path[:] = [""]
-vfs.umount("/")  # from here on the device's flash is all there is
-
-
-class Reset(BaseException):
-    """The chip resets: nothing runs any further."""
-
-
-class Nothing:
-    """A package that cannot be imported from."""
-
-
-class Timer:
-    ONE_SHOT = 0
-
-    def __init__(self, number):
-        assert number == 0
-
-    def init(self, *, mode, period, callback):
-        assert (mode, period) == (Timer.ONE_SHOT, 30 * 60 * 1000)
-        chip.late = callback
-
-    def deinit(self):
-        chip.late = None
-
-
-class Machine:
-    """`machine`, and with it all else that boot.py and main.py import of the port."""
-
-    PWRON_RESET, HARD_RESET, WDT_RESET, DEEPSLEEP_RESET, SOFT_RESET = 1, 2, 3, 4, 5
-    Timer = Timer
-
-    def reset(self):
-        chip.cause = Machine.HARD_RESET
-        raise Reset
-
-    def reset_cause(self):
-        return chip.cause
-
-    def RTC(self):  # noqa: N802
-        return self
-
-    def memory(self):
-        return chip.memory
-
-    def WDT(self, timeout):  # noqa: N802
-        chip.bench.append(timeout)
-
-    def kbd_intr(self, char):
-        chip.bench.append(char)
-
-    def sleep(self, seconds):
-        chip.waited += seconds
-
-    def threshold(self, size):
-        pass
-
-    def print_exception(self, error):
-        chip.said.append(error)
-
-
-class Disk(NorFlash):
-    """With what LittleFS asks of a block device beside the rest."""
-
-    def ioctl(self, op, arg):
-        return 0 if op in (1, 2, 3) else super().ioctl(op, arg)
-
-
-class Chip:
-    """A board with the folders of `slots`; `does` maps a folder to what its application does."""
-
-    app = None
-
-    def __init__(self, *slots, flash=None):
-        self.flash = flash or Disk(BLOCKS, SIZE, random)
-        self.cause = Machine.PWRON_RESET
-        self.memory = b""
-        self.does = {"a": works, "b": works, "safe": works}
-        self.path = []
-        self.ran = []
-        self.said = []  # exceptions that main.py showed
-        self.bench = []  # what was done for whoever sits at the prompt
-        self.late = None  # what the timer calls
-        self.waited = 0
-        if not flash:
-            vfs.VfsLfs2.mkfs(self.flash)
-            self.files(lambda: [os.mkdir("/" + name) for name in slots])
-            self.write("/choose.py", CHOOSE)
-
-    def files(self, do):
-        """What do() returns, which works on the flash's files."""
-        vfs.mount(self.flash, "/")
-        try:
-            return do()
-        finally:
-            vfs.umount("/")
-
-    def write(self, path, content):
-        def do():
-            with open(path, "w") as file:
-                file.write(content)
-
-        self.files(do)
-
-    def state(self):
-        """/slot.json; None without one."""
-
-        def do():
-            try:
-                with open("/slot.json") as file:
-                    return json.load(file)
-            except OSError:
-                return None
-
-        return self.files(do)
-
-    def start(self):
-        """One start, and what the folder that ran did; that folder, or None. A cut goes through."""
-        global chip
-        chip = self
-        counts["starts"] += 1
-        self.late = self.running = None
-        self.waited = 0
-        self.path = []
-        machine = Machine()
-        machine.path, machine.modules = self.path, sys.modules
-        names = dict.fromkeys(("machine", "micropython", "time", "gc", "sys"), machine)
-        names["hall"] = Nothing()
-        names["hall"].app = self
-        for name in names:
-            names[name], sys.modules[name] = sys.modules.get(name), names[name]
-        try:
-            self.files(self._scripts)
-        except Reset:
-            pass
-        finally:
-            for name in names:
-                del sys.modules[name]
-                if names[name]:
-                    sys.modules[name] = names[name]
-        return self.running
-
-    def _scripts(self):
-        for code in (BOOT, MAIN):
-            exec(code, {"__name__": "__main__"})
-
-    def run(self, folder, start):
-        """app.run()."""
-        assert folder == "/" + start.slot == self.path[0], (folder, start.slot, self.path)
-        assert start.slot in os.listdir("/"), start.slot
-        self.running = start.slot
-        self.trial = start.trial
-        self.ran.append(start.slot)
-        self.does[start.slot](start)
-
-    def starts(self, number):
-        """What ran at so many starts, a letter each."""
-        return "".join([(self.start() or "-")[0] for _ in range(number)])
-
-
-# What an application may do
-
-
-def works(start):
-    trials.confirm(start)
-
-
-def crashes(start):
-    raise RuntimeError("no such thing")
-
-
-def hangs(start):
-    chip.cause = Machine.WDT_RESET
-    raise Reset
-
-
-def is_stuck(start):
-    """The supervisor has seen it, and said so."""
-    note = b"role: no progress in 5001 ms"
-    chip.memory = b"HK" + bytes([len(note)]) + note + b"whatever the application keeps"
-    Machine().reset()
-
-
-def is_cut_off(start):
-    """The supply goes before it was confirmed."""
-    chip.cause = Machine.PWRON_RESET
-    chip.memory = b""
-    raise Reset
-
-
-def waits(start):
-    """For a gateway that never answers: the half hour goes by."""
-    chip.late(None)
-    raise AssertionError("it was not reset")
-
-
-def sleeps(start):
-    chip.cause = Machine.DEEPSLEEP_RESET
-    raise Reset
-
-
-def tries_again(start):
-    """What safe mode does when its hours are over."""
-    trials.confirm(start)
-    trials.again(start)
-    Machine().reset()
-
-
-def interrupted(start):
-    raise KeyboardInterrupt
-
-
-def updates(slot, then=crashes):
-    """Puts another version into the free slot, which is `slot`, and starts it on trial."""
-
-    def do(start):
-        trials.confirm(start)
-        assert trials.free(start) == slot, slot
-        if slot not in os.listdir("/"):
-            os.mkdir("/" + slot)
-        trials.try_slot(start, slot, "0.2.0", 7)
-        chip.does[slot] = then
-        chip.memory = b""
-        Machine().reset()
-
-    return do
-
-
-def on_trial(then, own=works):
-    """A chip whose slot b is on trial from the next start on."""
-    made = Chip("a", "safe")
-    made.does["a"] = updates("b", then)
-    made.start()
-    made.does["a"] = own
-    return made
-
-
-# Cases
+from slot_chip import (
+    Chip,
+    Machine,
+    crashes,
+    hangs,
+    interrupted,
+    is_cut_off,
+    is_stuck,
+    on_trial,
+    sleeps,
+    tries_again,
+    updates,
+    waits,
+    works,
+)
 
 
 def two_slots_that_fail_take_turns_with_safe_mode():
@@ -354,9 +111,6 @@ def a_trial_without_service_is_given_up_after_half_an_hour():
 
 
 def a_trial_that_cannot_be_imported_is_given_up():
-    class Broken(Nothing):
-        pass
-
     it = on_trial(works)
     state = it.state()
     app = it.run
@@ -561,7 +315,6 @@ CASES = (
     somebody_at_the_bench_gets_time,
     a_config_may_close_the_prompt_for_the_public,
 )
-
 
 for case in CASES:
     case()

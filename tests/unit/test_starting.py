@@ -1,5 +1,6 @@
-"""boot.py and main.py as they are, start after start, in the real MicroPython: mp_starting.py."""
+"""boot.py, main.py and choose.py as they are, start after start, in the real MicroPython."""
 
+import json
 from pathlib import Path
 
 from support import micropython
@@ -8,12 +9,24 @@ CASES = 23
 HERE = Path(__file__)
 
 
-def test_whatever_the_slots_do_the_device_starts_one_of_them_or_safe_mode():
-    done = micropython.run(
-        HERE.with_name("mp_starting.py"),
+def run(script: str, *arguments: str) -> str:
+    return micropython.run(
+        HERE.with_name(script),
         str(HERE.parents[2] / "firmware"),
-        "1",
+        *arguments,
         path=[micropython.modules(), HERE.parents[1] / "support"],
         heap="8M",
-    )
-    assert done.output.count("\nok ") == CASES, done.output
+        timeout=300,
+    ).output
+
+
+def test_what_starts_and_what_is_kept_of_it():
+    output = run("mp_starting.py")
+    assert output.count("\nok ") + output.startswith("ok ") == CASES, output
+
+
+def test_whatever_happens_a_whole_slot_or_safe_mode_starts():
+    counts = json.loads(run("mp_starting_cuts.py", "1").splitlines()[-1])
+    print(counts)
+    assert counts["cuts"] > 300
+    assert all(counts.values())
