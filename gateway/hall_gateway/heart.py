@@ -80,6 +80,7 @@ class Heart:
         self._full = False
         self._stale = True
         self._forgot = 0
+        self._listening = clock()  # since when devices are heard
         self._ruleset: RuleSet | None = None
         self._strangers: set[str] = set()  # device ids that are refused, each logged once
         self._mistaken: set[str] = set()  # devices that report another profile, each told once
@@ -282,6 +283,7 @@ class Heart:
         self._store.hall.move_orders(jump.by, jump.began, jump.before + ORDER_MS)
         self.rules.clock_jumped(jump)
         self.updates.clock_jumped(jump)
+        self._listening += jump.by
 
     def tick(self, now: int, settled: bool = True) -> None:
         """`settled`: the clock is no newer than what it may delete by."""
@@ -289,7 +291,7 @@ class Heart:
         self._effects.carry_out(self._effects.occupancies.tick(now), now)
         self._commands.tick(now)
         self.rules.tick(now)
-        self.updates.tick(now)
+        self.updates.tick(now, self._listening)
         if not 0 <= now - self._forgot < FORGET_EVERY_MS or self._store.used() >= CROWDED:
             self._forgot = now
             self._counts["forgotten"] += self._store.forget(now if settled else 0)

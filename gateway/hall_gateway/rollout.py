@@ -133,10 +133,11 @@ def rings(devices: Iterable[tuple[str, bool]], release: str) -> dict[str, int]:
 
 
 def decide(
-    rollout: RollOut, seen: Mapping[str, Seen], until: int | None, now: int
+    rollout: RollOut, seen: Mapping[str, Seen], until: int | None, now: int, listening: int = 0
 ) -> tuple[RollOut, list[Tell]]:
     """What follows from how the devices are at unix ms `now`. `seen` has the devices that are still
-    in the hall; `until` is when the hours for updates end, None outside of them."""
+    in the hall; `until` is when the hours for updates end, None outside of them; `listening` is
+    since when the gateway has heard its devices without a break."""
     here = tuple(member for member in rollout.members if member.device in seen)
     if len(here) != len(rollout.members):
         rollout = replace(rollout, members=here)
@@ -146,7 +147,8 @@ def decide(
     if rollout.state == "stopped":
         return _call_off(rollout, seen)
     for member in rollout.members:
-        if member.phase not in ("confirmed", "failed") and 0 < member.began < now - CONFIRM_MS:
+        at_it = member.phase not in ("confirmed", "failed") and member.began
+        if at_it and now - max(member.began, listening) > CONFIRM_MS:
             return _failed(rollout, member, UNCONFIRMED, now), []
     rollout = _next_ring(rollout, now)
     if rollout.state == "done":

@@ -122,14 +122,15 @@ class Updates:
             for device, row in rows.items()
         ]
 
-    def tick(self, now: int) -> None:
-        """What the time, and how the devices are now, lead to."""
+    def tick(self, now: int, listening: int) -> None:
+        """What the time, and how the devices are now, lead to. `listening`: unix ms at which the
+        gateway started."""
         current = self._rows.current()
         if current is None:
             return
         seen = {m.device: self._seen(m.device) for m in current.members if self._has(m.device)}
         until = self._plan.updates.until(self._plan.occupancy.clock, now)
-        after, tells = steps.decide(current, seen, until, now)
+        after, tells = steps.decide(current, seen, until, now, listening)
         if after.state == "stopped" and not after.alerted and after.why != steps.BY_HAND:
             self._raise(after, now)
             after = replace(after, alerted=True)
