@@ -17,8 +17,8 @@ BLOCKS = 4
 SIZE = 512
 EPOCH = 0xC0FFEE01
 
-cuts = {"format": 0, "append": 0, "ack": 0, "flush": 0, "prepare": 0, "mount": 0, "second": 0}
-cuts["reserve"] = 0
+DOINGS = ("format", "append", "roll_over", "ack", "flush", "reserve", "mount", "second")
+cuts = dict.fromkeys(DOINGS, 0)
 
 
 class Clock:
@@ -45,8 +45,11 @@ class World:
             cuts["second"] += 1
             self.fork(kind, offset, data, MODES[cuts["second"] % len(MODES)], 0)
             return
+        doing = self.doing
+        if doing != "mount" and (kind == "erase" or offset % SIZE == 0):
+            doing = "roll_over"  # a sector is erased, or gets its header
         for mode in MODES:
-            cuts[self.doing] += 1
+            cuts[doing] += 1
             # Every third recovery is cut too, in each mode in turn: all would take minutes.
             turn = (sum(cuts.values()) - cuts["second"]) % 3
             self.fork(kind, offset, data, mode, 1 if turn == 0 else 0)
@@ -80,7 +83,7 @@ class World:
         self.truth.reserve(self.journal, 64)
 
     def prepare(self):
-        self.doing = "prepare"
+        self.doing = "roll_over"
         self.journal.prepare()
 
     def recover(self):

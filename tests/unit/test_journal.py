@@ -43,6 +43,7 @@ def test_case(case: str) -> None:
 
 
 def test_power_cut_at_every_flash_operation() -> None:
+    """The number of cut points is printed with pytest -s (docs/journal.md)."""
     cuts = figures(run("mp_journal_cuts.py", "1"))
     second = cuts.pop("second")
     operations = cuts.pop("operations")
@@ -50,6 +51,15 @@ def test_power_cut_at_every_flash_operation() -> None:
     assert sum(cuts.values()) > 1500, "cuts while it works"
     assert second > 4_000, "cuts while it recovers from a cut"
     assert all(cuts.values()), "every kind of operation was cut"
+
+
+def test_power_cut_at_every_flash_operation_of_replacing_a_file() -> None:
+    """What a device has learnt, and which slot it starts, are files that are replaced by rename."""
+    cuts = figures(run("mp_kept_cuts.py", "1"))
+    assert cuts["operations"] > 120
+    assert cuts["cuts"] > 500
+    assert cuts["second"] > 700
+    assert min(cuts["old"], cuts["new"]) > 10, "both came about"
 
 
 @pytest.mark.parametrize("seed", [1, 2])
