@@ -1,6 +1,7 @@
 """The real supervisor, its clock, watchdog and reset faked. Prints a line for each case that holds.
 
-Time is virtual: one millisecond passes whenever every task had its turn.
+Time is virtual: it goes on to the next moment that somebody waits for whenever every task had its
+turn.
 """
 
 import asyncio
@@ -32,8 +33,14 @@ now = 0
 _sleep_ms = asyncio.sleep_ms
 
 
+_moments = []  # that somebody waits for, the next one last
+
+
 async def sleep_ms(ms):
     until = now + ms
+    if ms > 0:
+        _moments.append(until)
+        _moments.sort(reverse=True)
     while now < until:
         await _sleep_ms(0)
 
@@ -41,8 +48,12 @@ async def sleep_ms(ms):
 async def tick():
     global now
     while True:
-        now += 1
-        await _sleep_ms(0)
+        # Whoever was woken, and whoever that one woke.
+        for _ in range(3):
+            await _sleep_ms(0)
+        while _moments and _moments[-1] <= now:
+            _moments.pop()
+        now = _moments[-1] if _moments else now + 1
 
 
 asyncio.sleep_ms = sleep_ms
@@ -53,7 +64,7 @@ async def run(world, ms):
     task = asyncio.create_task(world.supervisor.run())
     end = now + ms
     while now < end and not world.resets:
-        await sleep_ms(1)
+        await sleep_ms(min(50, end - now))
     task.cancel()
     try:
         await task
