@@ -91,14 +91,15 @@ class Device:
         self._reboot_at = None
         self._before_reset = lambda: None
         self._kick = lambda: None  # until there is a link
-        self._errors = Errors(hal.uptime_ms, self.log)
+        self._cause, note = hal.boot_cause()
+        kept = hal.rtc_errors if self._cause != "deep_sleep" else b""  # a wake has them still
+        self._errors = Errors(hal.uptime_ms, self.log, hal.keep_errors, kept)
         self.report = self._errors.report
         self.supervisor = Supervisor(
             hal.watchdog(_WATCHDOG_MS), hal.uptime_ms, self.report, self._reset
         )
         self._clock = Clock(hal.uptime_ms)
         self.unix_ms = self._clock.unix_ms
-        self._cause, note = hal.boot_cause()
         self._terminal = hal.Terminal()
         self._parts = {}
         shown = Diagnosis(

@@ -66,7 +66,8 @@ class Diagnosis:
         now = self._hal.uptime_ms()
         yield {"up_s": now // 1000, "unix_ms": self._clock.unix_ms()}
         cause, note = self._cause
-        yield {"start": {"cause": cause, "note": note, "attempts": _attempts()}}
+        attempts, trial = _attempts()
+        yield {"start": {"cause": cause, "note": note, "attempts": attempts, "trial": trial}}
 
     def _heap(self, _):
         heap = {"free": gc.mem_free(), "least": self._least, "taken": gc.mem_alloc()}
@@ -100,8 +101,9 @@ class Diagnosis:
             yield {"shows": role.state()}
 
     def _last(self, _):
-        for at_s, times, text in self._errors.last:
-            yield {"errors": [{"at_s": at_s, "times": times, "text": text}]}
+        for name, errors in (("errors", self._errors.last), ("before", self._errors.before)):
+            for at_s, times, text in errors:
+                yield {name: [{"at_s": at_s, "times": times, "text": text}]}
 
     def do(self, command, args):
         """The pieces of a guarded command's result. ValueError: it is refused, and why."""
@@ -155,9 +157,12 @@ class Diagnosis:
 
 
 def _attempts():
-    """Starts since the last healthy one, as main.py counts them."""
+    """Starts since the last healthy one, and how many more a slot on trial has, or None; as
+    choose.py counts them."""
     try:
         with open("/slot.json") as file:
-            return json.load(file).get("attempts", 0)
+            state = json.load(file)
+        trial = state.get("trial")
+        return state.get("attempts", 0), trial and trial[3]
     except (OSError, ValueError, AttributeError):
-        return None
+        return None, None

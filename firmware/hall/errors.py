@@ -1,18 +1,29 @@
-"""The last errors of the device, whoever met them: for the serial log and the reported state."""
+"""The last errors of the device, whoever met them: for the serial log and the reported state.
+
+They outlive a reset, whatever caused it, in RTC memory: each is put there when it is met, because
+what ends a device may be the next thing that happens.
+"""
 
 import errno
+import json
+from binascii import crc32
 
 KEPT = 5
 TEXT_MAX = 80  # characters of one
+PACKED_MAX = 504  # bytes of RTC memory, for all that is kept
+_CRC = 4
 
 
 class Errors:
-    """uptime() -> ms since boot. log(text) writes a line of the serial log."""
+    """uptime() -> ms since boot. log(text) writes a line of the serial log. keep(bytes) takes what
+    the next start is given as `kept`."""
 
-    def __init__(self, uptime, log):
+    def __init__(self, uptime, log, keep=lambda kept: None, kept=b""):
         self.last = []  # [uptime in s, how often, text], newest last
+        self.before = _unpacked(kept)  # the same of the starts before this one
         self._uptime = uptime
         self._log = log
+        self._keep = keep
 
     def report(self, text):
         """Log an error and keep it; one that repeats takes one place."""
@@ -23,6 +34,20 @@ class Errors:
         self.last.append(entry)
         if len(self.last) > KEPT:
             self.last.pop(0)
+        self._keep(_packed((self.before + self.last)[-KEPT:]))
+
+
+def _packed(entries):
+    text = json.dumps(entries).encode()
+    while len(text) > PACKED_MAX - _CRC:
+        entries.pop(0)
+        text = json.dumps(entries).encode()
+    return crc32(text).to_bytes(_CRC, "big") + text
+
+
+def _unpacked(kept):
+    text = kept[_CRC:]
+    return json.loads(text) if kept[:_CRC] == crc32(text).to_bytes(_CRC, "big") and text else []
 
 
 def reason(error):

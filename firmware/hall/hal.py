@@ -17,7 +17,8 @@ import network
 from micropython import const
 
 # RTC memory survives a reset and deep sleep, but no power cut. It holds this mark, the length of a
-# note and why the last reset was meant, and then what hal_sleep.py keeps.
+# note and why the last reset was meant (choose.py reads that, too), the length of what errors.py
+# keeps in two bytes and that, and then what hal_sleep.py keeps.
 _MARK = b"HK"
 NOTE_MAX = 60  # characters, of at most 4 bytes
 # A parameter of the ESP32 port's Pin that its stubs do not know.
@@ -40,7 +41,8 @@ _I2C_TIMEOUT_US = const(5000)
 
 _ticks = time.ticks_ms()
 _uptime = 0
-rtc_tail = b""  # of RTC memory, what is behind the note
+rtc_errors = b""  # of RTC memory, what errors.py keeps ...
+rtc_tail = b""  # ... and what is behind it
 
 
 def uptime_ms():
@@ -173,14 +175,16 @@ def boot_cause():
     The chip's own cause is lossy: a brown-out reads as power-on and a panic as a hard reset, so a
     meant reset leaves a note, and a power-on that finds RTC memory intact is a suspect brown-out.
     """
-    global rtc_tail
+    global rtc_errors, rtc_tail
     memory = machine.RTC().memory()
     cause = _CAUSES.get(machine.reset_cause(), "hard")
     known = len(memory) > 2 and memory[:2] == _MARK
     note = b""
     if known:
-        tail = 3 + memory[2]
-        note = memory[3:tail]
+        at = 3 + memory[2]
+        note = memory[3:at]
+        tail = at + 2 + int.from_bytes(memory[at : at + 2], "big")
+        rtc_errors = memory[at + 2 : tail]
         # Memory that has seen a moment without power is not to be built on.
         rtc_tail = memory[tail:] if cause != "power_on" else b""
     write_rtc(b"")
@@ -192,8 +196,16 @@ def boot_cause():
 
 
 def write_rtc(note):
-    """RTC memory: `note` and rtc_tail."""
-    machine.RTC().memory(_MARK + bytes([len(note)]) + note + rtc_tail)
+    """RTC memory: `note`, rtc_errors and rtc_tail."""
+    length = len(rtc_errors).to_bytes(2, "big")
+    machine.RTC().memory(_MARK + bytes([len(note)]) + note + length + rtc_errors + rtc_tail)
+
+
+def keep_errors(kept):
+    """Keeps `kept` (of errors.py) for the starts to come, until the power fails."""
+    global rtc_errors
+    rtc_errors = kept
+    write_rtc(b"")
 
 
 def idf_heap():

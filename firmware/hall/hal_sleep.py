@@ -13,6 +13,7 @@ import machine
 from micropython import const
 
 from . import hal
+from .errors import PACKED_MAX
 from .hal import partition, uptime_ms  # noqa: F401 (for who is given this module as its hal)
 
 _RTC_MAX = const(2048)
@@ -30,8 +31,8 @@ def kept():
 
 
 def remember(state):
-    """Keeps `state` (bytes, at most 1801) over deep sleep and resets. ValueError: it is longer."""
-    if len(state) > _RTC_MAX - 7 - 4 * hal.NOTE_MAX:
+    """Keeps `state` (bytes, at most 1295) over deep sleep and resets. ValueError: it is longer."""
+    if len(state) > _RTC_MAX - 9 - 4 * hal.NOTE_MAX - PACKED_MAX:
         raise ValueError("RTC memory has no room for %d bytes" % len(state))
     hal.rtc_tail = _crc(state) + state
     hal.write_rtc(b"")

@@ -12,7 +12,6 @@ import gc
 import json
 import os
 import sys
-import time
 
 import board
 import report
@@ -28,16 +27,6 @@ import network  # noqa: E402, F401
 import world  # noqa: E402
 
 
-def _mount():
-    """The file system; the stock interpreter never gets beyond one that it cannot mount."""
-    try:
-        vfs.mount(partition, "/flash")
-    except OSError:
-        while True:
-            print("The filesystem appears to be corrupted.")
-            time.sleep(3)
-
-
 def _wire():
     """A config that names nothing solderable leaves the chip alone on the board."""
     try:
@@ -45,12 +34,6 @@ def _wire():
             board.current.wire(json.load(file))
     except (OSError, ValueError, KeyError, TypeError) as error:
         print("sim: nothing is wired to the chip: config.json:", repr(error))
-    try:
-        with open("/flash/slot.json") as file:
-            if "trial" in file.read():
-                import trial  # noqa: F401 (it joins `machine`)
-    except (OSError, ValueError):
-        pass  # there is no such state
 
 
 def _run(name):
@@ -65,7 +48,10 @@ def _run(name):
 # The board is wired while its own modules can still be imported; from then on the device's file
 # system is all there is.
 (partition,) = esp32.Partition.find(esp32.Partition.TYPE_DATA, label="vfs")
-_mount()
+try:
+    vfs.mount(partition, "/flash")
+except OSError:
+    import corrupted  # noqa: F401 (it does not return)
 _wire()
 vfs.umount("/flash")
 sleep = board.current.power.sleep

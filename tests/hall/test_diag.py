@@ -35,7 +35,12 @@ async def test_everything_a_device_says_of_itself(tmp_path: Path):
         "slot": "/a",
         "guarded": True,
     }
-    assert health["start"] == {"cause": "power_on", "note": None, "attempts": 1}
+    assert health["start"] == {
+        "cause": "power_on",
+        "note": None,
+        "attempts": 1,
+        "trial": None,
+    }
     assert health["wifi"]["ssid"] == "hall"
     assert health["wifi"]["rssi"] < 0
     assert health["journal"]["boot"] == 1

@@ -12,6 +12,7 @@ class Clock:
 
 class Errors:
     last = ((4, 2, "too bad"),)
+    before = ((77, 1, "worse"),)
 
 
 class Hal:
@@ -41,7 +42,7 @@ def what_fails_leaves_the_rest():
     # There is no file system here either.
     assert failed == [["wifi"], ["link"], ["journal"], ["files"], ["role"]], pieces
     assert {"failed": {"role": "OSError: [Errno 5] EIO"}} in pieces
-    for name in ("console", "start", "heap", "errors"):
+    for name in ("console", "start", "heap", "errors", "before"):
         assert [piece for piece in pieces if name in piece], name
     assert len(PARTS) == 8
 

@@ -10,6 +10,7 @@ board.current = board.Board(sys.argv[1], sys.argv[2])
 
 import sleeping  # noqa: E402, F401 (joins machine)
 from hall import hal, hal_sleep  # noqa: E402
+from hall.errors import PACKED_MAX, Errors  # noqa: E402
 
 
 class Ticks:
@@ -84,11 +85,37 @@ def remember():
     print(hal_sleep.kept())
     hal_sleep.remember(b"over a sleep")
     try:
-        hal_sleep.remember(bytes(1802))
+        hal_sleep.remember(bytes(1296))
     except ValueError as error:
         print("refused", error)
-    hal_sleep.remember(bytes(1801))
+    hal_sleep.remember(bytes(1295))
     hal_sleep.remember(b"over a sleep")
+
+
+def errors():
+    hal.boot_cause()
+    hal_sleep.remember(b"over a crash")
+    met = Errors(lambda: 7000, lambda text: None, hal.keep_errors, hal.rtc_errors)
+    for number in range(7):
+        met.report("error %d" % number)
+    met.report("error 6")
+    hal.note("and so it ends")
+
+
+def long_errors():
+    hal.boot_cause()
+    met = Errors(lambda: 7000, lambda text: None, hal.keep_errors, hal.rtc_errors)
+    for number in range(7):
+        met.report(("瓷%d" % number) * 40)
+    assert len(hal.rtc_errors) <= PACKED_MAX, len(hal.rtc_errors)
+    hal_sleep.remember(bytes(1295))
+
+
+def errors_before():
+    print(hal.boot_cause())
+    met = Errors(lambda: 0, lambda text: None, hal.keep_errors, hal.rtc_errors)
+    print(met.last, [[at, times, text[:8]] for at, times, text in met.before], hal_sleep.kept())
+    met.report("another")
 
 
 def forgotten():
@@ -185,5 +212,5 @@ def wifi():
 
 
 deeds = (uptime, pins, wrong, cause, reset, watchdog, wifi)
-deeds += (remember, forgotten, note, clock, sleep)
+deeds += (errors, long_errors, errors_before, remember, forgotten, note, clock, sleep)
 {deed.__name__: deed for deed in deeds}[sys.argv[3]]()

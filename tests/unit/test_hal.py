@@ -84,13 +84,33 @@ def test_a_power_on_with_intact_rtc_memory_is_a_suspect(chip: Any, tmp_path: Pat
 
 def test_what_is_kept_outlives_resets_and_no_power_cut(chip: Any, tmp_path: Path):
     first, refused = chip("remember").output.splitlines()
-    assert (first, refused) == ("b''", "refused RTC memory has no room for 1802 bytes")
+    assert (first, refused) == ("b''", "refused RTC memory has no room for 1296 bytes")
     assert chip("forgotten").output == "('hard', None) b'over a sleep'\n"
     chip("note", check=False)
     note = r"\u74f7" * 60
     assert chip("forgotten").output == f"('soft', '{note}') b'over a reset'\n"
     (tmp_path / "rtc.bin").unlink()
     assert chip("forgotten").output == "('power_on', None) b''\n"
+
+
+def test_the_last_errors_outlive_what_ended_the_device(chip: Any, tmp_path: Path):
+    chip("errors")
+    last = [[7, 1, f"error {n}"] for n in (2, 3, 4, 5)] + [[7, 2, "error 6"]]
+    told = chip("errors_before").output
+    assert told == f"('soft', 'and so it ends')\n[] {last} b'over a crash'\n"
+    last = [*last[1:], [0, 1, "another"]]
+    assert chip("errors_before").output == f"('hard', None)\n[] {last} b'over a crash'\n"
+    rtc = tmp_path / "rtc.bin"
+    whole = rtc.read_bytes()
+    rtc.write_bytes(whole.replace(b"another", b"anotheR"))
+    assert chip("errors_before").output == "('hard', None)\n[] [] b'over a crash'\n"
+    rtc.unlink()
+    assert chip("errors_before").output == "('power_on', None)\n[] [] b''\n"
+
+
+def test_errors_take_no_more_room_than_they_have(chip: Any):
+    chip("long_errors")
+    assert "瓷6瓷6" in chip("errors_before").output.encode().decode("unicode_escape")
 
 
 def test_memory_that_lost_a_bit_or_saw_no_power_is_not_trusted(chip: Any, tmp_path: Path):

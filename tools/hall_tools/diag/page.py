@@ -106,12 +106,14 @@ class Page:
             "note": start.get("note"),
             "boot count": journal.get("boot"),
             "up": duration(up_s),
-            "slot": _slot(who.get("slot"), start.get("attempts")),
+            "slot": _slot(who.get("slot"), start.get("attempts"), start.get("trial")),
         }
         yield "start", _items(about)
         errors = cast("list[Rows]", health.get("errors", []))
         told = [_error(each, up_s) for each in reversed(errors)]
         yield "errors", told or [Text("none since the start")]
+        before = cast("list[Rows]", health.get("before", []))
+        yield "before", [_error_before(each) for each in before[-1:]]
         yield "not told", _items(_part(health, "failed"))
         yield "link", _items(self._link())
         # `dropped`, `lost` and `torn` count events too; the rest are numbers of events.
@@ -205,16 +207,27 @@ def _memory(health: Rows) -> Rows:
     }
 
 
-def _slot(name: str | None, attempts: int | None) -> str | None:
-    if not name or attempts is None:
+def _slot(name: str | None, attempts: int | None, trial: int | None) -> str | None:
+    if not name:
         return name
-    return f"{name}, on trial, attempt {attempts}" if attempts else f"{name}, confirmed"
+    if trial is not None:
+        return f"{name}, an update on trial, {trial} more starts"
+    if name == "/safe":
+        return "/safe, safe mode: neither slot starts"
+    if attempts is None:
+        return name
+    return f"{name}, not confirmed, attempt {attempts}" if attempts else f"{name}, confirmed"
 
 
 def _error(error: Rows, up_s: int) -> Text:
     times = f", {error['times']} times" if error["times"] > 1 else ""
     ago = f"{duration(max(0, up_s - error['at_s']))} ago{times}: "
     return Text.assemble((ago, "dim"), (printable(error["text"]), "red"))
+
+
+def _error_before(error: Rows) -> Text:
+    when = f"{duration(error['at_s'])} after an earlier start: "
+    return Text.assemble((when, "dim"), printable(error["text"]))
 
 
 def _trace(name: str, values: "deque[Any]", width: int) -> Text:
