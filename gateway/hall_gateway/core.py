@@ -238,6 +238,11 @@ class Core:
         """How long commits take."""
         return self._heart.commits
 
+    @property
+    def roll_out(self) -> dict[str, object]:
+        """Figures of the roll-out that is going on, which is looked at once a second."""
+        return self._heart.roll_out
+
     def health(self) -> dict[str, object]:
         """Counts for /health and metrics: stored, duplicates, refused (by reason), quarantined,
         outbox (rows waiting, by sink), store_bytes, store_full, last_commit (unix ms)."""

@@ -81,6 +81,8 @@ class Heart:
         self._stale = True
         self._forgot = 0
         self._listening = clock()  # since when devices are heard
+        self.roll_out: Json = {}
+        """Figures of the roll-out that is going on, as of the last tick."""
         self._ruleset: RuleSet | None = None
         self._strangers: set[str] = set()  # device ids that are refused, each logged once
         self._mistaken: set[str] = set()  # devices that report another profile, each told once
@@ -291,7 +293,7 @@ class Heart:
         self._effects.carry_out(self._effects.occupancies.tick(now), now)
         self._commands.tick(now)
         self.rules.tick(now)
-        self.updates.tick(now, self._listening)
+        self.roll_out = self.updates.tick(now, self._listening)
         if not 0 <= now - self._forgot < FORGET_EVERY_MS or self._store.used() >= CROWDED:
             self._forgot = now
             self._counts["forgotten"] += self._store.forget(now if settled else 0)

@@ -280,6 +280,27 @@ FAMILIES: tuple[Family, ...] = (
         _each("nonsense"),
     ),
     Family(
+        "hallkit_update_devices",
+        _GAUGE,
+        "devices of the roll-out that is going on, or stopped",
+        ("status",),
+        _each("roll_out", "phases"),
+    ),
+    Family(
+        "hallkit_update_stopped",
+        _GAUGE,
+        "1 while a roll-out is stopped and waits for somebody",
+        (),
+        _one("roll_out", "stopped"),
+    ),
+    Family(
+        "hallkit_update_fetches",
+        _COUNTER,
+        "pieces of releases that devices asked for: answered, or of a file that is not here",
+        ("outcome",),
+        _each("fetches"),
+    ),
+    Family(
         "hallkit_coap",
         _COUNTER,
         "what was refused at the CoAP port, and devices that were challenged",

@@ -20,7 +20,8 @@ from hall_gateway.settings_file import SettingsFile
 
 
 class Observed:
-    """`counts` are the gateway's own (service.Gateway.health), `max_mb` the store's limit."""
+    """`counts` are the gateway's own (service.Gateway.health), `max_mb` the store's limit,
+    `fetches` what became of devices' requests for releases."""
 
     def __init__(
         self,
@@ -29,12 +30,14 @@ class Observed:
         counts: Callable[[], dict[str, object]],
         max_mb: int,
         settings: SettingsFile | None,
+        fetches: Mapping[str, int],
     ) -> None:
         self._core = core
         self._brokers = brokers
         self._counts = counts
         self._max_mb = max_mb
         self._settings = settings
+        self._fetches = fetches
         self._watch = Watch(time.monotonic)
 
     def routes(self) -> list[web.RouteDef]:
@@ -71,5 +74,7 @@ class Observed:
             "status": self.judged().status,
             "log_left_out": logs.left_out(),
             "store_limit_bytes": self._max_mb * 1024 * 1024,
+            "roll_out": self._core.roll_out,
+            "fetches": dict(self._fetches),
             "devices": {state["device"]: state for state in states},
         }

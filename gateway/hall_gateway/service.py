@@ -89,7 +89,10 @@ class Gateway:
         orders = ChainMap(local, coap.orders)
         self._kept_out = kept_out
         self._devices = DevicesMqtt(config, devices, core, orders, self._fetches, kept_out)
-        self._observed = Observed(core, self.brokers, self.health, config.store.max_mb, settings)
+        self._observed = Observed(
+            *(core, self.brokers, self.health, config.store.max_mb, settings),
+            fetches=self._fetches.counts,
+        )
         control.add(self._observed.routes())
         if settings is not None:
             control.add(config_api.routes(settings))

@@ -12,7 +12,7 @@ import logging
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, get_args
 
 from hall_profiles.model import Board
 
@@ -122,12 +122,12 @@ class Updates:
             for device, row in rows.items()
         ]
 
-    def tick(self, now: int, listening: int) -> None:
+    def tick(self, now: int, listening: int) -> Json:
         """What the time, and how the devices are now, lead to. `listening`: unix ms at which the
-        gateway started."""
+        gateway started. Returns the figures of what is going on."""
         current = self._rows.current()
         if current is None:
-            return
+            return {"stopped": 0, "phases": dict.fromkeys(get_args(steps.Phase), 0)}
         seen = {m.device: self._seen(m.device) for m in current.members if self._has(m.device)}
         until = self._plan.updates.until(self._plan.occupancy.clock, now)
         after, tells = steps.decide(current, seen, until, now, listening)
@@ -138,6 +138,9 @@ class Updates:
             self._put(after)
         for tell in tells:
             self._tell(after, tell, now)
+        phases = Counter(dict.fromkeys(get_args(steps.Phase), 0))
+        phases.update(member.phase for member in after.members)
+        return {"stopped": int(after.state == "stopped"), "phases": phases}
 
     def happened(self, published: Published, now: int) -> None:
         """A CloudEvent went out: a device's own about its update counts here."""
