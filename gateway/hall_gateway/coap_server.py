@@ -30,6 +30,7 @@ from aiocoap.numbers.constants import TransportTuning
 from aiocoap.tokenmanager import TokenManager
 from aiocoap.transports.udp6 import MessageInterfaceUDP6
 
+from hall_gateway.coap_gate import Gate
 from hall_gateway.config_links import ANY_ADDRESS
 from hall_gateway.wanted import CoapStartError
 
@@ -43,6 +44,10 @@ MAX_DATAGRAM = 1280
 MAX_OPTIONS = 16
 """Of a message, in the open. A protected request has one, and a few of a proxy or another client;
 aiocoap takes a moment for each, of which a datagram has room for a thousand."""
+
+
+AT_ONCE = 64
+"""Datagrams that are taken before others have their turn."""
 
 
 class _Tuning(TransportTuning):
@@ -102,8 +107,25 @@ class _Socket(MessageInterfaceUDP6):
     """aiocoap's UDP socket; what is no CoAP message is counted in `refused`."""
 
     refused: Counter[str]
+    gate: Gate
 
     def datagram_msg_received(self, data: bytes, ancdata: Any, flags: Any, address: Any) -> None:
+        self._received(data, ancdata, flags, address)
+        # aiocoap takes one in each turn of the loop, which a flood would fill the buffer in.
+        socket = self.transport.get_extra_info("socket")
+        for _ in range(AT_ONCE):
+            try:
+                more = socket.recvmsg(MAX_DATAGRAM + 1, 1024)
+            except OSError:  # nothing waits; an error waits for aiocoap
+                return
+            self._received(*more)
+
+    def _received(self, data: bytes, ancdata: Any, flags: Any, address: Any) -> None:
+        if not self.gate.admits(data, address[0]):
+            self.refused["flood"] += 1
+            if self.refused["flood"] == 1:
+                log.warning("dropped, and counted from now on: a flood at the CoAP port")
+            return
         try:
             if len(data) > MAX_DATAGRAM or _options(data) > MAX_OPTIONS:
                 raise ValueError("no device's message")
@@ -137,7 +159,7 @@ def _options(data: bytes) -> int:
 
 @asynccontextmanager
 async def coap_server(
-    host: str, port: int, site: interfaces.Resource, refused: Counter[str]
+    host: str, port: int, site: interfaces.Resource, refused: Counter[str], gate: Gate
 ) -> AsyncGenerator[int]:
     """Serve `site` at the IPv4 address `host` until the context ends; gives the UDP port (`port`,
     or a free one for 0). Raises CoapStartError."""
@@ -150,7 +172,7 @@ async def coap_server(
     opened: Any = await _Socket._create_transport_endpoint(
         bound, messages, context.log, context.loop
     )
-    opened.refused = refused
+    opened.refused, opened.gate = refused, gate
     messages.message_interface = opened
     tokens.token_interface = messages
     context.request_interfaces.append(tokens)

@@ -5,11 +5,13 @@ parts.
 """
 
 import logging
+import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from hall_gateway.coap_gate import Gate
 from hall_gateway.coap_server import coap_server
 from hall_gateway.config import GatewayConfig
 from hall_gateway.core import Core
@@ -37,9 +39,10 @@ class CoapSide:
         self._devices = DevicesCoap(config, core, quarantine)
         self.orders: dict[str, Callable[[DeviceOrder], None]] = self._devices.orders
         self._contexts = Contexts(KeyStore(keys), core)
-        self.site = OscoreSite(self._contexts, {PATH: self._devices}, self.refused)
+        self.gate = Gate(time.monotonic)
+        self.site = OscoreSite(self._contexts, {PATH: self._devices}, self.refused, self.gate)
         if config.coap is not None:
-            self.refused.update(dict.fromkeys((*REASONS, "unparsable"), 0))
+            self.refused.update(dict.fromkeys((*REASONS, "unparsable", "flood"), 0))
             self.follow(config)
 
     def follow(self, config: GatewayConfig) -> None:
@@ -79,5 +82,5 @@ async def coap_side(
         yield side
         return
     where = config.coap
-    async with coap_server(where.host, where.port, side.site, side.refused) as side.port:
+    async with coap_server(where.host, where.port, side.site, side.refused, side.gate) as side.port:
         yield side

@@ -47,6 +47,8 @@ MAX_RESPONSE = 1024
 """Bytes of a response's payload, as RFC 7252 advises; commands beyond it wait for the next."""
 MAX_AT_WORK = 4
 """Requests of one device; it has one at a time, and perhaps some of before a restart of its own."""
+WEIGHT = 20
+"""What a request counts for, beside a message over MQTT: a full journal is some 130 requests."""
 MISSED = 2.5
 """Heartbeats. After two that did not come, and half of one for a clock that wakes it late: the RC
 oscillator that counts an ESP32's sleep is off by some percent."""
@@ -138,7 +140,7 @@ class DevicesCoap:
             raise RefusedError("wrong_device", codes.UNAUTHORIZED, "no device of this hall")
         if self._ends or self._at_work[device] >= MAX_AT_WORK:
             raise RefusedError("busy", codes.SERVICE_UNAVAILABLE, "try again", max_age=1)
-        if not self._quarantine.admits(device):
+        if not self._quarantine.admits(device, WEIGHT):
             raise RefusedError("kept_out", codes.SERVICE_UNAVAILABLE, "not now", max_age=BUSY_S)
         self._at_work[device] += 1
         self._rested.clear()

@@ -22,6 +22,7 @@ from aiocoap import error, interfaces, oscore
 from aiocoap.numbers import codes
 from aiocoap.numbers.optionnumbers import OptionNumber
 
+from hall_gateway.coap_gate import Gate
 from hall_gateway.oscore_contexts import Contexts, DeviceContext
 from hall_gateway.values import StoreError
 
@@ -85,10 +86,12 @@ class OscoreSite(interfaces.Resource):
         contexts: Contexts,
         resources: Mapping[tuple[str, ...], Resource],
         refused: Counter[str],
+        gate: Gate,
     ) -> None:
         self.refused = refused
         self.challenged = 0
         self._contexts = contexts
+        self._gate = gate
         self._resources = resources
 
     async def render_to_pipe(self, pipe: Any) -> None:
@@ -120,6 +123,7 @@ class OscoreSite(interfaces.Resource):
         if context is None:
             raise RefusedError("unknown_key", codes.UNAUTHORIZED, "Security context not found")
         inner, under = _unprotect(context, request)
+        self._gate.genuine(request.remote.sockaddr[0], kid)
         inner.remote = request.remote
         try:
             response = await self._serve(context, inner)

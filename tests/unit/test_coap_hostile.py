@@ -8,6 +8,7 @@ from typing import Any
 import cbor2
 import pytest
 from aiocoap.numbers import codes
+from hall_gateway import coap_gate, devices_coap
 from hall_gateway.keys import DeviceKeys
 from support.battery import Battery, DeviceSide, ask, client, datagram, protected, said
 from support.battery_hall import CoapHall, coap_hall, enrolled
@@ -234,8 +235,11 @@ async def test_other_resources_and_methods(tmp_path: Path) -> None:
         await goes_on(hall, battery, 1)
 
 
-async def test_noise_of_any_kind(tmp_path: Path) -> None:
-    """Datagrams of noise, and true ones with some bytes changed anywhere."""
+async def test_noise_of_any_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Datagrams of noise, and true ones with some bytes changed; none is dropped unseen."""
+    monkeypatch.setattr(coap_gate, "BURST", 1e6)
+    monkeypatch.setattr(coap_gate, "OTHERS_BURST", 1e6)
+    monkeypatch.setattr(devices_coap, "WEIGHT", 0)
     enrolled(tmp_path, "floor-1")
     luck = random.Random(8613)
     async with coap_hall(tmp_path, "floor-1") as hall, client() as coap:

@@ -1,5 +1,6 @@
 """The CoAP endpoint: messages remembered, and no more of them than there is room for."""
 
+import time
 from collections import Counter
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from aiocoap import interfaces
 from aiocoap.numbers import codes
 from hall_gateway import coap_server as endpoint
+from hall_gateway.coap_gate import Gate
 from hall_gateway.coap_server import CoapStartError, coap_server
 from hall_tools.ports import free_port
 from support.battery import datagram
@@ -37,7 +39,10 @@ class Counting(interfaces.Resource):
 async def test_a_repetition_gets_the_same_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(endpoint, "MAX_REMEMBERED", 3)
     site = Counting()
-    async with coap_server("127.0.0.1", 0, site, Counter()) as port, Sender(port) as sender:
+    async with (
+        coap_server("127.0.0.1", 0, site, Counter(), Gate(time.monotonic)) as port,
+        Sender(port) as sender,
+    ):
         first, *others = [datagram() for _ in range(4)]
         assert (await sender.ask(first)).payload == b"1"
         assert (await sender.ask(first)).payload == b"1"
@@ -51,7 +56,10 @@ async def test_a_repetition_gets_the_same_answer(monkeypatch: pytest.MonkeyPatch
 async def test_what_anybody_may_cause_is_not_remembered() -> None:
     """Else a stranger in a device's name has the gateway answer its next request with this."""
     site = Counting(oscore=None)
-    async with coap_server("127.0.0.1", 0, site, Counter()) as port, Sender(port) as sender:
+    async with (
+        coap_server("127.0.0.1", 0, site, Counter(), Gate(time.monotonic)) as port,
+        Sender(port) as sender,
+    ):
         sent = datagram()
         assert (await sender.ask(sent)).payload == b"1"
         assert (await sender.ask(sent)).payload == b"2"
@@ -61,7 +69,10 @@ async def test_what_only_costs_time_is_dropped_before_it_does() -> None:
     refused: Counter[str] = Counter()
     site = Counting()
     header = b"\x40\x02\x00\x02"
-    async with coap_server("127.0.0.1", 0, site, refused) as port, Sender(port) as sender:
+    async with (
+        coap_server("127.0.0.1", 0, site, refused, Gate(time.monotonic)) as port,
+        Sender(port) as sender,
+    ):
         sender.send(header + b"\x00" * 1270)  # as many options
         sender.send(header + b"\xc0" + b"\x00" * 16)
         sender.send(header + b"\xff" + b"x" * 1276)
@@ -73,7 +84,10 @@ async def test_what_only_costs_time_is_dropped_before_it_does() -> None:
 
 async def test_what_is_no_message_is_counted() -> None:
     refused: Counter[str] = Counter()
-    async with coap_server("127.0.0.1", 0, Counting(), refused) as port, Sender(port) as sender:
+    async with (
+        coap_server("127.0.0.1", 0, Counting(), refused, Gate(time.monotonic)) as port,
+        Sender(port) as sender,
+    ):
         header = b"\x40\x01\x00\x02"
         not_utf8 = header + b"\xb2\xff\xfe"  # in Uri-Path
         cut = header + b"\xbe\xff\xff"
@@ -88,7 +102,7 @@ async def test_what_is_no_message_is_counted() -> None:
 )
 async def test_where_nobody_can_listen(host: str, why: str) -> None:
     port = free_port()
-    async with coap_server("127.0.0.1", port, Counting(), Counter()):
+    async with coap_server("127.0.0.1", port, Counting(), Counter(), Gate(time.monotonic)):
         with pytest.raises(CoapStartError, match=rf"at {host}:{port} \(UDP\): {why}"):
-            async with coap_server(host, port, Counting(), Counter()):
+            async with coap_server(host, port, Counting(), Counter(), Gate(time.monotonic)):
                 pass
