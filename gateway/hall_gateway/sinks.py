@@ -13,7 +13,9 @@ from hall_gateway.hall_link import SINK
 from hall_gateway.home_assistant_link import HomeAssistant
 from hall_gateway.mqtt import MqttClient
 from hall_gateway.plan import Plan, plan_of
+from hall_gateway.schema import StoreOpenError
 from hall_gateway.store_sinks import SinkPlan
+from hall_gateway.values import StoreError
 from hall_gateway.webhooks import Webhook
 
 
@@ -48,10 +50,13 @@ class Sinks:
     @classmethod
     async def open(cls, config: GatewayConfig, core: Core) -> "Sinks":
         """Tell the store which sinks there are. Raises ConfigError when a file of one cannot be
-        used, StoreError when the store does not take it."""
+        used, StoreOpenError when the store does not take it, as on a disk that is full."""
         webhooks = [Webhook(own, core) for own in config.webhooks]
         plans = plans_of(config)
-        await core.do(lambda heart, now: heart.sinks.declare(plans, now))
+        try:
+            await core.do(lambda heart, now: heart.sinks.declare(plans, now))
+        except StoreError as error:
+            raise StoreOpenError(f"{config.store.path}: {error}; check the disk") from None
         table = config.home_assistant
         return cls(webhooks, HomeAssistant(table, plan_of(config), core) if table else None)
 

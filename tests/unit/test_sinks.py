@@ -2,19 +2,24 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from hall_gateway import sinks_api, store
+from hall_gateway.config import load_config
 from hall_gateway.control_api import errors_as_json
+from hall_gateway.core import Core
+from hall_gateway.schema import StoreOpenError
+from hall_gateway.sinks import Sinks
 from hall_gateway.store_dead_letters import DeadLetter
 from hall_gateway.store_sinks import SinkPlan
-from hall_gateway.values import Signal
+from hall_gateway.values import Signal, StoreError
 from support.core_hall import Device, Hall, open_hall
 
 HALL = {"hall": SinkPlan(from_oldest=True)}
@@ -215,3 +220,18 @@ async def test_the_log_of_decisions_has_a_bound(
         await hall.core.tick()
         listed = await (await client.get("/dead-letters")).json()
         assert len(listed["decisions"]) == 3
+
+
+async def test_a_full_disk_at_the_start_is_told_in_a_line(tmp_path: Path) -> None:
+    class FullCore:
+        async def do(self, _work: object) -> None:
+            raise StoreError("nothing was committed: disk I/O error")
+
+    (tmp_path / "gateway.toml").write_text(
+        'hall = "demo"\nstore = { path = "hall.db" }\n'
+        "broker = { port = 1883 }\nupstream = { port = 1884 }\n"
+    )
+    config = load_config(tmp_path / "gateway.toml")
+    told = f"{tmp_path}/hall.db: nothing was committed: disk I/O error; check the disk"
+    with pytest.raises(StoreOpenError, match=f"^{re.escape(told)}$"):
+        await Sinks.open(config, cast("Core", FullCore()))
