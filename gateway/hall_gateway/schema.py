@@ -96,6 +96,8 @@ def open_store(path: Path, max_mb: int, migrations: str = MIGRATIONS) -> sqlite3
         for pragma in (
             "journal_mode = WAL",
             "synchronous = FULL",
+            # What a savepoint would take back, else in a file for every larger transaction.
+            "temp_store = MEMORY",
             # In a small store one transaction takes as much again as half of the log.
             f"wal_autocheckpoint = {min(1000, pages // 8)}",
             f"journal_size_limit = {wal_pages * PAGE_BYTES}",
