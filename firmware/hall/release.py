@@ -33,22 +33,22 @@ _HEAD = const(
 _FILE = const(b"([0-9a-f]+) ([0-9]+) ([a-z0-9_./-]+)\n$")
 
 
-async def accept(path, keys, chip, least, rest):
-    """(version, rollback counter) of the manifest at `path`, once everything about it is right.
+async def accept(chip, least, rest, folder=""):
+    """(version, rollback counter) of the manifest in /new, once everything about it is right.
 
-    `keys`: path of the moduli that may sign. `chip`: as of the config, in bytes. `least`: no lower
-    counter is taken. `rest()` is awaited between pieces of work. RefusedError: it is not taken.
+    `chip`: as of the config, in bytes. `least`: no lower counter is taken. `rest()` is awaited
+    between pieces of work. `folder`: of new/ and keys.json. RefusedError: it is not taken.
     Nothing that it says counts before its signature was verified.
     """
     try:
-        with open(keys) as file:
+        with open(folder + "/keys.json") as file:
             moduli = [unhexlify(key) for key in json.load(file)["keys"]]
     except (OSError, ValueError, KeyError, TypeError):
         moduli = ()
     if not moduli or any(len(key) != _KEY for key in moduli):
         raise RefusedError("no_key")
     signed = sha256()
-    with open(path, "rb") as file:
+    with open(folder + "/new/manifest", "rb") as file:
         try:
             _, product, chips, version, counter, core = _head(file, signed.update)
             ident, signature = await _files(file, signed.update, rest)

@@ -2,28 +2,18 @@
 
 Here: the order of the steps, each of which may be the last before the power fails: what is whole on
 flash is kept, and the same command goes on from there. Not here: what a manifest says (release.py),
-the files (download.py), which slot starts (main.py). Loaded for an update and dropped after it.
-
-`/new` is the slot under construction. It belongs to the release whose whole manifest lies in it;
-only when every file that the manifest lists was read back and hashed is it given a slot's name.
+the files (download.py), which slot starts (main.py). Loaded for an update and dropped after it, as
+those are for their steps: the heap has no room for all of them.
 """
 
 import asyncio
-import os
-from binascii import hexlify
-from hashlib import sha256
 from time import ticks_diff, ticks_ms
 
 from micropython import const
 
 from .errors import reason
 
-_NEW = const("/new")
-_OLD = const("/old")
-_KEYS = const("/keys.json")
-_MANIFEST = const("/manifest")
 _MANIFEST_MAX = const(16 * 1024)
-_PIECE = const(512)
 _ENOSPC = const(28)
 
 # Flash stops the chip, for some 45 ms where it erases. So after each piece of work this rests so
@@ -41,17 +31,35 @@ class RefusedError(Exception):
     """A release that this device does not take; its text is the code that is told upstream."""
 
 
+def take(device, args):
+    """The result of the command `update` with these args. ValueError: it is refused, and why."""
+    try:
+        if args:
+            if device._config["transport"] == "coap":
+                raise ValueError("battery: a device that sleeps is updated over the cable")
+            update = device._update or Update(device)
+            update.command(args)
+            device._update = update
+        return {"state": device.updating}
+    finally:
+        _drop(device)
+
+
+def _drop(device):
+    """Unless there is an update, this module goes back to the heap."""
+    if not device._update:
+        device.forget(("update",))
+
+
 class Update:
     """One at a time. `device` is the app.Device: its `updating`, of the reported state, is kept
-    here, and its updated() is called at the end."""
+    here, and so is its `_update`, while there is one."""
 
     def __init__(self, device):
         self._device = device
         self._task = None
         self._release = None  # its id, SHA-256 of the manifest in hex; None: give up
         self._version = ""
-        self._slot = ""
-        self._buffer = memoryview(bytearray(_PIECE))
         self.since = 0  # ticks when this piece of work began
 
     def command(self, args):
@@ -87,8 +95,7 @@ class Update:
                     pass
             self.since = ticks_ms()
             if self._release is None:
-                await self._remove(_NEW)
-                await self._remove(_OLD)
+                await self._build().give_up()
                 self._say("idle")
                 return
             self._say("fetch")
@@ -103,7 +110,8 @@ class Update:
         finally:
             device._link.on_chunk = None
             if self._task is asyncio.current_task():
-                device.updated()
+                device._update = None
+                _drop(device)
 
     def _say(self, what, percent=0):
         self._device.updating["s"] = what
@@ -117,121 +125,36 @@ class Update:
     # The steps
 
     async def _install(self):
+        """Each step finds on flash what the one before has left there."""
         device = self._device
-        start = device.start
-        if await self._is("/" + start.slot):
+        if await self._build().begin(self._release, self._size):
             self._say("confirmed")
             return
-        if self.size(_KEYS) is None:
-            raise RefusedError("no_key")
-        running = start.state["slot"] if start.slot == "safe" else start.slot
-        self._slot = "/a" if running == "b" else "/b"
-        await self._remove(_OLD)
-        if not await self._is(_NEW):
-            await self._remove(_NEW)
-            if await self._is(self._slot):
-                self._free()
-                os.rename(self._slot, _NEW)  # the power failed between two names
-            else:
-                await self._download(None)
-        counter = await self._accept(start)
         device.forget()
-        await self._download(self.clear)
+        counter = await self._accept()
         device.forget()
+        build = self._build()
+        await build.files()
         self._say("wait", 100)
-        await self.clear()
+        await build.clear()
         await self._until_quiet(_RESTART_QUIET_MS)
         self.in_time(True)
         # From here to the restart nothing else runs, and nothing waits.
-        self._free()
-        os.rename(_NEW, self._slot)
-        device.emit("update", {"s": "staged", "v": self._version})
-        self._free(counter)
+        build.take_place(self._version, counter)
         device._reset("update " + self._version)
 
-    async def _is(self, folder):
-        """Whether the release that is asked for is the one in that folder."""
-        return await self.same(folder + _MANIFEST, self._size, self._release)
+    def _build(self):
+        return self._device.load("download").Download(self, self._device)
 
-    async def _download(self, clear):
-        from .download import Download
-
-        download = Download(self, self._device, _NEW)
-        if clear:
-            await download.files(clear)
-        else:
-            await download.manifest(self._release, self._size)
-
-    async def _accept(self, start):
-        from . import release
-
+    async def _accept(self):
+        release = self._device.load("release")
+        start = self._device.start
         # For whoever is told that it was refused; it counts when it was verified.
-        self._version = release.of_slot(_NEW)[0]
+        self._version = release.of_slot("/new")[0]
         least = max(start.state["counter"], release.of_slot("/" + start.slot)[1])
         chip = self._device._config["chip"].encode()
-        found = await release.accept(_NEW + _MANIFEST, _KEYS, chip, least, self.rest)
-        self._version, counter = found
+        self._version, counter = await release.accept(chip, least, self.rest)
         return counter
-
-    def _free(self, counter=None):
-        """Nothing falls back to the slot any more; with a counter, it is tried."""
-        from . import trials
-
-        if counter is None:
-            trials.free(self._device.start)
-        else:
-            trials.try_slot(self._device.start, self._slot[1:], self._version, counter)
-
-    async def clear(self):
-        """A slot is whole or not there: its name goes first."""
-        if self.size(self._slot) is not None:
-            self._free()
-            os.rename(self._slot, _OLD)
-            await self._remove(_OLD)
-
-    # Pieces of work
-
-    def size(self, path):
-        """In bytes, of a folder 0; None: it is not there."""
-        try:
-            return os.stat(path)[6]
-        except OSError:
-            return None
-
-    async def same(self, path, size, digest):
-        """Whether a file is there and has this size and SHA-256 in hex."""
-        return self.size(path) == size and await self.read(path) == digest
-
-    async def read(self, path, copy=None):
-        """SHA-256 in hex of a file, which is copied meanwhile if there is a path for that."""
-        digest = sha256()
-        buffer = self._buffer
-        new = open(copy, "wb") if copy else None  # noqa: SIM115 (closed below)
-        try:
-            with open(path, "rb") as file:
-                count = file.readinto(buffer)
-                while count:
-                    digest.update(buffer[:count])
-                    if new:
-                        new.write(buffer[:count])
-                    await self.rest()
-                    count = file.readinto(buffer)
-        finally:
-            if new:
-                new.close()
-        return hexlify(digest.digest()).decode()
-
-    async def _remove(self, path):
-        if self.size(path) is None:
-            return
-        for name in os.listdir(path):
-            name = path + "/" + name
-            if os.stat(name)[0] & 0x4000:
-                await self._remove(name)
-            else:
-                os.remove(name)
-            await self.rest()
-        os.rmdir(path)
 
     # Time
 

@@ -4,6 +4,7 @@ changed in every byte, then what a verification costs. One [name, result] a line
 
 import gc
 import json
+import os
 import random
 import sys
 import time
@@ -12,6 +13,7 @@ from hall import release, rsa
 from hall.update import RefusedError
 
 FOLDER = sys.argv[1]
+os.mkdir(FOLDER + "/new")
 
 
 def run(work):
@@ -27,9 +29,11 @@ async def rest():
     pass
 
 
-def taken(path, chip=b"esp32s3", least=0):
+def taken(content, chip=b"esp32s3", least=0):
+    with open(FOLDER + "/new/manifest", "wb") as file:
+        file.write(content)
     try:
-        return run(release.accept(path, FOLDER + "/keys.json", chip, least, rest))
+        return run(release.accept(chip, least, rest, FOLDER))
     except RefusedError as refused:
         return str(refused)
 
@@ -37,7 +41,9 @@ def taken(path, chip=b"esp32s3", least=0):
 with open(FOLDER + "/cases.json") as file:
     cases = json.load(file)
 for name, chip, least in cases:
-    print(json.dumps([name, taken(FOLDER + "/" + name, chip.encode(), least)]))
+    with open(FOLDER + "/" + name, "rb") as file:
+        content = file.read()
+    print(json.dumps([name, taken(content, chip.encode(), least)]))
 
 random.seed(7)
 with open(FOLDER + "/right", "rb") as file:
@@ -46,10 +52,8 @@ became = {}
 for at in range(len(right)):
     bit = 1 << random.getrandbits(3)
     right[at] ^= bit
-    with open(FOLDER + "/changed", "wb") as file:
-        file.write(right)
+    code = taken(right)
     right[at] ^= bit
-    code = taken(FOLDER + "/changed")
     assert type(code) is str, ("taken", at, bit)
     became[code] = became.get(code, 0) + 1
 print(json.dumps(["changed", became]))

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from hall_tools import deploy, mpy
 from hall_tools.errors import UserError
-from hall_tools.sim import FLASH, HEAP
+from hall_tools.sim import FLASH, heap
 
 _LONGEST_S = 60
 _SAID = "loaded: "
@@ -30,7 +30,7 @@ sys.exit(micropython_run.run_main(["micropython", *sys.argv[1:]]))
 
 
 class Load(NamedTuple):
-    """`modules` as `hall/app.mpy`; `free`: bytes of the heap, of `hall_tools.sim.HEAP` in all."""
+    """`modules` as `hall/app.mpy`; `free`: bytes of the heap, of `hall_tools.sim.heap()` in all."""
 
     modules: list[str]
     free: int
@@ -49,7 +49,7 @@ def loaded(config: dict[str, Any]) -> Load:
     with tempfile.TemporaryDirectory(prefix="hall-loaded-") as folder:
         deploy.deploy(Path(folder) / FLASH, config, ident)
         mpy.write_tree(mpy.simulation(), Path(folder) / "sim")
-        said = _start(Path(folder))
+        said = _start(Path(folder), heap(config))
     names = [line.removeprefix(_SAID) for line in said if line.startswith(_SAID)]
     needed = {f"hall.roles.{config['role']}", f"hall.{config['transport']}"}
     faults = [line for line in said if "error: " in line or "Error: " in line]
@@ -66,9 +66,12 @@ def loaded(config: dict[str, Any]) -> Load:
     return Load(sorted(path for path in paths if path in shipped), int(free[0]))
 
 
-def _start(folder: Path) -> list[str]:
+def _start(folder: Path, heap_bytes: int) -> list[str]:
     done = subprocess.run(
-        [sys.executable, "-c", _START, "-X", f"heapsize={HEAP}", "-m", "loaded", FLASH, "rtc.bin"],
+        [
+            *(sys.executable, "-c", _START, "-X", f"heapsize={heap_bytes}"),
+            *("-m", "loaded", FLASH, "rtc.bin"),
+        ],
         cwd=folder,
         env=os.environ | {"MICROPYPATH": "sim:.frozen"},
         stdin=subprocess.DEVNULL,
