@@ -18,7 +18,8 @@ ANY_ADDRESS = "0.0.0.0"
 
 
 class MqttConfig(Settings):
-    """How to reach one MQTT broker. With `tls` the broker's certificate is always verified."""
+    """How to reach one MQTT broker: with TLS, unless it is on this machine. The broker's
+    certificate is always verified."""
 
     host: str = Field(default="127.0.0.1", min_length=1, description="a host name or IP address")
     port: Port = Field(default=1883, description="a TCP port, 1 to 65535")
@@ -38,11 +39,23 @@ class MqttConfig(Settings):
         """Whether MQTT 5 is spoken, and not 3.1.1."""
         return False
 
+    @property
+    def own(self) -> bool:
+        """Whether it is a part of this process."""
+        return False
+
     @model_validator(mode="after")
     def _consistent(self) -> "MqttConfig":
         problems: list[tuple[Loc, str]] = []
         if (self.username is None) != (self.password_file is None):
             problems.append(((), "username and password_file belong together; give both or none"))
+        if not self.tls and not is_loopback(self.host) and not self.own:
+            text = (
+                f'"{self.host}" is another machine, and the password and all that happens in the '
+                "hall would cross the network in the clear; set tls = true, with ca_file for a CA "
+                "of your own, or reach it by a tunnel at 127.0.0.1"
+            )
+            problems.append((("host",), text))
         if self.ca_file and not self.tls:
             problems.append((("ca_file",), "has no meaning without tls; set tls = true"))
         if problems:
@@ -92,6 +105,10 @@ class BrokerConfig(MqttConfig):
         default=Path("/run/mosquitto/mosquitto.pid"),
         description="the pid file of the mosquitto on this machine, which `hall enroll` tells",
     )
+
+    @property
+    def own(self) -> bool:
+        return self.mode == "embedded"
 
     @field_validator("device_host")
     @classmethod

@@ -25,6 +25,7 @@ path = "hall.db"
 device_host = "192.168.1.10"
 [upstream]
 host = "hall.example"
+tls = true
 """
 _WINDOW = '[[window]]\nid = "{0}"\n'
 _DEVICE = '[[device]]\nid = "{0}"\nprofile = "{1}"\nwindow = "{2}"\n'

@@ -14,7 +14,7 @@ hall = "demo"
 path = "hall.db"
 [broker]
 [upstream]
-host = "hall.example"
+host = "127.0.0.1"
 [[window]]
 id = "1"
 [[device]]
@@ -109,6 +109,21 @@ def test_what_is_left_out_has_a_default(tmp_path: Path) -> None:
             "[broker]",
             '[broker]\nmode = "embedded"\nhost = "0.0.0.0"',
             ":6: broker.host: the embedded broker has no access control",
+        ),
+        (
+            "[broker]",
+            '[broker]\nhost = "192.168.1.9"',
+            ':5: broker.host: "192.168.1.9" is another machine, and the password',
+        ),
+        (
+            'host = "127.0.0.1"',
+            'host = "hall.example"',
+            ':6: upstream.host: "hall.example" is another machine',
+        ),
+        (
+            "[upstream]",
+            '[home_assistant]\nhost = "::"\n[upstream]',
+            ':6: home_assistant.host: "::" is another machine',
         ),
         (
             "[broker]",

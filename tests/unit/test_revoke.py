@@ -205,7 +205,7 @@ def test_a_broker_that_cannot_be_told_is_an_error(tmp_path: Path, listening: int
 def test_where_there_is_nobody_to_tell(tmp_path: Path) -> None:
     pid_file = tmp_path / "mosquitto.pid"
     assert tell(BrokerConfig(port=free_port(), pid_file=pid_file)) is Told.NOT_RUNNING
-    assert tell(BrokerConfig(host="192.0.2.1", pid_file=pid_file)) is Told.ELSEWHERE
+    assert tell(BrokerConfig(host="192.0.2.1", tls=True, pid_file=pid_file)) is Told.ELSEWHERE
     assert tell(BrokerConfig(mode="embedded", port=free_port())) is Told.EMBEDDED
 
 

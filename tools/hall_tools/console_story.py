@@ -39,6 +39,7 @@ SETTINGS = """hall = "chengdong"
 path = "hall.db"
 [upstream]
 host = "mqtt.example.com"
+tls = true
 [figures]
 class = "B"
 limits = { "电费缴纳" = 5 }
