@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from hall_gateway.rollout import Target
+from hall_gateway.updates import Offer
 from support.console import Visit, visited
 
 
@@ -20,6 +22,12 @@ def hall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visit]:
         stage.event("count-1", "passage", {"dir": "in"})
         stage.event("disp-1", "fault", {"code": "panel_dark", "value": 3})
         stage.online("kp-1", online=False)
+        stage.state("disp-1", update={"v": "0.1.0", "slot": "a", "s": "fetch", "p": 40})
+        offer = Offer("0.2.0", 7, {"esp32": Target("ab" * 32, 7000)}, {"esp32": "esp32"})
+        stage.do(
+            lambda core: core.do(lambda heart, now: heart.updates.begin(offer, [], "tech", now))
+        )
+        stage.do(lambda core: core.do(lambda heart, now: heart.updates.stop("tech", now)))
         stage.tick()
         yield visit
 

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -20,7 +21,9 @@ from hall_gateway.console.stream import MAX_OF_ONE as MAX_STREAMS_OF_ONE
 from hall_gateway.console.stream import Listener
 from hall_gateway.console.throttle import FREE_ACCOUNT
 from hall_gateway.console.users import User, Users
+from hall_gateway.rollout import Member, RollOut, Target
 from hall_gateway.schema import open_store
+from hall_gateway.store_updates import RollOuts
 from multidict import CIMultiDict
 from support.console import PASSWORD, QUICK, write_settings, write_users
 
@@ -157,6 +160,8 @@ ROLES = {
     "/webhooks/discard": "manager",
     "/devices/disp-1/identify": "technician",
     "/devices/disp-1/reboot": "technician",
+    "/updates/stop": "technician",
+    "/updates/resume": "technician",
 }
 
 
@@ -173,8 +178,8 @@ async def test_roles_hold_for_every_form(browser: Browser, name: str) -> None:
     app = browser.client.server.app  # pyright: ignore[reportAttributeAccessIssue]
     posts = {r.resource.canonical for r in app.router.routes() if r.method == "POST" and r.resource}
     own = {"/login", "/logout", "/account"}
-    known = {re.sub(r"/(1|disp-1|retry|discard|identify|reboot|rerate)(?=/|$)", "/*", path)
-             for path in ROLES}  # fmt: skip
+    varied = r"/(1|disp-1|retry|discard|identify|reboot|rerate|stop|resume)(?=/|$)"
+    known = {re.sub(varied, "/*", path) for path in ROLES}
     assert {re.sub(r"\{[^}]+\}", "*", path) for path in posts - own} == {
         path.replace("/tasks/*/acknowledge", "/tasks/*/*") for path in known
     }
@@ -364,3 +369,33 @@ async def test_what_has_changed_is_told_as_it_does(
         each.user = "somebody"
     async with browser.client.get("/stream", headers={"Last-Event-ID": "old-1"}) as answer:
         await answer.content.readuntil(b"\n\n")
+
+
+async def test_a_roll_out_is_seen_by_all_and_stopped_by_technicians(
+    browser: Browser, tmp_path: Path
+) -> None:
+    members = (
+        Member("disp-1", "esp32", 0, "confirmed"),
+        Member("kp-1", "esp32", 1, "failed", 1, 1, "no_service"),
+        Member("disp-2", "esp32", 2),
+    )
+    rollout = RollOut(1, "0.2.0", 7, {"esp32": Target("ab" * 32, 7000)}, members, "李敏", 1)
+    stopped = replace(rollout, state="stopped", device="kp-1", why="no_service")
+    odd = replace(stopped, why="<script>")
+    connection = open_store(tmp_path / "hall.db", 16)
+    for shown, words in (
+        (rollout, ("固件更新 0.2.0", "第 1 批，共 3 批", "1 台已确认", "停止更新")),
+        (stopped, ("kp-1：新固件联系不到网关，已退回", "继续更新")),
+        (odd, ("kp-1：&lt;script&gt;",)),
+        (replace(stopped, stopped_by="tech"), ("由 tech 停止", "继续更新")),
+        (replace(rollout, state="done"), ("已完成",)),
+    ):
+        RollOuts(connection).put(shown)
+        for name in ("tech", "看"):
+            await browser.log_in(name)
+            answer = await browser.client.get("/devices")
+            text = await answer.text()
+            for word in words:
+                assert (word in text) is (name == "tech" or not word.endswith("更新")), word
+            await browser.post("/logout", csrf=await browser.csrf("/"))
+    connection.close()

@@ -49,6 +49,8 @@ class DeviceLine:
     online: bool | None
     seen: int | None
     firmware: str | None
+    update: Json
+    """Which slot runs, and how its update stands: `slot`, `s`, `p`; empty where it says nothing."""
     reported_profile: str | None
     up_s: int | None
     cause: str | None
@@ -102,6 +104,7 @@ def _line(
         row.online if row else None,
         row.seen if row else None,
         firmware,
+        _object(told.get("update")),
         other,
         _number(health.get("up_s")),
         _text(health.get("cause")),

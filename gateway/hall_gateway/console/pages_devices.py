@@ -12,6 +12,7 @@ from hall_gateway.console.devices import DeviceLine, devices
 from hall_gateway.console.guard import needs
 from hall_gateway.console.pages import CONSOLE, answered, ask, page, words_of
 from hall_gateway.console.reading import reading
+from hall_gateway.console.updates import RollOutPanel, roll_out
 
 DO = ("identify", "reboot")
 
@@ -26,11 +27,13 @@ PATIENCE_S = 3.0
 async def show(request: web.Request) -> web.StreamResponse:
     console = request.app[CONSOLE]
 
-    def read() -> list[DeviceLine]:
+    def read() -> tuple[list[DeviceLine], RollOutPanel | None]:
         with reading(console.config.store.path) as connection:
-            return devices(connection, console.config, console.clock())
+            lines = devices(connection, console.config, console.clock())
+            return lines, roll_out(connection)
 
-    return page(request, "devices.html", lines=await asyncio.to_thread(read))
+    lines, update = await asyncio.to_thread(read)
+    return page(request, "devices.html", lines=lines, update=update)
 
 
 @needs("technician")
@@ -54,8 +57,18 @@ async def command(request: web.Request) -> web.StreamResponse:
     return answered(request, answer.ok, told, "/devices")
 
 
+@needs("technician")
+async def update(request: web.Request) -> web.StreamResponse:
+    """Stop the roll-out of a release, or go on with it."""
+    t, step = words_of(request), request.match_info["step"]
+    answer = await ask(request, f"/updates/{step}", {})
+    told = t(f"updates.{step}_done") if answer.ok else t("updates.refused", why=answer.error)
+    return answered(request, answer.ok, told, "/devices")
+
+
 def routes() -> list[web.RouteDef]:
     return [
         web.get("/devices", show),
         web.post(r"/devices/{device:[a-z0-9-]{1,32}}/{do:[a-z]+}", command),
+        web.post(r"/updates/{step:stop|resume}", update),
     ]
