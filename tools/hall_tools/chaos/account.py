@@ -68,7 +68,13 @@ def account(
         lost=[*arrivals.lost, *_at(deeds, "lost"), *promises.lost],
         doubled=[*arrivals.doubled, *promises.doubled],
         unexpected=[*arrivals.unexpected, *_at(deeds, "unexpected")],
-        problems=[*_problems(devices), *_alarms(system), *_refusals(told)],
+        resets=dict(sum((device.resets for device in devices), Counter[str]())),
+        problems=[
+            *_problems(devices),
+            *_alarms(system),
+            *_refusals(told),
+            *_tracebacks(parts.gateway.log),
+        ],
     )
 
 
@@ -145,6 +151,13 @@ def _alarms(system: HallSystem) -> list[str]:
         if event["type"] == "hall.device.fault" and event["data"].get("code") in _ALARMS:
             alarms.append(f"{id}: {event['data']}")
     return alarms
+
+
+def _tracebacks(log: Path) -> list[str]:
+    """What no gateway should ever have to say."""
+    lines = log.read_text(errors="replace").splitlines()
+    found = [number for number, line in enumerate(lines) if line.startswith("Traceback")]
+    return [f"gateway: {' / '.join(lines[at : at + 40])}" for at in found]
 
 
 def _refusals(told: Told) -> list[str]:

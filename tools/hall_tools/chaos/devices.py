@@ -6,7 +6,7 @@ comes (faults.py), and what follows from all of it (truth.py).
 
 import asyncio
 import time
-from collections import deque
+from collections import Counter, deque
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from hall_tools.chaos.proxy import Link
 from hall_tools.chaos.truth import Deed, Life
 from hall_tools.sim import FLASH, SimDevice
 
+_LOG_KEPT = 200
 _OPEN = 20
 _ANSWER_S = 10.0
 """A deed that was not answered by then was done to a process that has ended."""
@@ -39,8 +40,11 @@ class Device:
         """What no fault explains."""
         self.cuts: list[dict[str, Any]] = []
         """Power cuts within an operation of the flash, as the chip told them."""
-        self.log: deque[str] = deque(maxlen=200)
+        self.log: deque[str] = deque(maxlen=_LOG_KEPT)
+        self.resets: Counter[str] = Counter()
+        """Those that it made itself, by what the chip calls them."""
         self.changed = asyncio.Event()
+        self._excepting = False
         self._flash = folder / FLASH
         ident = {"device": place.device, "psk": None, "wifi": [["hall", "simulated"]]}
         self.sim = SimDevice(self.config, ident, folder)
@@ -67,7 +71,7 @@ class Device:
     def _hear(self, line: dict[str, Any]) -> None:
         at = line["t_us"] / 1e6 if "t_us" in line else time.monotonic()
         if "log" in line:
-            self.log.append(line["log"])
+            self._read(line["log"])
             # The last word before its tasks begin (firmware/hall/app.py).
             if "] heap: " in line["log"]:
                 self.life.began(at)
@@ -75,12 +79,29 @@ class Device:
             self.cuts.append(line)
         elif "off" in line or "reset" in line or "hangs" in line:
             self.life.ended(at)
+            if "reset" in line:
+                self._reset(line["reset"])
         elif "pressed" in line:
             self._seen("press", line["pressed"], at)
         elif "crossed" in line:
             self._seen("cross", line["crossed"], at)
         elif "error" in line or "misuse" in line:
             self.problems.append(f"{self.id}: {line.get('error') or line['misuse']}")
+
+    def _read(self, text: str) -> None:
+        self.log.append(text)
+        # What an exception says is on the last of its lines.
+        if self._excepting and not text.startswith(" "):
+            self.problems.append(f"{self.id}: {text}")
+        self._excepting = text.startswith("Traceback") or (self._excepting and text.startswith(" "))
+
+    def _reset(self, how: str) -> None:
+        """A watchdog bites who hangs, which is a fault of the plan; for a reset that the firmware
+        itself decides on there is none."""
+        self.resets[how] += 1
+        if how != "watchdog":
+            said = [text for text in self.log if "reset: " in text]
+            self.problems.append(f"{self.id}: {how} reset; {said[-1:]}")
 
     def _seen(self, kind: str, what: str | int, at: float) -> None:
         for deed in self.deeds[-_OPEN:]:

@@ -6,6 +6,7 @@ that program, which dies with its parent.
 """
 
 import asyncio
+import contextlib
 import ctypes
 import os
 import resource
@@ -57,17 +58,28 @@ class Part:
     def runs(self) -> bool:
         return self._process is not None
 
+    @property
+    def ended(self) -> int | None:
+        """The exit code of one that has ended by itself."""
+        return None if self._process is None else self._process.poll()
+
+    @property
+    def last_words(self) -> str:
+        said = self.log.read_text(errors="replace").splitlines()
+        return said[-1] if said else "it said nothing"
+
     def check(self) -> None:
         """Raises UserError when it has ended by itself."""
-        if self._process is not None and self._process.poll() is not None:
-            said = self.log.read_text(errors="replace").splitlines()
-            last = said[-1] if said else "it said nothing"
-            code = self._process.returncode
-            raise UserError(f"{self.name} ended with exit code {code}: {last}", os.EX_SOFTWARE)
+        if self.ended is not None:
+            raise UserError(
+                f"{self.name} ended with exit code {self.ended}: {self.last_words}", os.EX_SOFTWARE
+            )
 
     def launch(self) -> None:
-        """Starts it, and waits for nothing. From the main thread, whose death is its own."""
-        assert self._process is None, f"{self.name} runs already"
+        """Starts it when it does not run, and waits for nothing. From the main thread, whose death
+        would be its own."""
+        if self._process is not None and self._process.poll() is None:
+            return
         self.starts += 1
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -100,12 +112,15 @@ class Part:
 
 
 class Broker(Part):
-    """A mosquitto on 127.0.0.1:`port`. With `remembers` its sessions survive an end in order."""
+    """A mosquitto on 127.0.0.1. With `remembers` its sessions survive an end in order.
+
+    `port` is another after each start: while it is down, anybody may take the one that it had.
+    """
 
     def __init__(self, folder: Path, name: str, remembers: bool) -> None:
-        self.port = free_port()
-        config = folder / f"{name}.conf"
-        lines = [
+        self.port = 0
+        self._config = folder / f"{name}.conf"
+        self._lines = [
             "user root",  # the folder is private to whoever runs this
             "set_tcp_nodelay true",
             # 2.0.11 drops what waits beyond this; here nothing may be dropped by a broker.
@@ -116,32 +131,40 @@ class Broker(Part):
             "log_dest stderr",
             "log_type error",
             "log_type warning",
-            f"listener {self.port} 127.0.0.1",
-            "allow_anonymous true",
         ]
-        config.write_text("\n".join(lines) + "\n")
-        super().__init__(folder, name, __name__, [_mosquitto(), "-c", str(config)])
+        program = [_mosquitto(), "-c", str(self._config)]
+        super().__init__(folder, name, "hall_tools.chaos.processes", program)
         self._sessions = folder / f"{name}.sessions"
 
     async def start(self) -> None:
         """Returns when it accepts connections."""
-        self.launch()
         try:
             async with asyncio.timeout(START_S):
-                while True:
-                    self.check()
-                    try:
-                        _, writer = await asyncio.open_connection("127.0.0.1", self.port)
-                    except OSError:
-                        await asyncio.sleep(_LOOK_S)
-                    else:
-                        writer.close()
-                        return
+                while not await self._started():
+                    pass  # with another port
         except TimeoutError:
             raise UserError(
                 f"{self.name}: mosquitto does not listen on 127.0.0.1:{self.port}",
                 os.EX_UNAVAILABLE,
             ) from None
+
+    async def _started(self) -> bool:
+        """Whether it listens; not, when somebody has just taken its port."""
+        self.port = free_port()
+        listener = [f"listener {self.port} 127.0.0.1", "allow_anonymous true"]
+        self._config.write_text("\n".join([*self._lines, *listener]) + "\n")
+        self.launch()
+        while True:
+            if self.ended is not None and "Address already in use" in self.last_words:
+                return False
+            self.check()
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+            except OSError:
+                await asyncio.sleep(_LOOK_S)
+            else:
+                writer.close()
+                return True
 
     def forget(self) -> None:
         """What it kept of its sessions is gone too. While it does not run."""
@@ -164,19 +187,22 @@ class Gateway(Part):
 
     def fill_disk(self) -> None:
         """No file of the process that runs can be written beyond its first 32 KB."""
-        resource.prlimit(self.pid, resource.RLIMIT_FSIZE, (_ROOM, resource.RLIM_INFINITY))
+        self._limit(_ROOM)
 
     def empty_disk(self) -> None:
         """Takes fill_disk() back."""
-        unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
-        resource.prlimit(self.pid, resource.RLIMIT_FSIZE, unlimited)
+        self._limit(resource.RLIM_INFINITY)
+
+    def _limit(self, size: int) -> None:
+        with contextlib.suppress(ProcessLookupError):  # it has just ended
+            resource.prlimit(self.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
     def resident_mb(self) -> float:
         """Its resident memory now (proc(5): VmRSS); 0 while it does not run."""
-        if self._process is None or self._process.poll() is not None:
+        if not self.runs or self.ended is not None:
             return 0.0
-        status = Path(f"/proc/{self.pid}/status").read_text()
-        return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+        told = Path(f"/proc/{self.pid}/status").read_text().partition("VmRSS:")[2].split()
+        return int(told[0]) / 1024 if told else 0.0
 
 
 def _mosquitto() -> str:

@@ -9,7 +9,7 @@ import contextlib
 import socket
 import struct
 from collections import Counter, deque
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 from hall_tools.chaos.packets import NotMqttError, Publish, Splitter, puback, publish
 
@@ -24,10 +24,17 @@ _OVERTAKEN_S = 0.5
 _RST = struct.pack("ii", 1, 0)
 
 
-class Link:
-    """`port` is on 127.0.0.1 from start() to close(); behind it is `target`, when that listens."""
+class Target(Protocol):
+    """Who listens on a port of 127.0.0.1, now on this one, now on that."""
 
-    def __init__(self, name: str, target: int) -> None:
+    @property
+    def port(self) -> int: ...
+
+
+class Link:
+    """`port` is on 127.0.0.1 from start() to close(); behind it is `target`, wherever that is."""
+
+    def __init__(self, name: str, target: Target) -> None:
         self.name = name
         self.port = 0
         self.delay_s = 0.0
@@ -81,7 +88,7 @@ class Link:
         try:
             # A black hole takes no connection further either.
             await self._open.wait()
-            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target.port)
         except OSError:
             _reset(writer)
             return

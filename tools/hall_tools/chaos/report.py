@@ -32,6 +32,8 @@ class Report:
     """What was done to single MQTT packets."""
     starts: dict[str, int]
     """How often each part was started."""
+    resets: dict[str, int]
+    """How often devices reset themselves, by how."""
     journalled: int
     """Events that were whole on a flash chip."""
     received: int

@@ -38,6 +38,7 @@ journal unacknowledged, and that is empty then; a rating may still be open."""
 
 _SCAN_S = 2.0
 _LOOK_S = 0.25
+_RESTART_S = 2.0
 QUARTERS = 4
 
 
@@ -77,7 +78,7 @@ async def _opened(
         links: dict[str, Link] = {}
         for name in link_names([place.device for place in places]):
             behind = upstream if name in (HALL_LINK, GATEWAY_LINKS[1]) else device_broker
-            links[name] = link = Link(name, behind.port)
+            links[name] = link = Link(name, behind)
             await link.start()
             stack.push_async_callback(link.close)
         for broker in (device_broker, upstream):
@@ -183,10 +184,18 @@ async def _memory(gateway: Gateway, seconds: float) -> list[float]:
 
 
 async def _watch(parts: Parts) -> None:
-    """Raises UserError when a part ends by itself; reads every journal now and then."""
+    """Raises UserError when a part ends by itself; reads every journal now and then.
+
+    A gateway that finds no room on its disk at its start ends, and its service manager starts it
+    again (hallkit-gateway.service).
+    """
+    gateway = parts.gateway
     while True:
         for device in parts.devices.values():
-            for part in (parts.gateway, parts.device_broker, parts.upstream):
+            if gateway.ended == os.EX_CANTCREAT:
+                await asyncio.sleep(_RESTART_S)
+                gateway.launch()
+            for part in (gateway, parts.device_broker, parts.upstream):
                 part.check()
             device.scan()
             await asyncio.sleep(_SCAN_S / len(parts.devices))

@@ -110,6 +110,7 @@ def _figures(report: Report) -> Table:
         ("healed in", f"{report.healing.seconds:.0f} s", "everybody served, every journal empty"),
         ("memory", f"{memory} MB", "the most of the gateway, in each quarter"),
         ("starts", "", starts),
+        ("resets", f"{sum(report.resets.values())}", "of devices, by their watchdogs"),
     )
     for row in rows:
         table.add_row(*row)
