@@ -164,7 +164,12 @@ def decide(
 def heard(rollout: RollOut, device: str, verb: str, version: str, why: str, now: int) -> RollOut:
     """After a device's own event: `verb` staged, confirmed, refused or reverted."""
     member = next((m for m in rollout.members if m.device == device), None)
-    if member is None or rollout.state == "done" or version not in ("", rollout.version):
+    if member is None or rollout.state == "done":
+        return rollout
+    if verb == "confirmed" and member.phase == "staged":
+        # Whatever the application calls itself: it is what was staged, for one follows the other.
+        return _with(rollout, [_confirmed(member)])
+    if version not in ("", rollout.version):
         return rollout
     at_it = member.phase in ("ordered", "staged")
     match verb:

@@ -225,6 +225,18 @@ def test_what_a_device_reports_counts_as_well_as_its_events() -> None:
     assert night.told(1) == ["d1"]
 
 
+def test_an_application_may_call_itself_otherwise_than_its_release() -> None:
+    night = Night(0, 1)
+    night.tick()
+    night.heard("d0", "confirmed", version=OLD)
+    assert phases(night.rollout) == "ordered waiting"
+    night.heard("d0", "staged")
+    night.heard("d0", "confirmed", version=OLD)
+    assert night.told(1) == ["d1"]
+    night.heard("d1", "refused", "hash", version=OLD)
+    assert night.rollout.state == "running", "that was of another release"
+
+
 def test_nobody_waits_for_one_that_is_switched_off() -> None:
     night = Night(0, 1, 1, 2)
     night.seen["d0"] = night.seen["d1"] = AWAY
