@@ -9,21 +9,22 @@ import logging
 from collections.abc import Callable
 
 from aiohttp import web
-from prometheus_client.exposition import choose_encoder
 
 from hall_gateway.config_http import HttpConfig
 from hall_gateway.control_api import answer, errors_as_json
 from hall_gateway.health import Health
-from hall_gateway.metrics import Metrics
 
 RETRY_S = 10.0
 MAX_CONNECTIONS = 32
 """Whoever can reach the port cannot take the files and sockets that the hall's work needs."""
 
+Scrape = Callable[[str], tuple[bytes, str]]
+"""Metrics as their body and its content type, for what a request accepts."""
+
 log = logging.getLogger(__name__)
 
 
-def routes(health: Callable[[], Health], metrics: Metrics) -> list[web.RouteDef]:
+def routes(health: Callable[[], Health], scrape: Scrape) -> list[web.RouteDef]:
     """GET /health: 200, or 503 while nothing is taken from devices. GET /metrics."""
 
     async def told(_request: web.Request) -> web.Response:
@@ -33,8 +34,8 @@ def routes(health: Callable[[], Health], metrics: Metrics) -> list[web.RouteDef]
         return response
 
     async def measured(request: web.Request) -> web.Response:
-        encode, kind = choose_encoder(request.headers.get("Accept", ""))
-        return web.Response(body=encode(metrics.registry), headers={"Content-Type": kind})
+        body, kind = scrape(request.headers.get("Accept", ""))
+        return web.Response(body=body, headers={"Content-Type": kind})
 
     return [web.get("/health", told), web.get("/metrics", measured)]
 

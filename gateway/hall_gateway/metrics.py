@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import HistogramMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
 
 from hall_gateway.durations import Durations
 from hall_gateway.health import Figures
@@ -26,6 +27,11 @@ class Metrics:
         self.registry = CollectorRegistry(auto_describe=False)
         self.registry.register(self)
         ProcessCollector(registry=self.registry)
+
+    def told(self, accept: str) -> tuple[bytes, str]:
+        """The figures of now and their content type, for a request that accepts `accept`."""
+        encode, kind = choose_encoder(accept)
+        return encode(self.registry), kind
 
     def describe(self) -> list[Metric]:
         """Nothing: names are not looked up here, and asking would collect."""

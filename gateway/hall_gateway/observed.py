@@ -8,15 +8,18 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from hall_gateway import health_api, logs
 from hall_gateway.core import Core
 from hall_gateway.health import Health, Watch
-from hall_gateway.metrics import Metrics
 from hall_gateway.mqtt import MqttClient
 from hall_gateway.settings_file import SettingsFile
+
+if TYPE_CHECKING:
+    from hall_gateway.metrics import Metrics
 
 
 class Observed:
@@ -39,10 +42,19 @@ class Observed:
         self._settings = settings
         self._fetches = fetches
         self._watch = Watch(time.monotonic)
+        self._metrics: Metrics | None = None
 
     def routes(self) -> list[web.RouteDef]:
         """/health and /metrics."""
-        return health_api.routes(self.judged, Metrics(self.figures, self._core.commits))
+        return health_api.routes(self.judged, self._scraped)
+
+    def _scraped(self, accept: str) -> tuple[bytes, str]:
+        if self._metrics is None:
+            # Where nobody asks for metrics, prometheus_client's 1 MB is not spent on them.
+            from hall_gateway.metrics import Metrics
+
+            self._metrics = Metrics(self.figures, self._core.commits)
+        return self._metrics.told(accept)
 
     def judged(self) -> Health:
         """How the gateway is now."""

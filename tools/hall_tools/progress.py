@@ -8,13 +8,14 @@ import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
 
 @contextmanager
 def progress(steps: int | None = None) -> Generator[Callable[[str], None]]:
     """Gives the function to be told what comes next; `steps`: how often it will be."""
+    # Not before it is needed: the gateway's own process imports this module too, and rich is 3 MB.
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
     errors = Console(stderr=True)
     if errors.is_terminal and steps:
         columns = BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}")
