@@ -95,7 +95,7 @@ def test_a_unit_leaves_little_to_whoever_breaks_in(tmp_path: Path, unit: str) ->
     folder = units(tmp_path / "root", tmp_path / "units")
     done = subprocess.run(
         [
-            *("systemd-analyze", "security", "--offline=true", "--threshold=20", "--no-pager"),
+            *("systemd-analyze", "security", "--offline=true", "--threshold=15", "--no-pager"),
             str(folder / unit),
         ],
         capture_output=True,

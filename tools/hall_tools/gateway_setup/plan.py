@@ -89,7 +89,7 @@ def unit(settings: GatewayConfig, program: Path, gpio_group: bool) -> str:
     gpio or without. systemd starts no service with a group that is not there."""
     store = settings.store.path.parent
     elsewhere = not store.is_relative_to(layout.STATE)
-    hardware = ["PrivateDevices=true", "RestrictRealtime=true"]
+    hardware = ["PrivateDevices=true", "RestrictRealtime=true", "SystemCallFilter=~@resources"]
     if settings.own_displays():
         hardware = [
             "# A display on this machine's own header: its registers, a refresh that goes first.",
