@@ -112,6 +112,20 @@ async def test_a_store_without_a_gateway_is_left_as_it_was(folder: Path, tmp_pat
     assert names(folder) == before
 
 
+async def test_restores_within_a_second_put_nothing_aside_onto_another(
+    folder: Path, tmp_path: Path
+) -> None:
+    for count in (1, 2, 3):
+        await filled(folder, count)
+        back_up(folder, tmp_path / f"{count}.tar")
+        asides = restore.restore(tmp_path / "1.tar", folder / "hall.toml", 1784116800000).aside
+        assert {aside.parent for aside in asides} == {folder}
+    names = [f"before-restore-20260715T120000Z{more}" for more in ("", "-2", "-3")]
+    assert sorted(each for each in os.listdir(folder) if each.startswith("before-")) == names
+    stored = [rows(folder / name / "hall.db", "SELECT count(*) FROM events") for name in names]
+    assert [list(each) for each in stored] == [[(1,)], [(2,)], [(3,)]]
+
+
 async def test_battery_devices_are_challenged_after_it(folder: Path, tmp_path: Path) -> None:
     await filled(folder, 1)
     with closing(sqlite3.connect(folder / "hall.db")) as connection, connection:

@@ -13,6 +13,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain, count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -49,6 +50,7 @@ def restore(file: Path, config: Path, now_ms: int) -> Restored:
     try:
         with opened(file) as backup, _beside(config) as work:
             store = _unpack(backup, work, config)
+            stamp = _unused(stamp, store.parent, folder)
             # The gateway's user could put links into its folder: what root did by a name there
             # would be done wherever they lead.
             with _as_owner(store.parent), _beside(store) as other:
@@ -162,6 +164,14 @@ def _present(staged: Path, config: Path) -> list[Path]:
 
 def _side_files(store: Path) -> list[Path]:
     return [store.with_name(f"{store.name}{suffix}") for suffix in ("-wal", "-shm", "-journal")]
+
+
+def _unused(name: str, *folders: Path) -> str:
+    """`name`, or `name`-2 and so on: in none of the folders, as two restores may share a second."""
+    names = chain([name], (f"{name}-{number}" for number in count(2)))
+    return next(
+        each for each in names if not any(os.path.lexists(folder / each) for folder in folders)
+    )
 
 
 def _make_way(paths: list[Path], aside: Path) -> Path | None:
