@@ -8,7 +8,7 @@ from typing import Any
 
 import aiocoap
 
-ANSWER_S = 5.0
+ANSWER_S = 20.0
 
 
 class Sender:
