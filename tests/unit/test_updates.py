@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,14 @@ import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from hall_gateway import updates_api
+from hall_gateway.console.words import texts
 from hall_gateway.control_api import errors_as_json
 from hall_gateway.release_store import ReleaseStore
 from hall_gateway.update_fetch import BURST, PIECE, RATE, Fetches
 from support import releases
 from support.core_hall import Device, Hall, open_hall
+
+GIVEN_UP = ("crash", "hang", "no_service", "space", "fault", "unconfirmed")
 
 HOUR_S = 3600
 NIGHT_S = 7 * HOUR_S
@@ -219,3 +223,15 @@ async def test_pieces_are_bounded_and_so_is_how_many_one_device_has(tmp_path: Pa
         assert await ask("kp-2", bad) is None
     assert fetches.refused["bad_fetch"] == 5
     assert await fetches.answer("kp-2", b"\xff" * 2000) is None
+
+
+def test_every_reason_is_told_on_the_page_and_in_both_languages() -> None:
+    root = Path(__file__).parents[2]
+    firmware = "".join(file.read_text() for file in (root / "firmware" / "hall").glob("*.py"))
+    codes = {*re.findall(r'(?:RefusedError|_refuse)\("([a-z_]+)"\)', firmware), *GIVEN_UP}
+    assert {"signature", "hash", "late", "no_key"} <= codes
+    page = (root / "docs" / "updates.md").read_text()
+    for code in codes:
+        assert re.search(rf"^\|.*`{code}`.*\|.*\|.*\|$", page, re.MULTILINE), code
+        for lang in ("zh", "en"):
+            assert texts()[f"updates.why_{code}"][lang]
