@@ -161,6 +161,16 @@ def decide(
     return _told(rollout, seen, until, now)
 
 
+def rests(rollout: RollOut, until: int | None) -> bool:
+    """Whether nothing follows from how the devices are: all wait for a person, or for the night."""
+    left = [m for m in rollout.members if m.phase not in ("confirmed", "failed")]
+    if any(m.phase != "waiting" or m.began for m in left):
+        return False
+    if rollout.state == "stopped":
+        return rollout.alerted or rollout.why == BY_HAND
+    return until is None and bool(left) and rollout.turn is None
+
+
 def heard(rollout: RollOut, device: str, verb: str, version: str, why: str, now: int) -> RollOut:
     """After a device's own event: `verb` staged, confirmed, refused or reverted."""
     member = next((m for m in rollout.members if m.device == device), None)

@@ -127,9 +127,11 @@ class Updates:
         gateway started. Returns the figures of what is going on."""
         current = self._rows.current()
         if current is None:
-            return {"stopped": 0, "phases": dict.fromkeys(get_args(steps.Phase), 0)}
-        seen = {m.device: self._seen(m.device) for m in current.members if self._has(m.device)}
+            return _figures(None)
         until = self._plan.updates.until(self._plan.occupancy.clock, now)
+        if steps.rests(current, until):
+            return _figures(current)
+        seen = {m.device: self._seen(m.device) for m in current.members if self._has(m.device)}
         after, tells = steps.decide(current, seen, until, now, listening)
         if after.state == "stopped" and not after.alerted and after.why != steps.BY_HAND:
             self._raise(after, now)
@@ -138,9 +140,7 @@ class Updates:
             self._put(after)
         for tell in tells:
             self._tell(after, tell, now)
-        phases = Counter(dict.fromkeys(get_args(steps.Phase), 0))
-        phases.update(member.phase for member in after.members)
-        return {"stopped": int(after.state == "stopped"), "phases": phases}
+        return _figures(after)
 
     def happened(self, published: Published, now: int) -> None:
         """A CloudEvent went out: a device's own about its update counts here."""
@@ -260,6 +260,13 @@ def update_of(state: str | None) -> dict[str, Any]:
     """`update` of a reported state; nothing of a device that reports none."""
     found: object = json.loads(state).get("update") if state else None
     return found if isinstance(found, dict) else {}  # pyright: ignore[reportUnknownVariableType]
+
+
+def _figures(current: RollOut | None) -> Json:
+    phases = Counter(dict.fromkeys(get_args(steps.Phase), 0))
+    phases.update(member.phase for member in (current.members if current else ()))
+    stopped = current is not None and current.state == "stopped"
+    return {"stopped": int(stopped), "phases": phases}
 
 
 def _orders_of(rollout: RollOut) -> str:

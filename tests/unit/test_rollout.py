@@ -310,6 +310,20 @@ def test_the_hours_are_those_of_the_halls_clock(
         assert until == (None if left is None else at + left * MIN)
 
 
+def test_what_rests_is_left_alone() -> None:
+    night = Night(0, 1)
+    assert not steps.rests(night.rollout, night.until)
+    assert steps.rests(night.rollout, None)
+    night.tick()
+    assert not steps.rests(night.rollout, None)
+    night.confirm("d0")
+    night.rollout = steps.stopped(night.rollout, "x", night.now)
+    assert steps.rests(night.rollout, night.until)
+    failed = replace(night.rollout, why="crash")
+    assert not steps.rests(failed, night.until), "the alert comes first"
+    assert steps.rests(replace(failed, alerted=True), night.until)
+
+
 class Nights(RuleBasedStateMachine):
     """Whatever devices do, and whenever: the promises hold."""
 
@@ -325,7 +339,9 @@ class Nights(RuleBasedStateMachine):
     @rule(minutes=some.sampled_from([0, 0.1, 1, 10, 46]))
     def time_passes(self, minutes: float) -> None:
         before = self.night.rollout
+        rested = steps.rests(before, self.night.until)
         told = self.night.tick(minutes)
+        assert not rested or told == []
         state = {m.device: m for m in before.members}
         open_now = self.night.until is not None
         for tell in told:
