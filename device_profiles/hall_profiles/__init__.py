@@ -9,7 +9,13 @@ Here: the package's public names. A profile is the single source for a device's 
 settings, events and states: whatever needs one of these asks here.
 """
 
-from hall_profiles.common import COMMON_DESIRED, COMMON_EVENTS, MARKS, PAYLOAD_BYTES
+from hall_profiles.common import (
+    COMMON_DESIRED,
+    COMMON_EVENTS,
+    MARKS,
+    PAYLOAD_BYTES,
+    SAFE_MODE,
+)
 from hall_profiles.config import compile_config
 from hall_profiles.errors import ConfigError, PayloadError, Problem, ProfileError
 from hall_profiles.loader import builtin_names, load
@@ -21,6 +27,7 @@ __all__ = [
     "COMMON_EVENTS",
     "MARKS",
     "PAYLOAD_BYTES",
+    "SAFE_MODE",
     "ConfigError",
     "PayloadError",
     "Problem",

@@ -41,6 +41,16 @@ UPDATE = Event(
     },
 )
 
+#: A `fault` that every device may have, beside those of its profile: no application starts, and
+#: safe mode runs in its place; `value` is how often it has let the applications try again.
+SAFE_MODE = Event(
+    title=Title(zh="安全模式", en="Safe mode: no application starts"),
+    data={
+        "code": StringField(type="string", enum=["safe_mode"]),
+        "value": IntegerField(type="integer", min=0, max=0xFFFF_FFFF),
+    },
+)
+
 COMMON_EVENTS: dict[str, Event] = {"boot": BOOT, "gap": GAP, "update": UPDATE}
 COMMON_DESIRED: dict[str, DataField] = {"rev": REV}
 

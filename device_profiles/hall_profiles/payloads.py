@@ -6,7 +6,7 @@ Here: whether a payload's data is what its profile promises. Not here: the envel
 
 from typing import cast
 
-from hall_profiles.common import COMMON_DESIRED, COMMON_EVENTS
+from hall_profiles.common import COMMON_DESIRED, COMMON_EVENTS, SAFE_MODE
 from hall_profiles.errors import PayloadError
 from hall_profiles.fields import DataField, mismatch
 from hall_profiles.model import Profile
@@ -20,6 +20,8 @@ def validate_event(profile: Profile, kind: str, data: object) -> None:
     value and what would be right.
     """
     event = profile.events.get(kind) or COMMON_EVENTS.get(kind)
+    if kind == "fault" and _code(data) == "safe_mode":
+        event = SAFE_MODE
     if event is None:
         kinds = ", ".join([*profile.events, *COMMON_EVENTS])
         raise PayloadError(f"{profile.name} has no event {kind!r}; right: one of {kinds}")
@@ -31,6 +33,10 @@ def validate_event(profile: Profile, kind: str, data: object) -> None:
             f"{profile.name} event gap: from {data['from']} is after to {data['to']}; "
             "right: from not above to"
         )
+
+
+def _code(data: object) -> object:
+    return cast("dict[str, object]", data).get("code") if isinstance(data, dict) else None
 
 
 def validate_desired(profile: Profile, desired: object) -> None:

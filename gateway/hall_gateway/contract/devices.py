@@ -33,7 +33,9 @@ class DevicePresence(Told):
 class OwnFault(Told):
     """What a device found wrong with itself."""
 
-    code: Annotated[models.Word, words("代码", "Code", "e.g. key_stuck, beam_stuck, probe_open")]
+    code: Annotated[
+        models.Word, words("代码", "Code", "e.g. key_stuck, beam_stuck, probe_open, safe_mode")
+    ]
     value: Annotated[
         int | float | Annotated[str, Field(max_length=32)] | None,
         words("数值", "Value", "what belongs to the code: a key's number, kΩ, an error number"),

@@ -7,7 +7,7 @@ around them, which is the same for every model (device_side.py).
 from collections.abc import Mapping
 from functools import cache
 
-from hall_profiles import COMMON_DESIRED, COMMON_EVENTS, Profile, builtin_names, load
+from hall_profiles import COMMON_DESIRED, COMMON_EVENTS, SAFE_MODE, Profile, builtin_names, load
 from hall_profiles.fields import (
     ArrayField,
     BooleanField,
@@ -37,6 +37,10 @@ def profile_schema(profile: Profile) -> Json:
         kind: {**spoken(event.title), **_object(event.data)}
         for kind, event in {**COMMON_EVENTS, **profile.events}.items()
     }
+    # Every device may say so beside the faults of its own.
+    safe_mode: Json = {**spoken(SAFE_MODE.title), **_object(SAFE_MODE.data)}
+    own = events.get("fault")
+    events["fault"] = {"anyOf": [own, safe_mode]} if own else safe_mode
     parts: Json = {"events": {"type": "object", "properties": events}}
     if profile.desired:
         parts["desired"] = desired_schema(profile)
