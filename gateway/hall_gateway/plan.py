@@ -92,8 +92,8 @@ class Plan:
     free: frozenset[str] = frozenset()
     rules: RatingRules = RatingRules()
     occupancy: OccupancyRules = field(default_factory=OccupancyRules)
-    staff: dict[str, str] = field(default_factory=dict[str, str])
-    pin_key: str | None = None
+    staff: dict[str, str] = field(default_factory=dict[str, str], repr=False)
+    pin_key: str | None = field(default=None, repr=False)
     zones: dict[str, str] = field(default_factory=dict[str, str])
     cameras: dict[str, str] = field(default_factory=dict[str, str])
     limits: Limits = field(default_factory=Limits)

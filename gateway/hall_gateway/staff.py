@@ -25,7 +25,7 @@ _CODE_BYTES = 6
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 def _as_read(card: str) -> str:
@@ -43,14 +43,14 @@ class Member(_Model):
     """One clerk: `id` as events name them."""
 
     id: Name
-    cards: list[Card] = []
-    pins: list[Annotated[int, Field(ge=0, lt=2**48)]] = []
+    cards: list[Card] = Field(default=[], repr=False)
+    pins: list[Annotated[int, Field(ge=0, lt=2**48)]] = Field(default=[], repr=False)
 
 
 class Staff(_Model):
     """The content of the file."""
 
-    key: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    key: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$", repr=False)]
     staff: list[Member] = []
 
     @classmethod

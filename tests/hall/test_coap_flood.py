@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -53,7 +53,7 @@ SLOT = 1500
 
 
 @contextmanager
-def flood(port: int, datagrams: list[bytes]) -> Iterator[None]:
+def flood(port: int, datagrams: list[bytes]) -> Generator[None]:
     """Another machine that sends these as fast as it can."""
     content = b"".join((len(d).to_bytes(2, "big") + d).ljust(SLOT, b"\0") for d in datagrams)
     process = subprocess.Popen(
