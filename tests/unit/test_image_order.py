@@ -10,6 +10,7 @@ from hall_profiles import load
 from hall_tools.errors import UserError
 from hall_tools.image import wifi
 from hall_tools.image.order import Hall
+from support import releases
 from support.hall_folder import DEVICES, hall_folder, hall_toml
 
 
@@ -204,3 +205,25 @@ def test_a_wifi_file_that_is_not_utf8(tmp_path: Path):
     write_secret(tmp_path / "wifi.toml", "密码".encode("gb18030"))
     with pytest.raises(UserError, match="not TOML"):
         wifi.networks(tmp_path)
+
+
+def test_a_device_gets_the_keys_that_its_updates_are_signed_with(tmp_path: Path):
+    hall = hall_folder(tmp_path)
+    assert Hall(hall).order("kp-1").keys == ()
+    file = releases.write_release(tmp_path / "new.release")
+    with pytest.raises(UserError, match=r"new.release: a device can update only with keys") as told:
+        Hall(hall).release(file)
+    assert told.value.exit_code == os.EX_CONFIG
+    releases.write_public(tmp_path / "release.pub")
+    hall.write_text(hall.read_text() + '\n[updates]\nkeys = ["release.pub"]\n')
+    assert Hall(hall).order("kp-1").keys == (releases.public_key(),)
+    assert Hall(hall).release(file) == releases.release()
+    file.write_bytes(releases.unsigned().content())
+    with pytest.raises(UserError, match=r"new.release: riscv: not signed"):
+        Hall(hall).release(file)
+    file.write_bytes(b"PK")
+    with pytest.raises(UserError, match=r"new.release: damaged, or no release"):
+        Hall(hall).release(file)
+    file.unlink()
+    with pytest.raises(UserError, match=r"new.release: No such file or directory"):
+        Hall(hall).release(file)
