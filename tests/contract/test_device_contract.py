@@ -17,16 +17,6 @@ from support.plain_hall import ROOT, PlainHall
 PRESS = {"key": 5, "session": None}
 
 
-def test_an_event_is_acked_by_the_application(keypad: PlainDevice) -> None:
-    keypad.send(keypad.emit("press", PRESS))
-    ack = keypad.await_ack(1)
-    assert set(ack) == {"epoch", "seq", "now"}
-    assert (ack["epoch"], ack["seq"]) == (keypad.epoch, 1)
-    assert abs(ack["now"] / 1000 - time.time()) < 5
-    message = keypad.acks()[0]
-    assert (message.qos, message.retain) == (1, False)
-
-
 def test_an_acked_event_survives_a_kill_right_after_the_ack(
     keypad: PlainDevice, gateway: Gateway, hall: PlainHall
 ) -> None:
@@ -38,56 +28,6 @@ def test_an_acked_event_survives_a_kill_right_after_the_ack(
     gateway.start()
     event = hall.await_events("hall.rating.quarantined")[0]
     assert event["id"] == keypad.ids[0]
-
-
-def test_acks_are_cumulative_over_a_window_of_eight(keypad: PlainDevice, hall: PlainHall) -> None:
-    for _ in range(40):
-        keypad.emit("press", PRESS)
-    keypad.deliver()
-    assert keypad.acked == 40
-    events = hall.await_events("hall.rating.quarantined", count=40)
-    assert [event["id"] for event in events] == keypad.ids
-    assert hall.repeats() == {}
-
-
-def test_a_duplicate_is_acked_again_and_counts_once(keypad: PlainDevice, hall: PlainHall) -> None:
-    first = keypad.emit("press", PRESS)
-    keypad.send(first)
-    keypad.await_ack(1)
-    keypad.send(first)
-    assert keypad.client.until(lambda: len(keypad.acks()) == 2)
-    keypad.send(keypad.emit("press", PRESS))
-    assert len(hall.await_events("hall.rating.quarantined", count=2)) == 2
-    assert hall.repeats() == {}
-
-
-def test_nothing_is_acked_before_the_base_is_known(keypad: PlainDevice) -> None:
-    for _ in range(5):
-        keypad.emit("press", PRESS)
-    keypad.send(keypad.journal[4])
-    journal = {"epoch": keypad.epoch, "acked": 4, "next": 6, "dropped": 0, "torn": 0}
-    keypad.state(journal=journal)
-    assert keypad.await_ack(4)["seq"] == 5
-    assert {json.loads(ack.payload)["seq"] for ack in keypad.acks()} == {5}
-
-
-def test_a_state_sets_the_clock_of_a_device(keypad: PlainDevice) -> None:
-    keypad.send(keypad.emit("press", PRESS))
-    keypad.await_ack(1)
-    seen = len(keypad.acks())
-    keypad.state()
-    assert keypad.client.until(lambda: len(keypad.acks()) > seen)
-    assert abs(json.loads(keypad.acks()[-1].payload)["now"] / 1000 - time.time()) < 5
-
-
-def test_a_gap_is_accounted_for_and_acked(keypad: PlainDevice, hall: PlainHall) -> None:
-    keypad.send(keypad.emit("press", PRESS))
-    keypad.await_ack(1)
-    keypad.send(keypad.emit("gap", {"from": 2, "to": 10}, seq=10))
-    keypad.await_ack(10)
-    fault = hall.await_events("hall.device.fault")[0]
-    assert fault["data"]["code"] == "journal_overflow"
-    assert fault["data"]["lost"] == 9
 
 
 def test_desired_is_retained_with_a_rev_and_follows_the_window(
@@ -258,19 +198,6 @@ def test_two_kilobytes_are_not_an_event(keypad: PlainDevice, hall: PlainHall) ->
     await_count(hall, "quarantined", 1)
     keypad.send(keypad.emit("press", PRESS))
     keypad.await_ack(2)
-
-
-def test_one_identity_with_two_bodies_raises_an_alarm_and_is_acked(
-    keypad: PlainDevice, hall: PlainHall
-) -> None:
-    event = keypad.emit("press", PRESS)
-    keypad.send(event)
-    keypad.await_ack(1)
-    keypad.send(event | {"data": {"key": 1, "session": None}})
-    assert keypad.client.until(lambda: len(keypad.acks()) == 2)
-    fault = hall.await_events("hall.device.fault")[0]
-    assert "kp-1" in json.dumps(fault)
-    assert len(hall.events("hall.rating.quarantined")) == 1
 
 
 def test_an_unknown_device_is_refused_and_counted(
