@@ -15,9 +15,11 @@ import json
 import os
 
 import machine
+from micropython import const
 
 NOUGHT = {"slot": "a", "spare": "", "turn": 0, "attempts": 0, "counter": 0, "rounds": 0}
-ATTEMPTS, TRIAL_STARTS, TRIAL_MS = 5, 3, 1_800_000
+_TRIAL_STARTS = const(3)
+ATTEMPTS, TRIAL_MS = 5, 1_800_000
 
 
 def begin(start, path):
@@ -44,7 +46,7 @@ def choose(start, there, woken):
     if trial and (trial[0] not in there or (trial[3] < 1 and not woken)):
         state["trial"], state["reverted"] = None, [trial[1], start.why]
     elif trial:
-        trial[3] = min(trial[3], TRIAL_STARTS) - (not woken)
+        trial[3] = min(trial[3], _TRIAL_STARTS) - (not woken)
         start.trial = woken or start.save()  # what cannot be counted is not tried
     if start.trial:
         start.slot, start.timer = trial[0], machine.Timer(0)

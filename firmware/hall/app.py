@@ -39,6 +39,10 @@ _HOUSEKEEPING_MS = const(250)
 _HEAP_MS = const(10_000)
 _REBOOT_MS = const(1000)
 _LOADING = const(1024)
+# The heap that an update needs, with what a role may want meanwhile; and what it is ordered with at
+# a start that has no role because there was less.
+_UPDATE_ROOM = const(24 * 1024)
+_LEAN = const("/update.json")
 KEPT = "/kept.json"
 
 # What is needed once: when the device is composed, its code goes back to the heap.
@@ -85,9 +89,8 @@ class Device:
         self._slot = slot
         self.start = start
         self._confirmed = False
-        self._update = None  # while there is one
         state = "trial" if start.trial else "idle"
-        self.updating = {"v": VERSION, "slot": start.slot, "s": state, "p": 0}
+        self.update = {"v": VERSION, "slot": start.slot, "s": state, "p": 0}
         self._reboot_at = None
         self._before_reset = lambda: None
         self._kick = lambda: None  # until there is a link
@@ -155,6 +158,9 @@ class Device:
             from . import trials
 
             trials.tell(self)
+        self._asked = kept.load(_LEAN)
+        if self._asked:
+            os.remove(_LEAN)  # one start, whatever comes of it
         parts["role"] = self._role = self._make_role()
         if sleeps:
             sleeper.compose(self, who, state, woken)
@@ -166,6 +172,8 @@ class Device:
         add("role", self._run_role, _ROLE_PATIENCE_MS, _FAILURES_ALLOWED)
         add("link", self._link.run, _LINK_PATIENCE_MS, _FAILURES_ALLOWED)
         add("house", self._keep_house, _ROLE_PATIENCE_MS, _FAILURES_ALLOWED)
+        if self._asked:
+            self.load("update").take(self, self._asked)
         if who["wifi"]:
             wifi = hal.Wifi(who["wifi"], self.log, lambda: self.supervisor.check_in("wifi"))
             parts["wifi"] = wifi
@@ -225,7 +233,7 @@ class Device:
             "fw": VERSION,
             "profile": self._config["profile"],
             "cause": self._cause,
-            "update": self.updating,
+            "update": self.update,
         }
 
     def reboots_soon(self):
@@ -259,6 +267,10 @@ class Device:
             return {}
 
     def _make_role(self):
+        if self._asked:
+            from .no_role import NoRole
+
+            return NoRole("update")
         if self.start.slot == "safe":
             from . import safe
 
@@ -321,6 +333,12 @@ class Device:
             reader.answer(args.get("ok") is True, hal.uptime_ms())
             return {}
         if do == "update":
+            gc.collect()
+            if args.get("release") and gc.mem_free() < _UPDATE_ROOM and not self._asked:
+                # The role and an update are too much together: a start without the role is next.
+                kept.save(_LEAN, args)
+                self._reboot_at = hal.uptime_ms() + _REBOOT_MS
+                return {"state": self.update}
             return self.load("update").take(self, args)
         # What is left of downlink.COMMANDS: config.
         if args:
@@ -345,9 +363,9 @@ class Device:
             gc.threshold(usual)
             gc.collect()
 
-    def forget(self, more=()):
+    def forget(self, parts=()):
         """What was needed once goes back to the heap."""
-        for name in _ONCE + more:
+        for name in _ONCE + parts:
             package, _, name = ("hall." + name).rpartition(".")
             if sys.modules.pop(package + "." + name, None):
                 delattr(sys.modules[package], name)

@@ -87,7 +87,7 @@ class Download:
         for digest, size, path in self._listed():
             await self._file(digest, size, path)
             done += size
-            self._device.updating["p"] = done * 100 // (total or 1)
+            self._device.update["p"] = done * 100 // (total or 1)
 
     async def clear(self):
         """A slot is whole or not there: its name goes first."""
@@ -163,14 +163,15 @@ class Download:
         wait = _ASK_MS
         device = self._device
         self._asked = asked = [digest, at, None]
-        device._link.on_chunk = self._take
+        device._link.take = self._take
         for _ in range(_ASKED_MAX):
             self._update.in_time()
             while device.link_down_ms():
                 await asyncio.sleep_ms(_LINK_MS)
                 self._update.in_time()
             self._came.clear()
-            device._link.ask(b'{"sha256":"%s","at":%d}' % (digest.encode(), at))
+            device._link.fetch = b'{"sha256":"%s","at":%d}' % (digest.encode(), at)
+            device._link.kick()
             try:
                 await asyncio.wait_for_ms(self._came.wait(), wait)
             except asyncio.TimeoutError:

@@ -8,10 +8,12 @@ import errno
 import json
 from binascii import crc32
 
+from micropython import const
+
 KEPT = 5
 TEXT_MAX = 80  # characters of one
 PACKED_MAX = 504  # bytes of RTC memory, for all that is kept
-_CRC = 4
+_CRC = const(4)
 
 
 class Errors:

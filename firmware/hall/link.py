@@ -92,8 +92,10 @@ class Link:
         # Whether nobody would notice if the device stood still. A plain True would tell the type
         # check that every role must always say so.
         self.quiet = lambda: bool(1)
-        self.on_chunk = None  # takes the payload of down/chunk while an update asks for some
-        self._asks = None  # up/fetch, to be sent once
+        self.take = None  # takes the payload of down/chunk while an update asks for some
+        # The payload of up/fetch, sent once at the next kick(); one that its connection does not
+        # survive is forgotten, as an answer may be too.
+        self.fetch = None
         self._id = device.encode()
         self._root = "device/v1/%s/" % device
         self._address = address
@@ -120,12 +122,6 @@ class Link:
 
     def kick(self):
         """An event was journalled: send it now."""
-        self._wake.set()
-
-    def ask(self, payload):
-        """Send this up/fetch on the connection that there is; one that it does not survive is
-        forgotten, as an answer may be too."""
-        self._asks = payload
         self._wake.set()
 
     def down_ms(self, now):
@@ -191,8 +187,8 @@ class Link:
                 await self._send_state(connection)
                 await self._send_events(connection)
                 await self._send_replies(connection)
-                if self._asks:
-                    payload, self._asks = self._asks, None
+                if self.fetch:
+                    payload, self.fetch = self.fetch, None
                     await connection.publish(self._topic("up/fetch"), payload)
                 await self._wait()
 
@@ -258,8 +254,8 @@ class Link:
                 self._take_ack(*read_ack(payload))
             elif topic == self._root + "down/cmd":
                 self._commands.take(payload)
-            elif topic == self._root + "down/chunk" and self.on_chunk:
-                self.on_chunk(payload)
+            elif topic[len(self._root) + 5 :] == "chunk" and self.take:
+                self.take(payload)
             else:
                 raise ValueError("not asked for")
         except ValueError as error:

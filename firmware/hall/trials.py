@@ -32,8 +32,8 @@ def settle(device):
     """As confirm(), for an app.Device; the hall is told what that decided."""
     start = device.start
     if start.trial:
-        device.updating["s"] = "confirmed"
-        device.emit("update", {"s": "confirmed", "v": device.updating["v"]})
+        device.update["s"] = "confirmed"
+        device.emit("update", {"s": "confirmed", "v": device.update["v"]})
     confirm(start)
     if start.state.get("reverted"):
         tell(device)
@@ -84,7 +84,7 @@ def tell(device):
         from . import release
 
         version = release.of_slot("/b" if start.slot == "a" else "/a")[0]
-    device.updating["s"] = gone["why"]
+    device.update["s"] = gone["why"]
     device.emit("update", {"s": gone["why"], "v": version})
     told(start)
 

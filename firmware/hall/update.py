@@ -37,23 +37,26 @@ def take(device, args):
         if args:
             if device._config["transport"] == "coap":
                 raise ValueError("battery: a device that sleeps is updated over the cable")
-            update = device._update or Update(device)
+            update = device._parts.get("update") or Update(device)
             update.command(args)
-            device._update = update
-        return {"state": device.updating}
+            device._parts["update"] = update
+        return {"state": device.update}
     finally:
         _drop(device)
 
 
 def _drop(device):
-    """Unless there is an update, this module goes back to the heap."""
-    if not device._update:
-        device.forget(("update",))
+    """Unless there is an update, this module goes back to the heap, or the role starts again."""
+    if device._parts.get("update"):
+        return
+    if device._asked:
+        device._reset("update is over")
+    device.forget(("update",))
 
 
 class Update:
-    """One at a time. `device` is the app.Device: its `updating`, of the reported state, is kept
-    here, and so is its `_update`, while there is one."""
+    """One at a time. `device` is the app.Device: its `update`, of the reported state, is kept
+    here, and so is this, among its parts, while it lasts."""
 
     def __init__(self, device):
         self._device = device
@@ -108,14 +111,14 @@ class Update:
             full = isinstance(error, MemoryError) or error.args[:1] == (_ENOSPC,)
             self._refuse("space" if full else "fault")
         finally:
-            device._link.on_chunk = None
+            device._link.take = None
             if self._task is asyncio.current_task():
-                device._update = None
+                device._parts["update"] = None
                 _drop(device)
 
     def _say(self, what, percent=0):
-        self._device.updating["s"] = what
-        self._device.updating["p"] = percent
+        self._device.update["s"] = what
+        self._device.update["p"] = percent
 
     def _refuse(self, code):
         self._device.log("update: refused: " + code)

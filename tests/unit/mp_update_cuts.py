@@ -164,15 +164,15 @@ class Flash(NorFlash):
 
 
 class Link:
-    on_chunk = None
+    take = None
 
-    def ask(self, payload):
-        asked = json.loads(payload)
+    def kick(self):
+        asked = json.loads(self.fetch)
         content = blobs[asked["sha256"]]
         data = content[asked["at"] : asked["at"] + 576]
         self.fetched += len(data)
         said = asked["sha256"], asked["at"], len(content), b2a_base64(data)[:-1].decode()
-        self.on_chunk(('{"sha256":"%s","at":%d,"size":%d,"data":"%s"}' % said).encode())
+        self.take(('{"sha256":"%s","at":%d,"size":%d,"data":"%s"}' % said).encode())
 
 
 class Role:
@@ -188,7 +188,8 @@ class Device:
 
     def __init__(self, start):
         self.start = start
-        self.updating = {"s": "idle", "p": 0}
+        self.update = {"s": "idle", "p": 0}
+        self._parts = {}
         self._link = Link()
         self._link.fetched = 0
 
@@ -213,7 +214,7 @@ class Device:
     def forget(self, more=()):
         pass
 
-    _update = None
+    _asked = None
 
     def _reset(self, why):
         raise Reset
@@ -245,7 +246,7 @@ class App:
         try:
             loop.task.send(None)
         except StopIteration:
-            raise AssertionError(("the update ended", device.updating))
+            raise AssertionError(("the update ended", device.update))
         finally:
             world.fetched += device._link.fetched
 
@@ -279,7 +280,7 @@ class World:
 
     def phase(self):
         if self.doing == "update":
-            return {"fetch": "download", "wait": "switch"}[self.device.updating["s"]]
+            return {"fetch": "download", "wait": "switch"}[self.device.update["s"]]
         return self.doing
 
     def start(self):
