@@ -8,10 +8,11 @@ shape, and an up/online that is neither 0 nor 1. The core counts and refuses wha
 a device it refuses gets no down/ack and so keeps its events. While the store takes nothing, there
 is neither down/ack nor PUBACK.
 
-No device makes others wait: each has a queue of its own, and what does not go into it is given up
-(an event comes again) or, of a state, replaced by the newest. One that is over its limits is kept
-out: its connection is ended, the broker is told that nobody listens to it, so that its flood ends
-there, and what has come of it meanwhile is PUBACKed without being looked at.
+No device makes others wait for long: each has a queue of its own, and where that is full the broker
+waits, until so many more have come that the device is over its limits. Nothing of a device within
+them is given up: what waited while the gateway was stopped comes at once. One that is over them is
+kept out: its connection is ended, the broker is told that nobody listens to it, so that its flood
+ends there, and what has come of it meanwhile is PUBACKed without being looked at.
 
 A device that is a part of this gateway has no topics: nobody can speak for it, and its commands
 are handed on.
@@ -109,10 +110,12 @@ class DevicesMqtt:
     async def receive(self) -> None:
         """Take messages from the broker until cancelled; `run` handles them."""
         async for message in self._mqtt.messages():
-            self._take(message)
+            await self._take(message)
 
-    def _take(self, message: Message) -> None:
-        """What costs the least comes first: this is done for every message of a flood."""
+    async def _take(self, message: Message) -> None:
+        """What costs the least comes first: this is done for every message of a flood. Where the
+        device's queue is full this waits, and the broker with it: some 200 messages later who
+        crowds others out is kept out."""
         topic = message.topic
         device = topic[len(ROOT) + 1 :].partition("/")[0]
         sender = device if device in self._workers else STRANGERS
@@ -133,8 +136,10 @@ class DevicesMqtt:
             if not topic.endswith("/online") and not _is_object(message.payload):
                 # Before the store has seen it: a flood goes on meanwhile.
                 self._quarantine.seen(sender)
-            if not worker.offer(message):
-                self.refused["crowded"] += 1
+            if sender == STRANGERS and worker.full:
+                self._refuse("crowded", message)
+            else:
+                await worker.put(message)
 
     async def run(self) -> None:
         """Handle what was received and publish what the core wants devices to know."""

@@ -123,8 +123,11 @@ class MqttClient:
 
     @property
     def settled(self) -> bool:
-        """Whether what had waited at the broker has come: the connection is no new one."""
-        return self._ready is not None and time.monotonic() - self._since > SETTLED_S
+        """Whether what had waited at the broker has come: the connection is no new one, and this
+        process has not stood still just now."""
+        if self._ready is None:
+            return False
+        return time.monotonic() - max(self._since, self._ready.stalled) > SETTLED_S
 
     async def publish(
         self,

@@ -49,6 +49,9 @@ CONNECT_TIMEOUT_S = 5.0
 """For TCP and TLS, and again for CONNACK and SUBACK."""
 PUBACK_TIMEOUT_S = 20.0
 """A broker that owes a PUBACK for longer is given up: the connection is closed."""
+STALL_S = 0.5
+"""From here on the loop's own lateness is no load, but a process that was stopped, or a machine
+that slept: then messages have waited at the broker as while there was no connection."""
 
 
 class DisconnectedError(Exception):
@@ -98,6 +101,8 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self.lost: asyncio.Future[None] = self._loop.create_future()
+        self.stalled = 0.0
+        """When this process last went on after it had stood still (time.monotonic())."""
         self._why = "closed"
         self._inbound = inbound
         self._counters = counters
@@ -190,7 +195,10 @@ class Connection:
             oldest = self._window.oldest
             if oldest is not None and time.monotonic() - oldest > PUBACK_TIMEOUT_S:
                 raise DisconnectedError(f"a PUBACK is missing for {PUBACK_TIMEOUT_S:.0f} s")
+            before = time.monotonic()
             await asyncio.wait((self.lost,), timeout=1.0)
+            if time.monotonic() - before > 1.0 + STALL_S:
+                self.stalled = time.monotonic()
         raise DisconnectedError(f"connection lost: {self._why}")
 
     def close(self) -> None:

@@ -45,7 +45,6 @@ class OrderedWorker:
         self._refused = refused
         self._alike = alike
         self._queue: asyncio.Queue[Message] = asyncio.Queue(maxsize=BATCH)
-        self._newest: dict[str, Message] = {}
 
     async def put(self, message: Message) -> None:
         """Queue a message; waits while the queue is full, so that the broker waits too."""
@@ -55,19 +54,6 @@ class OrderedWorker:
     def full(self) -> bool:
         """Whether put() would wait."""
         return self._queue.full()
-
-    def offer(self, message: Message) -> bool:
-        """Queue a message without waiting, for a sender that must not make others wait. While the
-        queue is full the newest of each topic is kept; False when the one before it was given up,
-        with a PUBACK, for that."""
-        if not self._queue.full():
-            self._queue.put_nowait(message)
-            return True
-        before = self._newest.pop(message.topic, None)
-        self._newest[message.topic] = message
-        if before is not None:
-            before.ack()
-        return before is None
 
     async def idle(self) -> None:
         """Returns when everything put so far is handled."""
@@ -83,8 +69,6 @@ class OrderedWorker:
             while left:
                 await asyncio.sleep(RETRY_S)
                 left = await self._try(left, self._alike)
-            while self._newest and not self._queue.full():
-                self._queue.put_nowait(self._newest.pop(next(iter(self._newest))))
             for _ in batch:
                 self._queue.task_done()
 
