@@ -1,5 +1,6 @@
 """Several events of a device in one call: as if each had come by itself."""
 
+import asyncio
 import json
 import random
 from pathlib import Path
@@ -98,3 +99,30 @@ async def test_a_defect_in_one_of_several_takes_back_only_that_one(
         hall.clock.pass_s(20)
         await hall.core.tick()
         assert (await hall.data("hall.count.occupancy"))[-1]["inside"] == 7
+
+
+async def test_passages_are_reported_once_each_whatever_was_taken_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are added up in memory, and what is done again must not be added up again."""
+    meaning = Effects._meaning
+
+    def defective(self: Effects, device: Any, event: Any, *rest: Any) -> Any:
+        outcome = meaning(self, device, event, *rest)
+        if event.seq == 5:
+            raise ZeroDivisionError
+        return outcome
+
+    monkeypatch.setattr(Effects, "_meaning", defective)
+    async with open_hall(tmp_path) as hall:
+        devices = {"cnt": Device("cnt"), "disp-1": Device("disp-1")}
+        calls: list[Any] = []
+        for _ in range(3):
+            passages = [devices["cnt"].event("passage", {"dir": "in"}) for _ in range(3)]
+            calls.append(hall.core.events("cnt", passages))
+            boot = devices["disp-1"].event("boot", {"cause": "power_on"})
+            calls.append(hall.core.events("disp-1", [boot]))
+        acks = await asyncio.gather(*calls)
+        assert [ack.seq for (ack,) in acks] == [3, 1, 6, 2, 9, 3]
+        facts = await hall.core.do(lambda heart, _: heart._store.figures.between(0, 2**53))
+        assert sum(passages.passages for passages in facts.passages) == 8

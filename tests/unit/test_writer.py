@@ -246,3 +246,38 @@ async def test_a_target_that_does_not_open() -> None:
     with pytest.raises(ValueError, match="no"):
         await writer.open()
     await writer.close()
+
+
+async def test_neighbours_for_the_same_work_are_handed_to_it_together() -> None:
+    target = Memory()
+    calls: list[list[int]] = []
+
+    def several(numbers: list[int]) -> list[int]:
+        calls.append(numbers)
+        return [target.add(number) for number in numbers]
+
+    async with writing(target) as writer:
+        target.gate.clear()
+        jobs = [writer.run(lambda: target.add(0))]
+        jobs += [writer.join(several, number, grows=True, weight=1) for number in (1, 2)]
+        jobs.append(writer.run(lambda: target.add(3)))
+        jobs.append(writer.join(several, 4, grows=True, weight=1))
+        waiting = asyncio.gather(*jobs)
+        await asyncio.sleep(0)
+        target.gate.set()
+        assert await waiting == [0, 1, 2, 3, 4]
+    assert target.committed == [0, 1, 2, 3, 4]
+    assert [number for call in calls for number in call] == [1, 2, 4]
+    assert [4] in calls, "what stands between keeps its place"
+
+
+async def test_a_full_store_refuses_each_of_those_that_are_handed_on_together() -> None:
+    target = Memory()
+    target.is_full = True
+    async with writing(target) as writer:
+        never = list[int].copy
+        jobs = [writer.join(never, number, grows=True, weight=1) for number in range(2)]
+        assert all(
+            isinstance(outcome, StoreFullError)
+            for outcome in await asyncio.gather(*jobs, return_exceptions=True)
+        )
