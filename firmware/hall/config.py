@@ -43,6 +43,9 @@ def load(path):
     _check(path, config[peer], "port", int)
     if peer == "broker" and config[peer].get("tls") not in ("none", "psk"):
         raise ValueError("%s: tls is neither none nor psk" % path)
+    # A simulated device's broker is on its own machine; on a network nothing is said in the clear.
+    if config[peer].get("tls") == "none" and not config[peer]["host"].startswith("127."):
+        raise ValueError("%s: without tls only to 127.0.0.1, not %s" % (path, config[peer]["host"]))
     _check(path, config["driver"], "name", str)
     for name in config["pins"]:
         _check(path, config["pins"], name, int)

@@ -54,6 +54,10 @@ def without(*path: str) -> dict[str, Any]:
         (json.dumps(without("broker", "port")), "port is missing"),
         (json.dumps(without("driver", "name")), "name is missing"),
         (json.dumps({**compiled(), "settings": 5}), "settings is not dict"),
+        (
+            json.dumps({**compiled(), "broker": {"host": "10.0.0.1", "port": 1, "tls": "none"}}),
+            "without tls only to 127.0.0.1, not 10.0.0.1",
+        ),
         (json.dumps({**compiled(), "device": 7}), "device is not str"),
         (json.dumps({**compiled(), "pins": {"key_1": "13"}}), "key_1 is not int"),
         (
