@@ -74,15 +74,17 @@ class Download:
     async def files(self):
         """Gets every file of the manifest, which was accepted. RefusedError: they are not to be
         had."""
-        needed, total = _SPARE, 0
+        # Counting free blocks reads the whole file system: seldom, and never in a loop.
+        needed, total, disk = _SPARE, 0, os.statvfs("/")
         for _, size, path in self._listed():
             total += size
             if self._size(_NEW + path) != size:
-                needed += 1 + size // os.statvfs("/")[1]
-        if needed > os.statvfs("/")[3]:
+                needed += 1 + size // disk[1]
+            await self._update.rest()
+        if needed > disk[3]:
             await self.clear()
-        if needed > os.statvfs("/")[3]:
-            raise RefusedError("space")
+            if needed > os.statvfs("/")[3]:
+                raise RefusedError("space")
         done = 0
         for digest, size, path in self._listed():
             await self._file(digest, size, path)
