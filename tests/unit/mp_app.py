@@ -43,6 +43,13 @@ class Start:
     state = {"turn": 0, "attempts": 0}
 
 
+class Timer:
+    stopped = False
+
+    def deinit(self):
+        self.stopped = True
+
+
 def device():
     device = app.Device("/a", Start())
     device._journal = Journal()
@@ -81,7 +88,51 @@ def nothing_is_erased_while_somebody_is_at_the_device():
     assert turns == [0, 0, 0, 1, 1], turns
 
 
+def what_ends_the_application_is_recorded_before_the_reset():
+    def ends(slot, start):
+        raise MemoryError("allocating 9 bytes")
+
+    app.Device, kept = ends, app.Device
+    try:
+        app.run("/a", Start())
+        raise AssertionError("it went on")
+    except MemoryError:
+        pass  # main.py resets the chip
+    finally:
+        app.Device = kept
+    assert b"MemoryError: allocating 9 bytes" in board.current.power.memory()
+
+
+def a_trial_needs_an_answer_and_a_minute_without_a_failure():
+    it = device()
+    it.start.trial = True
+    it.start.state = {"trial": ["b", "0.2.0", 7, 2], "slot": "a", "turn": 0, "counter": 0}
+    it.start.timer = Timer()
+    it.start.save = lambda: True
+    now = [59_000]
+    app.hal.uptime_ms, uptime = lambda: now[0], app.hal.uptime_ms
+    answered = [1]
+    it._link.down_ms = lambda now: answered[0]
+    try:
+        it._confirm_start()
+        now[0] = 61_000
+        it._confirm_start()  # the gateway has never answered
+        answered[0] = 0
+        it.supervisor.failed_at = 30_000
+        it._confirm_start()
+        assert not it._confirmed
+        now[0] = 91_000
+        it._confirm_start()
+    finally:
+        app.hal.uptime_ms = uptime
+    assert it._confirmed
+    assert (it.start.state["slot"], it.start.state["counter"]) == ("b", 7)
+    assert it.start.timer.stopped
+
+
 for case in (
+    what_ends_the_application_is_recorded_before_the_reset,
+    a_trial_needs_an_answer_and_a_minute_without_a_failure,
     an_event_without_memory_is_reported_and_the_role_goes_on,
     an_error_is_no_progress_of_the_link,
     nothing_is_erased_while_somebody_is_at_the_device,

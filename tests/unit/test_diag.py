@@ -275,7 +275,15 @@ HEALTH: dict[str, Any] = {
 SAMPLE = {"raw": {"forward_uv": 1, "backward_uv": 2, "ohms": 3}, "filtered": {"ohms": 4}}
 # What the page is for: each with its unit.
 SAID = (
-    *("floor-1", "answers", "watchdog", "no progress", "boot count 7", "1 d 2 h", "/a, not confirmed"),
+    *(
+        "floor-1",
+        "answers",
+        "watchdog",
+        "no progress",
+        "boot count 7",
+        "1 d 2 h",
+        "/a, not confirmed",
+    ),
     *("attempt 2", "firmware 0.1.0", "MicroPython 1.29.0", "silent for 1 min 1 s", "hall"),
     *("-71 dBm", "192.168.1.7", "failures 9", "heap free 41,234 B", "least 30,123 B", "45,000 B"),
     *("flash free 1,527,808 B", "depth 12 events", "dropped 3", "torn 1", "1 d 2 h ago, 2 times"),
@@ -317,6 +325,14 @@ def test_the_page_says_what_a_technician_looks_for(width: int, height: int):
     assert "does not fit" not in text
     assert len(text.splitlines()) <= height
     assert text.count("log ") >= (0 if height < 40 else 5)
+
+
+def test_a_board_whose_file_system_is_broken_is_told_with_its_remedy():
+    page = Page("/dev/ttyUSB0")
+    page.logs = [
+        "The filesystem starting at sector 0 with size 494 sectors appears to be corrupted."
+    ]
+    assert "run hall flash DEVICE" in drawn(page)
 
 
 def test_an_ordinary_page_fits_the_smallest_terminal():

@@ -21,6 +21,9 @@ LOGS = 2
 OLD_S = 1.5
 """An answer that is older is shown as that: a second between two, and half a second for one."""
 
+_CORRUPTED = "appears to be corrupted"
+"""What stock MicroPython says for ever, in place of starting (ports/esp32/modules/inisetup.py)."""
+
 _BARS = "▁▂▃▄▅▆▇█"
 _MARGIN = 9
 _GAP = "   "
@@ -88,6 +91,9 @@ class Page:
 
     def _head(self) -> Text:
         if self._answered is None:
+            if any(_CORRUPTED in text for text in self.logs):
+                told = "its file system is broken; its events are not: run hall flash DEVICE"
+                return Text(f"{self.port}: {told}", "bold red")
             return Text(f"{self.port}: no answer yet", "bold yellow")
         names = (_said(self.who.get(name)) for name in ("device", "profile"))
         head = Text("  ".join([*names, self.port, ""]), "bold")
