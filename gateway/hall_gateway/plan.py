@@ -13,7 +13,7 @@ from hall_gateway.config import GatewayConfig, load_profile
 from hall_gateway.limits import Limits
 from hall_gateway.models import Role
 from hall_gateway.occupancy import OccupancyRules
-from hall_gateway.rollout import UpdateHours
+from hall_gateway.rollout_model import UpdateHours
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The store's roll-outs of releases.
 
-Here: SQL over roll_outs. Not here: what a roll-out is (rollout.py), the release's files
+Here: SQL over roll_outs. Not here: what a roll-out is (rollout_model.py), the release's files
 (release_store.py).
 """
 
@@ -8,7 +8,7 @@ from functools import cache
 
 from pydantic import TypeAdapter
 
-from hall_gateway.rollout import RollOut
+from hall_gateway.rollout_model import RollOut
 from hall_gateway.store_events import Table
 
 KEPT = 20

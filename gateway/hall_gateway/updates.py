@@ -23,7 +23,7 @@ from hall_gateway.effects import Effects, Published
 from hall_gateway.models import DeviceReply
 from hall_gateway.payload import PayloadError, parse
 from hall_gateway.plan import Plan, PlannedDevice
-from hall_gateway.rollout import Member, RollOut, Seen, Target, Tell
+from hall_gateway.rollout_model import Member, Phase, RollOut, Seen, Target, Tell
 from hall_gateway.rules_alerts import AlertBook, Raise
 from hall_gateway.state import Json, RefusedError
 from hall_gateway.store import Store
@@ -263,7 +263,7 @@ def update_of(state: str | None) -> dict[str, Any]:
 
 
 def _figures(current: RollOut | None) -> Json:
-    phases = Counter(dict.fromkeys(get_args(steps.Phase), 0))
+    phases = Counter(dict.fromkeys(get_args(Phase), 0))
     phases.update(member.phase for member in (current.members if current else ()))
     stopped = current is not None and current.state == "stopped"
     return {"stopped": int(stopped), "phases": phases}

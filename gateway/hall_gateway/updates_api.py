@@ -20,7 +20,7 @@ from hall_gateway.heart import Heart
 from hall_gateway.models import DeviceId
 from hall_gateway.release import Manifest, SignatureError
 from hall_gateway.release_store import ReleaseStore
-from hall_gateway.rollout import RollOut, Target
+from hall_gateway.rollout_model import RollOut, Target
 from hall_gateway.state import Json, RefusedError
 from hall_gateway.updates import Offer
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from hall_gateway.rollout import Target
+from hall_gateway.rollout_model import Target
 from hall_gateway.updates import Offer
 from support.console import Visit, visited
 

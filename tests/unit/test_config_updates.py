@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from hall_gateway.config import ConfigError, GatewayConfig
 from hall_gateway.plan import plan_of
-from hall_gateway.rollout import UpdateHours
+from hall_gateway.rollout_model import UpdateHours
 from hall_gateway.toml_input import parse_toml
 from support import releases
 

@@ -21,7 +21,7 @@ from hall_gateway.console.stream import MAX_OF_ONE as MAX_STREAMS_OF_ONE
 from hall_gateway.console.stream import Listener
 from hall_gateway.console.throttle import FREE_ACCOUNT
 from hall_gateway.console.users import User, Users
-from hall_gateway.rollout import Member, RollOut, Target
+from hall_gateway.rollout_model import Member, RollOut, Target
 from hall_gateway.schema import open_store
 from hall_gateway.store_updates import RollOuts
 from multidict import CIMultiDict

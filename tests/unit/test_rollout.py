@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from hall_gateway import rollout as steps
 from hall_gateway.hall_clock import HallClock
-from hall_gateway.rollout import Member, RollOut, Seen, Target, Tell, UpdateHours
+from hall_gateway.rollout_model import Member, RollOut, Seen, Target, Tell, UpdateHours
 from hypothesis import given, settings
 from hypothesis import strategies as some
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule

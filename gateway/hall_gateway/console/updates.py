@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import get_args
 
-from hall_gateway.rollout import Phase, RollOut
+from hall_gateway.rollout_model import Phase, RollOut
 from hall_gateway.store_updates import RollOuts
 
 PHASES: tuple[Phase, ...] = get_args(Phase)
