@@ -33,6 +33,8 @@ FLASH = "flash.bin"
 """The flash chip in a device's folder."""
 _STARTS_AGAIN = ("reset", "sleep", "wake")
 """What a device says last when its process ends, and another has to begin."""
+_CUT_HEAP = 2048
+"""What firmware/sim/cuts.py takes of the heap, which no chip has."""
 _CUT = {"t_us", "cut", "op", "address"}
 """What a device says last when power is gone within the flash chip's work."""
 _LINES_KEPT = 10_000
@@ -229,7 +231,8 @@ class SimDevice:
         terminal = self._line.power_on()
         self._process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "hall_tools.interpreter", str(os.getpid()), str(terminal)),
-            *("-X", f"heapsize={heap(self.config)}", "-m", "start"),
+            *("-X", f"heapsize={heap(self.config) + (_CUT_HEAP if self.cut else 0)}"),
+            *("-m", "start"),
             *(FLASH, "rtc.bin"),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,

@@ -58,7 +58,8 @@ async def run(plan: Plan, places: Sequence[Place], told: Callable[[str], None]) 
             told("everything heals")
             healed = time.monotonic()
             await faults.heal()
-            healing = Healing(missed=await _healed(parts, people, living, where))
+            healing = Healing()
+            healing.missed = await _healed(parts, people, living, where, healing)
             healing.seconds = time.monotonic() - healed
             told("the account")
             return account(
@@ -106,30 +107,37 @@ async def _opened(
             async with asyncio.timeout(READY_S):
                 await _until(system, lambda: all(system.online(name) for name in devices))
         except TimeoutError:
-            missing = ", ".join(name for name in devices if not system.online(name))
+            missing = [each for name, each in devices.items() if not system.online(name)]
+            said = "; ".join(f"{each.id}, which said {list(each.log)[-3:]}" for each in missing)
             raise UserError(
-                f"the hall did not open in {READY_S:g} s; not online: {missing}",
+                f"the hall did not open in {READY_S:g} s; not online: {said or 'the gateway'}",
                 os.EX_UNAVAILABLE,
             ) from None
         yield parts
 
 
 async def _healed(
-    parts: Parts, people: People, living: "asyncio.Task[None]", where: list[str]
+    parts: Parts,
+    people: People,
+    living: "asyncio.Task[None]",
+    where: list[str],
+    healing: Healing,
 ) -> list[str]:
     """Returns what did not become as it should within HEAL_S; empty when all did.
 
     Everybody finishes what was begun, then does one thing more; then every device is online with an
     empty journal, and everything that is true has arrived.
     """
-    step = "people finish what they began"
+    step = "every device is online again"
+    system, devices = parts.system, parts.devices
+    begun = time.monotonic()
+    people.close()
     try:
         async with asyncio.timeout(HEAL_S):
-            people.close()
-            await living
-            step = "every device is online again"
-            system, devices = parts.system, parts.devices
             await _until(system, lambda: all(system.online(name) for name in devices))
+            healing.online_s = time.monotonic() - begun
+            step = "people finish what they began"
+            await living
             step = "everybody is served once more"
             await people.once(where)
             step = "every journal is empty"
