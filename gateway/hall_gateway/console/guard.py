@@ -19,7 +19,7 @@ from aiohttp.typedefs import Handler
 
 from hall_gateway.config_console import ConsoleConfig
 from hall_gateway.config_links import is_loopback
-from hall_gateway.console.sessions import LoginForms, Session, Sessions
+from hall_gateway.console.sessions import LoginForms, Session, Sessions, sent_bytes
 from hall_gateway.console.users import Role, User, Users, UsersError
 
 SESSIONS = web.AppKey("sessions", Sessions)
@@ -185,15 +185,21 @@ def _send_to_login(request: web.Request) -> None:
 async def _check_form(request: web.Request) -> None:
     if not _own_origin(request):
         raise web.HTTPForbidden(text="this form does not stand on a page of this console")
+    # As browsers send ours; of every other kind somebody else chooses how it is decoded.
+    charset = (request.charset or "utf-8").lower()
+    if request.content_type.startswith("multipart/") or charset != "utf-8":
+        raise web.HTTPUnsupportedMediaType(text="a form here is urlencoded, in UTF-8")
     try:
         async with asyncio.timeout(FORM_S):
             form = await request.post()
     except TimeoutError:
         raise web.HTTPRequestTimeout(text="the form did not come") from None
+    except ValueError:
+        raise web.HTTPBadRequest(text="this form cannot be read") from None
     token = str(form.get("csrf", ""))
     session = session_of(request)
     if session is not None:
-        right = hmac.compare_digest(session.csrf.encode(), token.encode())
+        right = hmac.compare_digest(session.csrf.encode(), sent_bytes(token))
     else:
         name = cookie_name(request.app[SETTINGS], "hall_form")
         right = request.app[LOGIN_FORMS].fits(request.cookies.get(name, ""), token)

@@ -115,11 +115,16 @@ class LoginForms:
         self._key = secrets.token_bytes(32)
 
     def token(self, cookie: str) -> str:
-        return hmac.new(self._key, cookie.encode(), sha256).hexdigest()
+        return hmac.new(self._key, sent_bytes(cookie), sha256).hexdigest()
 
     def fits(self, cookie: str, token: str) -> bool:
-        return bool(cookie) and hmac.compare_digest(self.token(cookie).encode(), token.encode())
+        return bool(cookie) and hmac.compare_digest(self.token(cookie).encode(), sent_bytes(token))
 
 
 def _key(token: str) -> str:
-    return sha256(token.encode()).hexdigest()
+    return sha256(sent_bytes(token)).hexdigest()
+
+
+def sent_bytes(text: str) -> bytes:
+    """Of what came in a request: bytes that are no UTF-8 are characters there that none can say."""
+    return text.encode("utf-8", "replace")
