@@ -20,6 +20,7 @@ MAX_POISON = 16 * 1024
 """Bytes that are searched for the identity of an event that is too large to be taken."""
 
 _MOST_FAULTS = 3
+_NAME = 64
 
 _SHAPES = bytes.maketrans(b"123456789EI", b"000000000eN")
 _LONG = b"0" * 300
@@ -113,7 +114,7 @@ def _fault(detail: ErrorDetails, model: type[BaseModel], windows: str) -> str:
         return f"not JSON: {message.removeprefix('Invalid JSON: ')}"
     if not detail["loc"]:
         return message if kind == "value_error" else "give a JSON object"
-    path = [str(part) for part in detail["loc"]]
+    path = [_named(str(part)) for part in detail["loc"]]
     if kind == "extra_forbidden":
         names = ", ".join(_names(model))
         return f"{path[0]}: unknown field; the fields are {names}"
@@ -121,6 +122,12 @@ def _fault(detail: ErrorDetails, model: type[BaseModel], windows: str) -> str:
     right = _right(model, path).replace("{windows}", windows)
     where = ".".join(path[:1] if right else path)
     return f"{where}: {wrong}; give {right}" if right else f"{where}: {wrong}"
+
+
+def _named(field: str) -> str:
+    """The name of a field, which may be the sender's own: on one line, and short."""
+    short = field[:_NAME]
+    return short if short.isprintable() else short.encode("unicode_escape").decode()
 
 
 def _right(model: type[BaseModel], path: list[str]) -> str:
