@@ -173,7 +173,7 @@ class Journal:
         first = self._first[sector]
         if first:
             self._first[sector] = 0
-            end = min([other for other in self._first if other])
+            end = min([other for other in self._first if other] + [self.next])
             self.dropped += max(0, end - max(first, self.acked + 1))
 
     # Acknowledging
