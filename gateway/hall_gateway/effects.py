@@ -317,8 +317,9 @@ class Effects:
         heard: Heard,
         now: int,
     ) -> Outcome:
-        outcome = Outcome()
         match data:
+            case PassageData():
+                outcome = self.occupancies.passage(device.subject, data, heard.at, now)
             case PressData():
                 return self.sessions.press(device, heard, data)
             case CloseData():
@@ -333,12 +334,10 @@ class Effects:
                 return self.sessions.shown(device, data)
             case FaultData(code="key_stuck", value=int(key)):
                 outcome = self.sessions.stuck(device, heard, key)
-            case PassageData():
-                outcome = self.occupancies.passage(device.subject, data, heard.at, now)
             case BootData() if device.role == "keypad":
                 outcome = self.sessions.restarted(device, heard)
             case _:
-                pass
+                outcome = Outcome()
         emit = reported(device.role, event.kind, data, device.subject)
         if emit is not None:
             outcome.emits.append(emit)
