@@ -27,7 +27,7 @@ from support.link_device import LinkDevice
 NOTICED_S = 3.0
 
 DOWN = "device/v1/kp-1/down/"
-GRANTED = packet(0x90, b"\x00\x01\x01\x01\x01")  # the first packet id of a connection is 1
+GRANTED = packet(0x90, b"\x00\x01\x01\x01\x01\x01")  # the first packet id of a connection is 1
 HALF_PUBLISH = publish(DOWN + "ack", b'{"epoch":1,"seq":1,"now":1}')[:20]
 
 
@@ -193,10 +193,10 @@ async def test_sends_no_connack(connack: bytes, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("suback", "because"),
     [
-        (b"\x00\x01\x01\x80\x01", "subscription refused: device/v1/kp-1/down/desired"),
-        (b"\x00\x01\x01\x02\x01", "subscription refused"),
-        (b"\x00\x01\x01\x01", "malformed SUBACK"),
-        (b"\x00\x02\x01\x01\x01", "SUBACK for nothing asked"),
+        (b"\x00\x01\x01\x80\x01\x01", "subscription refused: device/v1/kp-1/down/desired"),
+        (b"\x00\x01\x01\x02\x01\x01", "subscription refused"),
+        (b"\x00\x01\x01\x01\x01", "malformed SUBACK"),
+        (b"\x00\x02\x01\x01\x01\x01", "SUBACK for nothing asked"),
         (b"\x00\x01", "malformed or unexpected packet 0x90"),
     ],
 )
@@ -349,7 +349,7 @@ async def test_sends_many_packets_in_one_segment(tmp_path: Path) -> None:
         await session.read_connect()
         body = await session_subscribe_unanswered(session)
         commands = b"".join(publish(DOWN + "cmd", command % n, n) for n in range(1, 13))
-        session.send(packet(0x90, body[:2] + b"\x01\x01\x01") + commands)
+        session.send(packet(0x90, body[:2] + b"\x01\x01\x01\x01") + commands)
         await session.serve()
 
     async def session_subscribe_unanswered(session: Session) -> bytes:

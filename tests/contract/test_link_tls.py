@@ -63,7 +63,7 @@ async def refuses_the_handshake(reader: asyncio.StreamReader, writer: asyncio.St
 
 async def speaks_plain_mqtt(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     await reader.read(4096)
-    writer.write(b"\x20\x02\x00\x00\x90\x05\x00\x01\x01\x01\x01")
+    writer.write(b"\x20\x02\x00\x00\x90\x06\x00\x01\x01\x01\x01\x01")
     await says_nothing(reader, writer)
 
 
