@@ -66,6 +66,8 @@ class Hallkit:
             f'hall = "{HALL}"\n'
             f'[store]\npath = "hall.db"\n'
             f'[broker]\nmode = "external"\nport = {place.devices}\n'
+            # These devices know no window, and send 500 events at once: no honest one does.
+            f"[limits]\nburst = 1000000\n"
             f"[upstream]\nport = {place.hall}\n{devices}",
             encoding="utf-8",
         )
