@@ -1,5 +1,5 @@
 # `make demo` and `make test` set up everything they need by themselves on a fresh Debian 12.
-.PHONY: demo test lint setup lock clean
+.PHONY: demo test fuzz lint setup lock clean
 
 ARGS ?=
 # Two workers: the whole-system tests start many processes each.
@@ -16,6 +16,12 @@ demo: setup
 test:
 	@tools/setup.sh mosquitto systemd xfonts-unifont procps chromium fonts-wqy-microhei $(NATIVE_PACKAGES)
 	.venv/bin/pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+# Each reader of bytes from outside, SECONDS long: make fuzz SECONDS=600 ARGS="event device-mqtt".
+SECONDS ?= 60
+fuzz:
+	@tools/setup.sh $(NATIVE_PACKAGES)
+	@cd tests && PYTHONPATH=. ../.venv/bin/python -m fuzz --seconds $(SECONDS) $(ARGS)
 
 lint: setup build/stubs
 	.venv/bin/ruff check .

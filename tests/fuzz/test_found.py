@@ -1,0 +1,91 @@
+"""What the fuzz found on the way, as it was found: never again."""
+
+import json
+import struct
+
+import pytest
+from hall_gateway.console import sessions
+from hall_tools.flash.image_file import UserError, read_image
+
+from fuzz import targets_device, targets_gateway
+from fuzz.target import bounded
+from fuzz.targets import TARGETS
+
+FRAME = b"\xaa\xff\x03\x00" + bytes(24) + b"\x55\xcc"
+WHO = [[1, {"device": "d-1", "guarded": True}], [2, {"nonce": "00" * 8, "n": 1}]]
+
+
+def journal(text: bytes, first: int = 1) -> bytes:
+    """A journal whose first event is `text`, and whose header says that it begins at `first`."""
+    image = bytearray(targets_device.stage.journal_of(9))
+    struct.pack_into("<I", image, 20, first)
+    image[2 * 64 + 19 : 2 * 64 + 19 + len(text)] = text
+    return bytes(image)
+
+
+FOUND: dict[str, dict[str, bytes]] = {
+    "journal-sealed": {
+        "an event that is no UTF-8 held up all behind it": journal(b"\xffress"),
+        "no sector with an event": journal(b"press", 0),
+    },
+    "ident-content": {
+        "a key that is no text": b'{"device":"d-1","wifi":[],"psk":[1]}',
+        "a key that is not in hex": b'{"device":"d-1","wifi":[],"psk":"0x1"}',
+        "no object": b'"d-1"',
+        "no device": b"{}",
+        "no JSON": b"\xff{",
+        "too deep": b"[" * 3900,
+    },
+    "radar": {"more than is looked at filled the heap": FRAME * 60},
+    "mqtt-3": {
+        "a length of five bytes": b"\x32\xff\xff\xff\xff\x7f\x00\x01a",
+        "an empty topic": b"\x32\x06\x00\x00\x00\x01ab",
+    },
+    "mqtt-properties": {"a reply to a topic with a wildcard": b"\x09\x08\x00\x06apps/#"},
+    "control-body": {"a line break in a field's name": b'{"by":"lin","\\n":1}'},
+    "settings": {
+        "a thousand brackets": b"hall = " + b"[" * 5000,
+        "a number of 5000 digits": b"hall = " + b"9" * 5000,
+        "one in hex": b"hall = 0x" + b"f" * 5000,
+        "thousands of errors": b"[[device]]\nx=1\n" * 1000,
+    },
+    "console-answers": {
+        "four thousand million pieces": json.dumps([*WHO, {"ok": 2**32 - 1}]).encode(),
+        "pieces of no object": b'[[1,"text"],{"ok":1}]',
+        "a number that is none": b'[[1,{"nonce":"00000000","n":"x"}],{"ok":1}]',
+        "a path for a name": b'[[1,{"device":"../../etc/x","nonce":"00000000"}],{"ok":1}]',
+        "locked for nothing": b'[{"error":"locked for "}]',
+    },
+    "vfs": {"no file system": bytes(300)},
+    "console-form": {
+        "no boundary": b"\x03--x",
+        "a charset without characters": b"\x04--x",
+        "half a character": b"\x02csrf=\\ud800",
+        "no UTF-8": b"\x00csrf=\xff\xfe",
+        "a cookie that is no UTF-8": b"\x00\xff\xff\xff",
+    },
+    "object": {"no ELF": b"\x7fELF", "nothing": b""},
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "what"), [(name, what) for name, found in FOUND.items() for what in found]
+)
+def test_it_is_found_no_more(name: str, what: str) -> None:
+    with bounded():
+        TARGETS[name].run(FOUND[name][what])
+
+
+def test_an_empty_topic_reaches_nobody() -> None:
+    assert targets_gateway.broker311(FOUND["mqtt-3"]["an empty topic"]) is False
+
+
+def test_a_token_that_nobody_can_say() -> None:
+    assert not sessions.LoginForms().fits("\udcff", "\udcff")
+
+
+def test_an_image_that_is_none(tmp_path) -> None:
+    file = tmp_path / "a.bin"
+    file.write_bytes(b"\xff" * 4 * 1024 * 1024)
+    with pytest.raises(UserError, match="another partition table"):
+        read_image(file)
