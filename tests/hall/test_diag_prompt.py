@@ -23,7 +23,7 @@ async def test_the_prompt_is_mpremotes_and_the_device_comes_back(tmp_path: Path)
         assert told.returncode == 0, told.stdout + told.stderr
         assert (
             told.stdout.strip()
-            == "['a', 'boot.py', 'choose.py', 'config.json', 'main.py', 'safe', 'slot.json'] 42"
+            == "['a', 'boot.py', 'choose.mpy', 'config.json', 'main.py', 'safe', 'slot.json'] 42"
         )
         # Ctrl-C ends what was begun there and does not end by itself.
         endless = await asyncio.create_subprocess_exec(

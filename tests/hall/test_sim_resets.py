@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hall_tools import deploy
+from hall_tools import deploy, mpy
 from hall_tools.errors import UserError
 from hall_tools.image.layout import partition
 from hall_tools.image.vfs import file_system, vfs_image
@@ -188,6 +188,30 @@ async def test_a_slot_that_keeps_failing_gives_way_to_the_other(
         else:
             await device.until_log("ValueError", after=before)
             await device.until(lambda line: line.get("reset") == "soft", after=before)
+
+
+async def test_a_trial_without_a_gateway_ends_with_the_version_before(tmp_path: Path):
+    config = config_of("keypad-5", free_port())
+    async with running(config, tmp_path) as device:
+        await device.until_log("wifi: joined")
+        await device.device.power_cut()
+        files = file_system(config)
+        files |= {f"b{name[1:]}": files[name] for name in files if name.startswith("a/")}
+        source = (mpy.firmware_root() / "choose.py").read_text()
+        assert "1_800_000" in source
+        files["choose.py"] = source.replace("1_800_000", "3_000").encode()
+        for name in [name for name in files if name.startswith(("safe/", "choose.m"))]:
+            del files[name]  # for room
+        files["slot.json"] = b'{"slot":"a","trial":["b","0.2.0",7,3]}'
+        overwrite(tmp_path, files)
+        before = len(device.said)
+        await device.device.power_on()
+        await started(device, before)
+        await device.until(lambda line: "reset" in line, after=before)
+        again = len(device.said)
+        await started(device, again)
+        await device.until_log("wifi: joined", after=again)
+        assert b'update{"s":"no_service","v":"0.2.0"}' in journal(tmp_path)
 
 
 async def test_a_device_that_keeps_failing_starts_more_slowly(tmp_path: Path):

@@ -84,7 +84,14 @@ def test_a_new_flash_holds_the_firmware_and_an_empty_journal(tmp_path: Path):
     disk = LittleFS(block_size=4096, block_count=len(vfs) // 4096, mount=False)
     disk.context.buffer = bytearray(vfs)
     disk.mount()
-    assert set(disk.listdir("/")) == {"boot.py", "main.py", "choose.py", "config.json", "a", "safe"}
+    assert set(disk.listdir("/")) == {
+        "boot.py",
+        "main.py",
+        "choose.mpy",
+        "config.json",
+        "a",
+        "safe",
+    }
     with disk.open("/a/hall/app.mpy", "rb") as file:
         assert file.read() == mpy.application()["hall/app.mpy"]
     sources = [path for path in mpy.application() if path.endswith(".py")]

@@ -35,11 +35,13 @@ _DRIVER_MODULES = {"max7219_matrix": "max7219"}
 def file_system(
     config: dict[str, Any], release: Bundle | None = None, keys: Collection[PublicKey] = ()
 ) -> dict[str, bytes]:
-    """What lies on `vfs`: boot.py, main.py and choose.py (sources: the port runs no .mpy by name),
-    slot a, safe mode, and `keys`, which the device takes updates from. Slot a is this firmware, or
-    `release`."""
+    """What lies on `vfs`: boot.py and main.py (sources: the port runs no .mpy by name) with what
+    they import, slot a, safe mode, and `keys`, which the device takes updates from. Slot a is this
+    firmware, or `release`."""
     root = mpy.firmware_root()
-    files = {name: (root / name).read_bytes() for name in ("boot.py", "main.py", "choose.py")}
+    files = {name: (root / name).read_bytes() for name in ("boot.py", "main.py")}
+    # Not as a source: each name in one takes heap for good.
+    files["choose.mpy"] = mpy.compile_module(root / "choose.py", "choose.py")
     files["config.json"] = json.dumps(config, separators=(",", ":"), ensure_ascii=False).encode()
     if keys:
         files["keys.json"] = json.dumps({"keys": [key.hex for key in keys]}).encode()
