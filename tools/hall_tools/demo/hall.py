@@ -34,7 +34,7 @@ from hall_tools.demo.world import Window, World
 from hall_tools.errors import UserError
 from hall_tools.ports import free_port
 
-READY_S = 60.0
+READY_S = 120.0
 """A hall that is not ready by then never will be; on an idle machine it takes a few seconds."""
 
 MANAGER = "manager"

@@ -22,8 +22,9 @@ from hall_tools.demo.truth import Ledger
 from hall_tools.errors import UserError
 from hall_tools.sim import SimDevice
 
-START_S = 10.0
-"""A device that was switched on says so, and is online, within this time."""
+START_S = 60.0
+"""A device that was switched on says so, and is online, within this time; on a machine of its own
+that takes seconds."""
 
 TOUCH_S = 5.0
 """The simulated world answers a line within this time, or the demo gives up."""
