@@ -228,11 +228,11 @@ class Quiet:
 
 
 def drive(task):
-    """Run a coroutine that has nothing to wait for."""
+    """What a coroutine returns that has nothing to wait for."""
     try:
         task.send(None)
-    except StopIteration:
-        return
+    except StopIteration as end:
+        return end.value
     raise AssertionError("it waits for something")
 
 

@@ -13,7 +13,7 @@ from importlib import resources
 from typing import Any
 
 import cbor2
-from hall_gateway import cbor_input, models, payload
+from hall_gateway import cbor_input, models, payload, release
 from hall_tools.diag import frames
 from hall_tools.image import ident as host_ident
 
@@ -119,6 +119,24 @@ def _same_identity(*copies: bytes) -> bool:
     device = host_ident.device_in(image)
     assert found is None or found["device"] == device, (found, device)
     return found is not None
+
+
+def manifest_both(data: bytes) -> bool:
+    """What the gateway hands out as a manifest is one to the device."""
+    taken = flash.manifest(data)
+    try:
+        read = release.read_manifest(data)
+    except release.ManifestError:
+        return taken
+    if read.signature is not None and read.key == read_key():
+        found = flash.accepted(data)
+        assert found != "manifest", data
+        assert isinstance(found, str) or found == (read.version, read.counter)
+    return taken
+
+
+def read_key() -> str:
+    return release.PublicKey(int.from_bytes(flash.MODULUS, "big")).id
 
 
 # Seeds
@@ -282,6 +300,16 @@ def cards() -> list[bytes]:
     return [bytes(frame), bytes((0, 1, 0, 1))]
 
 
+def manifests() -> list[bytes]:
+    """Of a slot with two files, signed or not."""
+    files = {"hall/app.mpy": b"M\x06", "hall/roles/keypad.mpy": b"M\x06" + bytes(99)}
+    made = release.manifest_of(("esp32", "esp32s3"), "0.2.0", 7, "1.29.0", files)
+    key = release.PublicKey(int.from_bytes(flash.MODULUS, "big"))
+    return [made.with_signature(key, bytes(384)).content, made.content]
+
+
+MANIFEST_WORDS = (b"file " + b"0" * 64 + b" 1 a\n", b"..", b"/", b"\n", b" ", b"0", b"a" * 70)
+MANIFEST_WORDS += (b"esp32", b"hallkit", b"counter 99999999999999999999\n", b"a/" * 60)
 WIRE_WORDS = (b"\x32", b"\x00\x00", b"\xff\xff\xff\xff", b"\x80\x80\x80\x80", b"\xd0\x00")
 CONSOLE_WORDS = (b"@", b"*", b"\n", b" ", b"@a id {}*", b'{"s":"00112233","n":9,"args":{}}')
 
@@ -301,6 +329,7 @@ TARGETS = (
     Target("journal-sealed", flash.journal_sealed, journals, examples=100),
     Target("ident", ident_both, identities),
     Target("ident-content", ident_content_both, lambda: [json.dumps(IDENT).encode()], "json"),
+    Target("manifest", manifest_both, manifests, words=MANIFEST_WORDS),
     Target("glyphs", flash.glyph_pack, glyph_packs),
     Target("device-config", flash.config_file, configs, "json"),
     Target("device-kept", flash.kept_file, lambda: [b'{"dry_ohms": 450000}'], "json"),

@@ -23,6 +23,7 @@ RENAMED = {
     "device-ident": "ident",
     "device-ident-content": "ident-content",
     "device-glyphs": "glyphs",
+    "device-manifest": "manifest",
 }
 """By its name on the device: where a target under CPython holds another reader against it, too."""
 

@@ -75,6 +75,7 @@ PLANTED: dict[str, tuple[Callable[..., Any], str, str]] = {
     ),
     "ident": (ident.device_in, "max(valid", "min(valid"),
     "ident-content": (hall("ident").read, "not isinstance(ident, dict) or ", ""),
+    "manifest": (hall("release")._files, "len(words) != 3 or ", ""),
     "glyphs": (hall("glyphs").GlyphPack.get, "len(glyph[1]) < 2 * glyph[0]", "False"),
     "device-config": (hall("config")._check, "type(fields[name]) is not kind", "False"),
     "device-kept": (hall("kept").load, "not isinstance(kept, dict)", "kept is None"),
