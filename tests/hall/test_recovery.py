@@ -68,7 +68,7 @@ async def test_one_command_over_the_cable_brings_a_board_back(hall: NewHall):
         await counter.until_log("error: TLS handshake failed: ", after=before)
         await counter.device.send({"cross": "out", "ms": 500})
         async with asyncio.timeout(60):
-            while b'passage{"dir":"out"}' not in journal(board):
+            while b'passage{"dir":"out"}' not in journal(board):  # noqa: ASYNC110 - a file's content
                 await asyncio.sleep(0.05)
     write_chip(board, VFS.offset, b"\x5a" * (2 * SECTOR))
     async with watched(SimDevice({"device": "x", "driver": {"name": ""}}, None, board)) as dead:

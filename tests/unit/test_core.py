@@ -157,7 +157,7 @@ async def test_a_gap_that_ends_elsewhere_is_poison(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "data", "reason"),
     [
-        ("explosion", {}, "kind: explosion is not one of a people_counter's: boot, fault, update, gap, "),
+        ("explosion", {}, "kind: explosion is not one of a people_counter's: boot, fault, update"),
         ("press", {"key": 1, "session": None}, "kind: press is not one of a people_counter's"),
         ("passage", {"dir": "up"}, "dir: input should be 'in' or 'out'; give in or out"),
         ("passage", {}, "dir: missing; give in or out"),
