@@ -58,6 +58,14 @@ def test_what_the_world_did_not_answer_is_in_doubt() -> None:
     assert compare_deeds(deeds, life(0), ["a", "b"]).unexpected == []
 
 
+def test_what_a_starved_process_was_told_is_in_doubt() -> None:
+    deeds = [deed("a", 10), Deed("press", "b", 20, 20, waited_s=0.4)]
+    for records in (["a"], ["a", "b"]):
+        found = compare_deeds(deeds, life(0), records)
+        assert (found.certain, found.in_doubt, found.starved) == (1, 0, 1)
+        assert (found.lost, found.unexpected) == ([], [])
+
+
 def test_events_are_lost_doubled_and_unexpected() -> None:
     body = b"{}"
     good = compare_arrivals(

@@ -59,6 +59,7 @@ def account(
         again=system.again,
         certain=sum(each.certain for each in deeds.values()),
         in_doubt=sum(each.in_doubt for each in deeds.values()),
+        starved=sum(each.starved for each in deeds.values()),
         promised=told.promised.total(),
         refused=len(told.refused),
         asked_again=system.asked_again,

@@ -108,6 +108,7 @@ class Device:
             waits = deed.seen is None and 0 <= at - deed.begun < _ANSWER_S
             if waits and (deed.kind, deed.what) == (kind, what):
                 deed.seen = at
+                deed.waited_s = self._waited_s() - deed.waited_s
                 return
 
     async def press(self, key: int, hold_ms: int) -> None:
@@ -133,6 +134,7 @@ class Device:
         if self.sim.pid is None:
             return False
         deed.begun = time.monotonic()
+        deed.waited_s = self._waited_s()
         self.deeds.append(deed)
         return await self.tell(line)
 
@@ -143,6 +145,14 @@ class Device:
         except ConnectionError:
             return False
         return True
+
+    def _waited_s(self) -> float:
+        """For so long its process has waited for a processor so far (proc(5), schedstat)."""
+        try:
+            told = Path(f"/proc/{self.sim.pid}/schedstat").read_text().split()
+        except OSError:
+            return 0.0
+        return int(told[1]) / 1e9
 
     def ended(self) -> None:
         """Somebody ends it at this moment."""

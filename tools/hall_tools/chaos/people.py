@@ -119,6 +119,7 @@ async def _spill(device: Device, rng: random.Random) -> None:
     await asyncio.sleep(WET_S + rng.uniform(0.0, 2.0))
     if deed is not None:
         deed.seen = loop.time()  # so long it has lain there
+        deed.waited_s = 0.0  # for so long that no sensor looks away from it
     await device.dry()
     # Dry is said after 3 s, and two floods before that are one.
     await asyncio.sleep(6.0 + rng.uniform(0.0, 2.0))

@@ -44,6 +44,8 @@ class Report:
     """How often one of them came again with the same bytes."""
     certain: int
     in_doubt: int
+    starved: int
+    """Deeds while this machine left a device without a processor."""
     promised: int
     """What the gateway said `ok` to, each of which is an event."""
     refused: int

@@ -59,7 +59,7 @@ async def run(plan: Plan, places: Sequence[Place], told: Callable[[str], None]) 
             healed = time.monotonic()
             await faults.heal()
             healing = Healing()
-            healing.missed = await _healed(parts, people, living, where, healing)
+            healing.missed = await _healed(parts, people, living, where, healing, told)
             healing.seconds = time.monotonic() - healed
             told("the account")
             return account(
@@ -122,6 +122,7 @@ async def _healed(
     living: "asyncio.Task[None]",
     where: list[str],
     healing: Healing,
+    told: Callable[[str], None],
 ) -> list[str]:
     """Returns what did not become as it should within HEAL_S; empty when all did.
 
@@ -136,13 +137,13 @@ async def _healed(
         async with asyncio.timeout(HEAL_S):
             await _until(system, lambda: all(system.online(name) for name in devices))
             healing.online_s = time.monotonic() - begun
-            step = "people finish what they began"
+            told(step := "people finish what they began")
             await living
-            step = "everybody is served once more"
+            told(step := "everybody is served once more")
             await people.once(where)
-            step = "every journal is empty"
+            told(step := "every journal is empty")
             await _until(system, lambda: all(_drained(system, each) for each in devices.values()))
-            step = "everything that is on a flash chip has arrived"
+            told(step := "everything that is on a flash chip has arrived")
             while True:
                 arrived = system.arrived
                 try:

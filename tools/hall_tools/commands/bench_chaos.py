@@ -99,6 +99,11 @@ def _figures(report: Report) -> Table:
     rows = (
         ("deeds", f"{report.certain:,}", "presses, passages, floods: certain to be journalled"),
         ("in doubt", f"{report.in_doubt:,}", "the same within 3 s of a device's death: may be"),
+        (
+            "starved",
+            f"{report.starved:,}",
+            "while this machine was too busy to simulate the device",
+        ),
         ("promised", f"{report.promised:,}", "commands with the reply ok, each an event"),
         ("journalled", f"{report.journalled:,}", "events that were whole on a flash chip"),
         ("received", f"{report.received:,}", "events at the hall system, the gateway's own too"),
