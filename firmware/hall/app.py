@@ -162,6 +162,7 @@ class Device:
         if self._asked:
             os.remove(_LEAN)  # one start, whatever comes of it
         parts["role"] = self._role = self._make_role()
+        self.forget(("build_%s" % self._config.get("role"),))
         if sleeps:
             sleeper.compose(self, who, state, woken)
             return

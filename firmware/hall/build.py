@@ -1,8 +1,8 @@
-"""Builds the role that a config names, with its drivers: the one list of what this firmware has.
+"""Builds the role that a config names, with its drivers: the list of what this firmware has.
 
-Here: which role and which driver belong to which names, and which pins and settings each is given.
-Not here: hardware (hal.py makes the pin objects), and what a role does. Only the modules that the
-config needs are imported, so that the others take no heap.
+Here: which roles there are. Each has a build_*.py of its own, which knows its drivers, and which
+pins and settings each is given; only what the config needs is imported, as even the names of the
+others take heap for ever. Not here: hardware (hal.py makes the pin objects), what a role does.
 
 What is used of `hal`; every `active` is "low" or "high":
 - `hal.input(pin, active)`: an object whose `.value()` is 1 while the input is active;
@@ -25,90 +25,17 @@ def make_role(config, hal, ctx, glyph_path):
     or the driver is not in this firmware, or a setting makes no sense. KeyError: a pin is missing.
     """
     role = config["role"]
-    driver = config["driver"]
-    name = driver["name"]
-    pins = config["pins"]
-    settings = config["settings"]
     if role == "call_display":
-        from .roles.call_display import CallDisplay
-
-        return CallDisplay(settings, _face(driver, pins, settings, hal, glyph_path), ctx)
-    if role == "keypad" and name in ("keys", "keys_matrix"):
-        if name == "keys":
-            from .drivers.keys import Keys
-        else:
-            from .drivers.keys_matrix import KeysMatrix as Keys
-        from .roles.keypad import Keypad
-
-        if "d0" not in pins:
-            return Keypad(settings, Keys(driver, pins, hal), ctx)
-        from .drivers.wiegand import Wiegand
-        from .roles.login import Login
-
-        reader = Wiegand(pins, hal)
-        keys = Keys(driver, pins, hal)
-        return Keypad(settings, keys, ctx, lambda keypad: Login(reader, keypad, ctx))
-    if role == "people_counter" and name in ("beams", "vl53l1x", "ld2450"):
-        from .roles.people_counter import PeopleCounter
-
-        return PeopleCounter(settings, _lane(driver, pins, settings, hal), ctx)
-    if role == "wet_floor" and name == "probe":
-        from .drivers.probe import Probe
-        from .roles.wet_floor import WetFloor
-
-        button = "button" in pins and hal.input(pins["button"], "low")
-        rain = "rain" in pins and hal.input(pins["rain"], "low")
-        probe = Probe(driver, pins, settings, hal)
-        return WetFloor(settings, probe, ctx, button or None, rain or None)
-    if role in ("keypad", "people_counter", "wet_floor"):
-        raise ValueError("driver %s is not in this firmware" % name)
-    raise ValueError("role %s is not in this firmware" % role)
-
-
-def _lane(driver, pins, settings, hal):
-    name = driver["name"]
-    if name == "beams":
-        from .drivers.beams import Beams
-        from .roles.beam_lane import BeamLane
-
-        return BeamLane(settings, Beams(driver, pins, hal))
-    if name == "vl53l1x":
-        from .drivers.vl53l1x import Vl53l1x
-        from .roles.tof_lane import TofLane
-
-        return TofLane(settings, Vl53l1x(driver, pins, hal))
-    from .drivers.ld2450 import Ld2450
-    from .roles.radar_lane import RadarLane
-
-    return RadarLane(settings, Ld2450(driver, pins, hal))
-
-
-def _face(driver, pins, settings, hal, glyph_path):
-    if driver["name"] == "max7219":
-        from .drivers.max7219 import Max7219
-        from .segments import SegmentFace
-
-        return SegmentFace(Max7219(driver, pins, settings, hal))
-    from .canvas import MatrixFace
-    from .glyphs import GlyphPack
-
-    return MatrixFace(_panel(driver, pins, settings, hal), GlyphPack(glyph_path))
-
-
-def _panel(driver, pins, settings, hal):
-    name = driver["name"]
-    if name == "max7219_matrix":
-        from .drivers.max7219 import Max7219Matrix
-
-        return Max7219Matrix(driver, pins, settings, hal)
-    if name == "hub12":
-        from .drivers.hub12 import layout
-    elif name == "hub08":
-        from .drivers.hub08 import layout
-    elif name == "hub75":
-        from .drivers.hub75 import layout
+        from . import build_call_display as its
+    elif role == "keypad":
+        from . import build_keypad as its
+    elif role == "people_counter":
+        from . import build_people_counter as its
+    elif role == "wet_floor":
+        from . import build_wet_floor as its
     else:
-        raise ValueError("driver %s is not in this firmware" % name)
-    from .drivers.panel import make_panel
-
-    return make_panel(layout, driver, pins, settings, hal, hal.player())
+        raise ValueError("role %s is not in this firmware" % role)
+    made = its.make(config["driver"], config["pins"], config["settings"], hal, ctx, glyph_path)
+    if made is None:
+        raise ValueError("driver %s is not in this firmware" % config["driver"]["name"])
+    return made

@@ -115,7 +115,8 @@ def slot(chip: str) -> dict[str, bytes]:
 
 def safe_mode() -> dict[str, bytes]:
     """What safe mode needs of application(): all but roles, drivers, and what only they use."""
-    beginnings = ("hall/roles/", "hall/drivers/", *(f"hall/{name}." for name in _OF_ROLES))
+    of_roles = (f"hall/{name}." for name in _OF_ROLES)
+    beginnings = ("hall/roles/", "hall/drivers/", "hall/build_", *of_roles)
     return {name: code for name, code in application().items() if not name.startswith(beginnings)}
 
 
