@@ -36,7 +36,9 @@ class Board:
         from wiring import wire
 
         wire(self, config)
-        del sys.modules["wiring"]
+        for name in list(sys.modules):
+            if name.startswith("wiring"):
+                del sys.modules[name]
 
 
 # The one board of this process, set at power on by `start`.
