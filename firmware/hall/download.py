@@ -198,9 +198,9 @@ class Download:
             chunk = json.loads(head + b'"data":0}' if data else payload)
             asked = self._asked
             if [chunk["sha256"], chunk["at"]] == asked[:2] and asked[2] is None:
-                if data:
+                if data and type(chunk["size"]) is int:
                     chunk["data"] = self._decode(payload[len(head) + len(data) : -2])
-                elif "error" not in chunk:
+                elif data or "error" not in chunk:
                     raise ValueError
                 asked[2] = chunk
                 self._came.set()
