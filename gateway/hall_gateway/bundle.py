@@ -147,6 +147,8 @@ def _entries(content: bytes) -> list[tuple[str, bytes]]:
                 most = MAX_BYTES if entry.filename.endswith("/manifest") else MAX_FILE_BYTES
                 if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > most:
                     raise BundleError(f"{entry.filename!r} is compressed, or larger than {most:,}")
+            if sum(entry.file_size for entry in entries) > len(content):
+                raise BundleError("its parts lie over each other")
             return [(entry.filename, archive.read(entry)) for entry in entries]
     except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError, RuntimeError) as error:
         raise BundleError(f"damaged, or no release: {error}") from None

@@ -31,7 +31,7 @@ def public_key_of(file: Path) -> PublicKey:
         ) from None
     if b"PRIVATE KEY" in content:
         raise ReleaseKeyError(
-            f"{file}: a private key, which belongs on no gateway: take it away, and give its .pub"
+            f"{file}: a private key, which belongs on no gateway; right: its .pub"
         )
     try:
         key = load_pem_public_key(content)

@@ -19,7 +19,7 @@ from pathlib import Path
 from threading import Lock
 
 from hall_gateway.bundle import Bundle
-from hall_gateway.files import put_file, sync_folder
+from hall_gateway.files import FileError, put_file, sync_folder
 from hall_gateway.release import Manifest, ManifestError, PublicKey, read_manifest
 
 FOLDER = "releases"
@@ -45,6 +45,8 @@ class ReleaseStore:
         self._max_bytes = max_bytes
         self._cache: OrderedDict[str, bytes] = OrderedDict()
         self._lock = Lock()  # of the cache: several threads read
+        self._taking = Lock()  # what one release brings is not yet listed when another makes room
+        self._damaged: set[str] = set()
 
     def take(self, bundle: Bundle, used: Collection[str] = ()) -> dict[str, str]:
         """Keep the release; the ids of its manifests by family. Of the others, those go that are
@@ -54,16 +56,25 @@ class ReleaseStore:
         was there before still is.
         """
         bundle.verified(self.keys)
-        manifests, blobs = self._folders()
-        for folder in (self.folder, manifests, blobs):
-            folder.mkdir(parents=True, exist_ok=True)
-        for sha256, blob in bundle.blobs.items():
-            self._put(blobs / sha256, blob)
         ids = {family: manifest.id for family, manifest in bundle.manifests.items()}
-        for family, manifest in bundle.manifests.items():
-            self._put(manifests / ids[family], manifest.content)
-            os.utime(manifests / ids[family])
-        self._make_room({*ids.values(), *used})
+        with self._taking:
+            manifests, blobs = self._folders()
+            for folder in (self.folder, manifests, blobs):
+                folder.mkdir(parents=True, exist_ok=True)
+            new = [id for id in ids.values() if self._read(id) is None]
+            try:
+                for sha256, blob in bundle.blobs.items():
+                    self._put(blobs / sha256, blob)
+                for family, manifest in bundle.manifests.items():
+                    self._put(manifests / ids[family], manifest.content)
+                    os.utime(manifests / ids[family])
+            except (OSError, FileError):
+                # Nothing of it stays: the disk may be full, and the store lies on it, too.
+                for id in new:
+                    (manifests / id).unlink(missing_ok=True)
+                self._remove_unlisted()
+                raise
+            self._make_room({*ids.values(), *used})
         return ids
 
     def manifests(self) -> dict[str, Manifest]:
@@ -105,7 +116,9 @@ class ReleaseStore:
                 content = (folder / sha256).read_bytes()
                 if hashlib.sha256(content).hexdigest() == sha256:
                     return content
-                log.error("%s: damaged; hand the release in again", folder / sha256)
+                if sha256 not in self._damaged:
+                    self._damaged.add(sha256)
+                    log.error("%s: damaged; hand the release in again", folder / sha256)
         return None
 
     def _manifest(self, id: str) -> Manifest | None:
@@ -122,10 +135,11 @@ class ReleaseStore:
     def _put(self, path: Path, content: bytes) -> None:
         if self._read(path.name) is None:
             put_file(path, content, _READABLE, os.geteuid(), os.getegid())
+            self._damaged.discard(path.name)
 
     def _make_room(self, stay: Collection[str]) -> None:
         """Remove the oldest releases that are above the limit, and what no manifest lists."""
-        manifests, blobs = self._folders()
+        manifests, _ = self._folders()
         kept: dict[str, int] = {}
         total = 0
         for id, manifest in self.manifests().items():
@@ -137,8 +151,13 @@ class ReleaseStore:
                 (manifests / id).unlink()
                 log.info("release %s, %s, made room for a newer one", manifest.version, id)
         sync_folder(manifests)
+        self._remove_unlisted()
+
+    def _remove_unlisted(self) -> None:
+        _, blobs = self._folders()
+        listed = {f.sha256 for manifest in self.manifests().values() for f in manifest.files}
         for name in _newest(blobs):
-            if name not in kept:
+            if name not in listed:
                 (blobs / name).unlink(missing_ok=True)
 
 

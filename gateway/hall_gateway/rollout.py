@@ -30,15 +30,16 @@ _TRIAL, _CONFIRMED = "trial", "confirmed"
 
 
 def rings(devices: Iterable[tuple[str, bool]], release: str) -> dict[str, int]:
-    """The ring of each (device, online). Who is there comes first; otherwise it is another order
-    for each release, so that not always the same devices are the first."""
+    """The ring of each (device, online), from 0 without a gap: few devices have fewer rings. Who is
+    there comes first; otherwise it is another order for each release, so that not always the same
+    devices are the first."""
 
     def place(device: tuple[str, bool]) -> tuple[bool, bytes]:
         name, online = device
         return not online, sha256(f"{release}/{name}".encode()).digest()
 
     ordered = sorted(devices, key=place)
-    ends = [-(-len(ordered) * percent // 100) for percent in RINGS]
+    ends = sorted({-(-len(ordered) * percent // 100) for percent in RINGS})
     return {
         name: next(ring for ring, end in enumerate(ends) if at < end)
         for at, (name, _) in enumerate(ordered)

@@ -50,6 +50,7 @@ class Fetches:
         self._store = store
         self._clock = clock
         self._budgets: dict[str, tuple[float, float]] = {}
+        self._unread = False
 
     async def answer(self, device: str, payload: bytes) -> bytes | None:
         """The down/chunk for one up/fetch of a device of this hall; None for none."""
@@ -68,8 +69,11 @@ class Fetches:
             content = self._store.at_hand(asked.sha256)
             if content is None:
                 content = await asyncio.to_thread(self._store.content, asked.sha256)
+            self._unread = False
         except OSError as error:
-            log.error("%s: %s", self._store.folder, error.strerror)
+            if not self._unread:  # once, however often devices ask
+                self._unread = True
+                log.error("%s: %s", self._store.folder, error.strerror)
             content = None
         if content is None or (asked.at and asked.at >= len(content)):
             self.counts["unknown"] += 1

@@ -12,7 +12,7 @@ import logging
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from hall_profiles.model import Board
 
@@ -160,7 +160,7 @@ class Updates:
         current = self._rows.current()
         if current is None or reply.ok or not reply.id.startswith(_orders_of(current)):
             return
-        why = (reply.error or "").partition(":")[0].strip()[:32] or "refused"
+        why = _plain((reply.error or "").partition(":")[0]) or "refused"
         self._after(current, steps.refused(current, device, why, now))
 
     def clock_jumped(self, jump: Jump) -> None:
@@ -257,9 +257,20 @@ class Updates:
 
 
 def update_of(state: str | None) -> dict[str, Any]:
-    """`update` of a reported state; nothing of a device that reports none."""
+    """`update` of a reported state: `v`, `slot`, `s` and `p` as far as they are what a device of
+    ours says, for people read them on a terminal; nothing of a device that reports none."""
     found: object = json.loads(state).get("update") if state else None
-    return found if isinstance(found, dict) else {}  # pyright: ignore[reportUnknownVariableType]
+    if not isinstance(found, dict):
+        return {}
+    said = cast("dict[str, object]", found)
+    words = {name: word for name in ("v", "slot", "s") if isinstance(word := said.get(name), str)}
+    percent = {"p": part} if isinstance(part := said.get("p"), int) else {}
+    return {name: _plain(word) for name, word in words.items()} | percent
+
+
+def _plain(text: str) -> str:
+    """What can be shown of a device's own words."""
+    return "".join(c for c in text if c.isprintable()).strip()[:32]
 
 
 def _figures(current: RollOut | None) -> Json:

@@ -118,8 +118,11 @@ def _taken(releases: ReleaseStore, content: bytes, used: list[str]) -> Json:
         ids = releases.take(bundle, used)
     except (BundleError, SignatureError) as error:
         raise ApiError(400, f"refused: {error}") from None
-    except (OSError, FileError) as error:
-        raise ApiError(507, f"it could not be kept: {error}; make room on the disk") from None
+    except FileError as error:
+        raise ApiError(507, f"the release could not be kept: {error}") from None
+    except OSError as error:
+        text = f"the release could not be kept: {releases.folder}: {error.strerror}"
+        raise ApiError(507, text) from None
     told = [_told(ids[family], manifest) for family, manifest in bundle.manifests.items()]
     return {"version": bundle.version, "counter": bundle.counter, "releases": told}
 

@@ -6,6 +6,7 @@ import json
 import random
 import stat
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from hall_gateway.bundle import Bundle, BundleError, read_bundle, read_bundle_file
+from hall_gateway.files import FileError, put_file, write_secret
 from hall_gateway.release import (
     KEY_BYTES,
     ManifestError,
@@ -267,7 +269,7 @@ def test_a_bundle_is_stored_plainly(release: Bundle, tmp_path: Path) -> None:
 
 
 def test_keys_are_made_for_their_owner_alone(tmp_path: Path) -> None:
-    (tmp_path / "pass").write_text("geheim\n")
+    write_secret(tmp_path / "pass", b"geheim\n")
     told = json.loads(hall("keys", tmp_path / "release", "--json").output)
     assert told["encrypted"] is False
     recovery = hall("keys", tmp_path / "recovery", "--passphrase-file", tmp_path / "pass")
@@ -292,7 +294,7 @@ def test_keys_are_made_for_their_owner_alone(tmp_path: Path) -> None:
     assert "trusted here" in error_of("show", file, "--key", tmp_path / "recovery.pub")
     # Another signature goes in its place only when somebody says so.
     other = ("sign", file, "--key", tmp_path / "recovery.key")
-    (tmp_path / "wrong").write_text("falsch\n")
+    write_secret(tmp_path / "wrong", b"falsch\n")
     said = error_of(*other, "--passphrase-file", tmp_path / "wrong")
     assert said == f"{tmp_path}/recovery.key: the passphrase is wrong"
     with_it = ("--passphrase-file", tmp_path / "pass")
@@ -363,6 +365,27 @@ def test_the_store_keeps_what_is_signed_and_lets_the_oldest_go(tmp_path: Path) -
     assert again.content(sha256) is None
     again.take(bundles[3])
     assert again.content(sha256) == bundles[3].blobs[sha256]
+
+
+def test_a_release_that_the_disk_has_no_room_for_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "releases"
+    store = ReleaseStore(folder, [releases.public_key()])
+    store.take(releases.release("0.1.0"))
+    before = sorted(path.relative_to(folder) for path in folder.rglob("*"))
+    for room in range(4):
+        writes = iter([True] * room)
+
+        def full(path: Path, *more: Any, left: Iterator[bool] = writes) -> None:
+            if not next(left, False):
+                raise FileError(f"{path}: cannot write it: No space left on device")
+            put_file(path, *more)
+
+        monkeypatch.setattr("hall_gateway.release_store.put_file", full)
+        with pytest.raises(FileError, match="No space left"):
+            store.take(releases.release("0.2.0"))
+        assert sorted(path.relative_to(folder) for path in folder.rglob("*")) == before
 
 
 def test_another_signature_is_another_release() -> None:

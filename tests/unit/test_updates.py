@@ -88,7 +88,7 @@ async def test_a_device_is_told_once_and_its_events_count(desk: Desk) -> None:
     begun = await desk.begin(devices=["kp-1"])
     (told,) = (await desk.orders()).values()
     id = begun["targets"]["esp32"]["id"]
-    content = desk.store.content(id)
+    content = desk.store.content(id) or b""
     assert content == releases.release("0.2.0", 1).manifests["xtensa"].content
     assert (told["do"], told["args"]["release"], told["args"]["size"]) == (
         "update",
@@ -125,6 +125,21 @@ async def test_an_answer_that_is_an_error_stops_it_with_an_alert(desk: Desk) -> 
     assert (await desk.post("resume"))[1]["state"] == "running"
     assert len(await desk.hall.events("hall.alert.cleared")) == 1
     assert (await desk.orders()).keys() == {"kp-1", "kp-2"}
+
+
+async def test_what_a_device_says_is_fit_for_a_terminal(desk: Desk) -> None:
+    journal = {"epoch": 7, "acked": 0, "next": 1, "lost": 0}
+    said = {"v": "\x1b[2J0.1.0", "slot": ["a"], "s": "\x07" + "x" * 99, "p": "40"}
+    state = {"journal": journal, "update": said}
+    await desk.hall.core.state("kp-1", json.dumps(state).encode())
+    shown = {each["device"]: each["update"] for each in (await desk.status())["devices"]}
+    assert shown["kp-1"] == {"v": "[2J0.1.0", "s": "x" * 32}
+    await desk.begin(devices=["kp-1"])
+    told = await desk.orders()
+    answer = {"id": told["kp-1"]["id"], "ok": False, "error": "\x1b]0;\x07: no"}
+    await desk.hall.core.reply("kp-1", json.dumps(answer).encode())
+    (rollout,) = (await desk.status())["roll_outs"]
+    assert rollout["why"] == "]0;"
 
 
 async def test_a_stop_by_hand_raises_no_alert(desk: Desk) -> None:
@@ -170,7 +185,8 @@ async def test_what_is_not_signed_by_a_trusted_key_is_refused(desk: Desk, tmp_pa
     assert (await desk.status())["releases"] == []
     unknown = await desk.post("roll-out", releases=["0" * 64])
     assert (unknown[0], "hand it in again" in unknown[1]["error"]) == (404, True)
-    for body in ({}, {"releases": []}, {"releases": ["x"]}, {"releases": ["0" * 64], "for": 1}):
+    bodies: list[dict[str, Any]] = [{}, {"releases": []}, {"releases": ["x"]}]
+    for body in (*bodies, {"releases": ["0" * 64], "for": 1}):
         assert (await desk.post("roll-out", **body))[0] == 400
     desk.store.keys = ()
     status, told = await desk.hand_in(releases.release().content())

@@ -14,8 +14,8 @@ from typing import Annotated
 
 import typer
 from hall_gateway.bundle import SUFFIX, Bundle, BundleError, read_bundle_file
-from hall_gateway.files import FileError, put_file
-from hall_gateway.release import PublicKey, SignatureError
+from hall_gateway.files import FileError, put_file, read_secret
+from hall_gateway.release import MAX_COUNTER, PublicKey
 
 from hall_tools.commands.options import JsonOption
 from hall_tools.commands.update_roll_out import resume, roll_out, status, stop
@@ -30,6 +30,7 @@ from hall_tools.update.keys import (
     read_private,
     read_public,
 )
+from hall_tools.update.read import check_signed, read_release
 from hall_tools.update.sign import sign as sign_release
 
 app = typer.Typer(no_args_is_help=True, help="Releases of the devices' firmware.")
@@ -77,7 +78,9 @@ def build(
     counter: Annotated[
         int,
         typer.Option(
-            help="Never smaller than in the release before: devices take none that is older."
+            min=0,
+            max=MAX_COUNTER,
+            help="Never smaller than in the release before: devices take none that is older.",
         ),
     ],
     version: Annotated[
@@ -121,7 +124,7 @@ def sign(
     as_json: JsonOption = False,
 ) -> None:
     """Sign a release, in place, with the release key or the recovery key."""
-    bundle = _read(release)
+    bundle = read_release(release)
     passphrase = _from_file(passphrase_file)
     try:
         private = read_private(key, passphrase)
@@ -147,7 +150,8 @@ def show(
 
     Exit code: 0 whole, and signed with one of the keys when any is given; 65 not.
     """
-    _tell(release, _read(release), [read_public(file) for file in key] if key else None, as_json)
+    keys = [read_public(file) for file in key] if key else None
+    _tell(release, read_release(release), keys, as_json)
 
 
 app.command("roll-out")(roll_out)
@@ -159,10 +163,7 @@ app.command()(resume)
 def _tell(file: Path, bundle: Bundle, keys: list[PublicKey] | None, as_json: bool) -> None:
     """What a release is. Raises UserError when `keys` are given and none of them signed it."""
     if keys is not None:
-        try:
-            bundle.verified(keys)
-        except SignatureError as error:
-            raise UserError(f"{file}: {error}") from None
+        check_signed(file, bundle, keys)
     if as_json:
         print(json.dumps(summary(file, bundle, verified=keys is not None), ensure_ascii=False))
         return
@@ -202,15 +203,6 @@ def _signers(bundle: Bundle, *, verified: bool) -> str:
     return f"signed with {names}{', verified' if verified else '; --key FILE verifies that'}"
 
 
-def _read(file: Path) -> Bundle:
-    try:
-        return read_bundle_file(file)
-    except BundleError as error:
-        raise UserError(str(error)) from None
-    except OSError as error:
-        raise UserError(f"{file}: {error.strerror}", os.EX_NOINPUT) from None
-
-
 def _signed_already(file: Path) -> bool:
     try:
         there = read_bundle_file(file)
@@ -230,9 +222,12 @@ def _from_file(file: Path | None) -> bytes | None:
     if file is None:
         return None
     try:
-        lines = file.read_bytes().splitlines()
-    except OSError as error:
-        raise UserError(f"{file}: {error.strerror}", os.EX_NOINPUT) from None
+        content = read_secret(file)
+    except FileError as error:
+        raise UserError(str(error), os.EX_NOPERM) from None
+    if content is None:
+        raise UserError(f"{file}: there is none; right: the passphrase's file", os.EX_NOINPUT)
+    lines = content.splitlines()
     if not lines or not lines[0]:
         raise UserError(f"{file}: its first line is empty; right: the passphrase")
     return lines[0]

@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from hall_gateway.bundle import BundleError, read_bundle_file
 from hall_gateway.config import GatewayConfig, load_config
-from hall_gateway.release import SignatureError
 from hall_gateway.toml_input import ConfigError
 from rich.console import Console
 from rich.table import Table
@@ -22,6 +20,7 @@ from hall_tools import control_client
 from hall_tools.commands.options import HALL_TOML, JsonOption
 from hall_tools.control_client import NoGatewayError, RefusedError
 from hall_tools.errors import UserError
+from hall_tools.update.read import check_signed, read_release
 
 ConfigOption = Annotated[Path, typer.Option("--config", help="The gateway's TOML file.")]
 
@@ -45,15 +44,8 @@ def roll_out(
     nothing more is told to any device, and an alert is raised.
     """
     settings = _settings(config)
-    try:
-        bundle = read_bundle_file(release)
-        bundle.verified(settings.updates.trusted)
-    except OSError as error:
-        raise UserError(f"{release}: {error.strerror}", os.EX_NOINPUT) from None
-    except BundleError as error:
-        raise UserError(str(error)) from None
-    except SignatureError as error:
-        raise UserError(f"{release}: {error}") from None
+    bundle = read_release(release)
+    check_signed(release, bundle, settings.updates.trusted)
     taken = _ask(settings, "/releases", content=bundle.content())
     ids = [each["id"] for each in taken["releases"]]
     begun = _ask(settings, "/updates/roll-out", {"releases": ids, "devices": device or []})
@@ -69,12 +61,17 @@ def roll_out(
 
 def status(config: ConfigOption = HALL_TOML, as_json: JsonOption = False) -> None:
     """Show how far the newest roll-out is, and what each device runs."""
-    told = _ask(_settings(config), "/updates")
+    settings = _settings(config)
+    told = _ask(settings, "/updates")
     if as_json:
         print(json.dumps(told, ensure_ascii=False))
         return
     rollout: dict[str, Any] | None = next(iter(told["roll_outs"]), None)
     print(_line(rollout) if rollout else "no release was rolled out yet")
+    if rollout and rollout["state"] == "running":
+        print(_hours(settings))
+    if rollout and rollout["state"] == "stopped":
+        print("docs/updates.md says what to do about each reason; then: hall update resume")
     members = {member["device"]: member for member in rollout["members"]} if rollout else {}
     table = Table(
         *("device", "online", "version", "slot", "its update", "ring", "roll-out"),

@@ -11,12 +11,13 @@ import os
 from pathlib import Path
 from typing import Any
 
-from hall_gateway.bundle import Bundle, BundleError, read_bundle_file
-from hall_gateway.release import PublicKey, SignatureError
+from hall_gateway.bundle import Bundle
+from hall_gateway.release import PublicKey
 
 from hall_tools import mpy
 from hall_tools.errors import UserError
 from hall_tools.update.build import unsigned_manifest
+from hall_tools.update.read import check_signed, read_release
 
 MANIFEST = "manifest"
 
@@ -42,13 +43,6 @@ def release_in(file: Path, keys: tuple[PublicKey, ...]) -> Bundle:
             '[updates] keys = ["release.pub"]',
             os.EX_CONFIG,
         )
-    try:
-        bundle = read_bundle_file(file)
-        bundle.verified(keys)
-    except OSError as error:
-        raise UserError(f"{file}: {error.strerror}", os.EX_NOINPUT) from None
-    except (BundleError, SignatureError) as error:
-        # A BundleError names the file by itself.
-        said = str(error) if isinstance(error, BundleError) else f"{file}: {error}"
-        raise UserError(said) from None
-    return bundle
+    release = read_release(file)
+    check_signed(file, release, keys)
+    return release

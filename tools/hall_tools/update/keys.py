@@ -62,6 +62,8 @@ def generate(at: Path, passphrase: bytes | None) -> PublicKey:
 def read_private(file: Path, passphrase: bytes | None) -> rsa.RSAPrivateKey:
     """The private key in `file`. Raises UserError; PassphraseNeededError when only that is wrong.
     Nothing of the key or the passphrase is in an error."""
+    if file.suffix == PUBLIC:
+        raise UserError(f"{file}: a public key; right: its {PRIVATE}", os.EX_USAGE)
     try:
         content = read_secret(file)
     except FileError as error:
