@@ -21,6 +21,7 @@ are handed on.
 import asyncio
 import json
 import logging
+import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -31,9 +32,10 @@ from pydantic_core import from_json
 from hall_gateway.config import GatewayConfig
 from hall_gateway.core import Core
 from hall_gateway.kept_out import KeptOut
+from hall_gateway.marks import EVERY_S, STALL_S, Marks
 from hall_gateway.mqtt import MqttClient
-from hall_gateway.mqtt_connection import DisconnectedError, Message
 from hall_gateway.mqtt_cut import cut
+from hall_gateway.mqtt_message import DisconnectedError, Message
 from hall_gateway.ordered import OrderedWorker, until_stored
 from hall_gateway.payload import MAX_PAYLOAD
 from hall_gateway.quarantine import CROWDED, STRANGERS
@@ -43,6 +45,9 @@ from hall_gateway.values import Ack, DeviceOrder
 log = logging.getLogger(__name__)
 
 ROOT = "device/v1"
+EVERYBODY = f"{ROOT}/+/up/#"
+MARK = f"{ROOT}/gateway/mark"
+"""What we say to ourselves (marks.py)."""
 _REPEATABLE = {"identify", "selftest", "config", "update"}
 """Commands that may reach a device twice; reboot is sent to it once."""
 LEAVES = {"event", "state", "online", "reply", "fetch"}
@@ -88,12 +93,14 @@ class DevicesMqtt:
         self._workers: dict[str, OrderedWorker] = {}
         self._starting: asyncio.Queue[OrderedWorker] = asyncio.Queue()
         self._serve([*names, STRANGERS])
+        self._marks = Marks(time.monotonic)
+        self._marked = -1  # the connection that the marks are of
         self._due = asyncio.Event()
         """Set when there may be a command to send: a new one, or its device came."""
 
     @staticmethod
     def subscriptions() -> list[str]:
-        return [f"{ROOT}/+/up/#"]
+        return [EVERYBODY, MARK]
 
     def follow(self, config: GatewayConfig) -> None:
         """The devices of `config` each have a worker of their own from here on."""
@@ -117,15 +124,20 @@ class DevicesMqtt:
         device's queue is full this waits, and the broker with it: some 200 messages later who
         crowds others out is kept out."""
         topic = message.topic
+        if topic == MARK:
+            self._marks.came(message.payload)
+            message.ack()
+            return
         device = topic[len(ROOT) + 1 :].partition("/")[0]
         sender = device if device in self._workers else STRANGERS
         worker = self._workers[sender]
+        at = self._marks.at if self._mqtt.connection == self._marked else None
         weight = 1
-        if not self._mqtt.settled:
+        if at is None:
             weight = 0  # it may have waited at the broker for hours
         elif worker.full and topic.endswith("/event"):
             weight = CROWDED
-        if not self._quarantine.admits(sender, weight):
+        if not self._quarantine.admits(sender, weight, at):
             message.ack()
         elif _route(topic) is None:
             self._refuse("topic", message)
@@ -148,6 +160,7 @@ class DevicesMqtt:
             group.create_task(self._mqtt.while_connected(self._publish_desired))
             group.create_task(self._mqtt.while_connected(self._publish_orders))
             group.create_task(self._mqtt.while_connected(self._listen))
+            group.create_task(self._mqtt.while_connected(self._mark))
             while True:
                 group.create_task((await self._starting.get()).run())
 
@@ -156,9 +169,30 @@ class DevicesMqtt:
         for worker in self._workers.values():
             await worker.idle()
 
+    async def _mark(self) -> None:
+        """Say something to ourselves now and then, which comes back behind what waits before it."""
+        self._marks.begin(secrets.token_hex(8).encode())
+        self._marked = self._mqtt.connection
+        deaf = False
+        while True:
+            if self._marks.due:
+                self._mqtt.send(MARK, self._marks.mark())
+            if self._marks.deaf and not deaf:
+                deaf = True
+                log.warning(
+                    "the device broker does not hand %s back to us, so devices are not told from "
+                    "their backlogs: let its access list have `topic readwrite %s` for our login",
+                    MARK,
+                    MARK,
+                )
+            before = time.monotonic()
+            await asyncio.sleep(EVERY_S)
+            if time.monotonic() - before > EVERY_S + STALL_S:
+                self._marks.lose()
+
     async def _listen(self) -> None:
         """To everybody, or to each device that is not kept out by itself."""
-        listening = True
+        listening = False  # a session of before may have some by themselves still
         ended: set[str] = set()
         while True:
             self._kept_out.clear()
@@ -167,15 +201,14 @@ class DevicesMqtt:
             for device in new:
                 await self._end_connection(device)
             if held or not listening:
-                everybody = self.subscriptions()
                 names = self._workers.keys() - {STRANGERS}
                 each = {name: f"{ROOT}/{name}/up/#" for name in names}
                 if listening := not held:
-                    await self._mqtt.listen_to(everybody, list(each.values()))
+                    await self._mqtt.listen_to(self.subscriptions(), list(each.values()))
                 else:
                     heard = [topic for name, topic in each.items() if name not in held]
                     out = [topic for name, topic in each.items() if name in held]
-                    await self._mqtt.listen_to(heard, everybody + out)
+                    await self._mqtt.listen_to([*heard, MARK], [EVERYBODY, *out])
             await self._kept_out.wait()
 
     async def _end_connection(self, device: str) -> None:

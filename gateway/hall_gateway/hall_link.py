@@ -26,7 +26,7 @@ from hall_gateway.core import Core
 from hall_gateway.heart import Heart
 from hall_gateway.mqtt import MqttClient
 from hall_gateway.mqtt5 import Response
-from hall_gateway.mqtt_connection import DisconnectedError, Message
+from hall_gateway.mqtt_message import DisconnectedError, Message
 from hall_gateway.ordered import OrderedWorker, until_stored
 from hall_gateway.outbox_publisher import OutboxPublisher
 from hall_gateway.values import OutboxRow, Reply, compact

@@ -19,7 +19,7 @@ from hall_gateway.core import Core
 from hall_gateway.heart import Heart
 from hall_gateway.home_assistant import discovery, object_id, root, values
 from hall_gateway.mqtt import MqttClient
-from hall_gateway.mqtt_connection import DisconnectedError
+from hall_gateway.mqtt_message import DisconnectedError
 from hall_gateway.ordered import until_stored
 from hall_gateway.plan import Plan
 from hall_gateway.state import HallState

@@ -17,15 +17,14 @@ from types import TracebackType
 from typing import Self
 
 from hall_gateway.config_links import MqttConfig
-from hall_gateway.mqtt_connection import Connection, Counters, DisconnectedError, Message
+from hall_gateway.mqtt_connection import Connection
+from hall_gateway.mqtt_message import Counters, DisconnectedError, Message
 
 log = logging.getLogger(__name__)
 
 STABLE_S = 10.0
 """A connection that held for less does not reset the retry delay (two gateways with one id)."""
 RETRY_MIN_S, RETRY_MAX_S = 1.0, 30.0
-SETTLED_S = 10.0
-"""What waited at a broker comes in less, as a rule: 50,000 messages at most."""
 
 
 class MqttClient:
@@ -59,7 +58,6 @@ class MqttClient:
         """The same, once every subscription is accepted."""
         self._changed = asyncio.Condition()
         self._runner: asyncio.Task[None] | None = None
-        self._since = 0.0
 
     @property
     def connected(self) -> bool:
@@ -119,15 +117,18 @@ class MqttClient:
         self._subscribe, self._without = subscribe, without
         if (connection := self._ready) is not None:
             # Both at once: the answer to the first may stand behind all that the second keeps away.
-            await asyncio.gather(connection.subscribe(subscribe), connection.unsubscribe(without))
+            try:
+                await asyncio.gather(
+                    connection.subscribe(subscribe), connection.unsubscribe(without)
+                )
+            except DisconnectedError as error:
+                connection.give_up(str(error))  # or there would be no next connect
+                raise
 
     @property
-    def settled(self) -> bool:
-        """Whether what had waited at the broker has come: the connection is no new one, and this
-        process has not stood still just now."""
-        if self._ready is None:
-            return False
-        return time.monotonic() - max(self._since, self._ready.stalled) > SETTLED_S
+    def connection(self) -> int:
+        """Which connection this is since the start, 1 first; 0 while there is none."""
+        return self.counters.connects if self.connected else 0
 
     async def publish(
         self,
@@ -206,7 +207,7 @@ class MqttClient:
                 self._connection = None
                 connection.close()
                 raise
-            started = self._since = time.monotonic()
+            started = time.monotonic()
             self.counters.connects += 1
             self.counters.last_error = ""
             log.info("connected to the %s", self.name)

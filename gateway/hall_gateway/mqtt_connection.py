@@ -3,9 +3,9 @@
 paho connects, subscribes and keeps alive, and does all of MQTT 5. A PUBLISH or PUBACK of 3.1.1,
 which is what a busy hall's connection has, is read and written here (mqtt_packets.py).
 
-Here: connecting, subscribing, PUBACKs both ways, and how a connection ends. Not here: the socket's
-bytes (mqtt_socket.py), what waits for a PUBACK (mqtt_window.py), when to connect again (mqtt.py),
-topics and what they mean.
+Here: connecting, subscribing, publishing, and how a connection ends. Not here: when the socket is
+read (mqtt_wire.py), its bytes (mqtt_socket.py), messages that come (mqtt_arrivals.py), what waits
+for a PUBACK (mqtt_window.py), when to connect again (mqtt.py), topics and what they mean.
 
 Each connection has a fresh paho client, so nothing is resent behind the caller's back: a publish
 that has no PUBACK when the connection ends raises DisconnectedError, and what must survive that is
@@ -15,12 +15,10 @@ loop's thread; only resolving and connecting use another.
 """
 
 import asyncio
-import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -32,15 +30,15 @@ from hall_gateway import mqtt_packets
 from hall_gateway.config_links import MqttConfig
 from hall_gateway.mqtt5 import (
     NO_MATCHING_SUBSCRIBERS,
-    NONE,
-    Extras,
     connect_properties,
-    extras,
     publish_properties,
     quota,
 )
-from hall_gateway.mqtt_socket import BufferedClient, BufferedSocket
+from hall_gateway.mqtt_arrivals import Arrivals
+from hall_gateway.mqtt_message import Counters, DisconnectedError, Message
+from hall_gateway.mqtt_socket import MAX_PACKET, BufferedClient, BufferedSocket
 from hall_gateway.mqtt_window import FIRST, LAST, Window
+from hall_gateway.mqtt_wire import Wire
 
 INBOUND_LIMIT = 500
 """Messages that wait for a handler before the socket is no longer read."""
@@ -48,48 +46,7 @@ KEEPALIVE_S = 30
 CONNECT_TIMEOUT_S = 5.0
 """For TCP and TLS, and again for CONNACK and SUBACK."""
 PUBACK_TIMEOUT_S = 20.0
-"""A broker that owes a PUBACK for longer is given up: the connection is closed."""
-STALL_S = 0.5
-"""From here on the loop's own lateness is no load, but a process that was stopped, or a machine
-that slept: then messages have waited at the broker as while there was no connection."""
-
-
-class DisconnectedError(Exception):
-    """The connection ended, or there is none; what was underway has not been confirmed."""
-
-
-@dataclass(slots=True)
-class Message:
-    """A message from the broker; `ack` tells the broker that it need not be delivered again.
-
-    Not frozen: one is made for every message, and that would take three times as long.
-    """
-
-    topic: str
-    payload: bytes
-    retain: bool
-    ack: Callable[[], object] = field(repr=False)
-    """Sends the PUBACK; does nothing once the connection is gone, for then it comes again."""
-    abandon: Callable[[], object] = field(repr=False)
-    """Ends the connection that brought it, so that it comes again: a broker does not redeliver on
-    a connection that lives, and stops when too many PUBACKs are missing."""
-    extras: Extras = NONE
-    """What MQTT 5 brought with it."""
-
-
-@dataclass
-class Counters:
-    """What an operator wants to know of one connection; counts since the start."""
-
-    connects: int = 0
-    failures: int = 0
-    bad_topics: int = 0
-    last_error: str = ""
-    last_loss: str = ""
-    """Why there was no connection the last time there was none."""
-    unheard: int = 0
-    """Messages that nobody had subscribed to, as far as a broker says so (MQTT 5)."""
-
+"""A broker that is read and owes a PUBACK for longer is given up: the connection is closed."""
 
 Inbound: TypeAlias = "asyncio.Queue[tuple[Connection, Message]]"
 
@@ -101,16 +58,22 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self.lost: asyncio.Future[None] = self._loop.create_future()
-        self.stalled = 0.0
-        """When this process last went on after it had stood still (time.monotonic())."""
         self._why = "closed"
-        self._inbound = inbound
         self._counters = counters
         self._accepted: asyncio.Future[None] = self._loop.create_future()
         self._window = Window()
-        self._socket: BufferedSocket | None = None
-        self._paused = False
-        self._writing = False  # with the end of this turn of the loop
+        self._wire = Wire(
+            self._take,
+            lambda: inbound.qsize() >= INBOUND_LIMIT,
+            self._paho_writes,
+            self._paho_reads,
+        )
+        self._arrivals = Arrivals(
+            counters,
+            lambda message: inbound.put_nowait((self, message)),
+            self._wire.send,
+            lambda: self.give_up("a message could not be answered"),
+        )
         self._client: paho.Client | None = None
 
     async def open(
@@ -140,7 +103,11 @@ class Connection:
                 raise
         except (OSError, UnicodeError) as error:  # a host name that cannot be one
             raise DisconnectedError(f"cannot connect to {where}: {error}") from None
-        await self._within_timeout(self._accepted, f"{where} does not answer CONNECT")
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                await self._accepted
+        except TimeoutError:
+            raise DisconnectedError(f"{where} does not answer CONNECT") from None
         self.resume(waiting=0)
 
     async def subscribe(self, filters: Sequence[str]) -> None:
@@ -149,8 +116,7 @@ class Connection:
             return
         assert self._client is not None
         _, mid = self._client.subscribe([(topic, 1) for topic in filters])
-        assert mid is not None
-        await self._within_timeout(self._window.expect(mid), "no SUBACK")
+        await self._answered(mid, "no SUBACK")
 
     async def unsubscribe(self, filters: Sequence[str]) -> None:
         """Unsubscribe and wait for UNSUBACK; raises DisconnectedError."""
@@ -158,8 +124,7 @@ class Connection:
             return
         assert self._client is not None
         _, mid = self._client.unsubscribe(list(filters))
-        assert mid is not None
-        await self._within_timeout(self._window.expect(mid), "no UNSUBACK")
+        await self._answered(mid, "no UNSUBACK")
 
     def send(
         self,
@@ -184,55 +149,62 @@ class Connection:
 
     def _publish(self, topic: str, payload: bytes, retain: bool) -> int:
         mid = self._window.identifier()
-        self._queue(mqtt_packets.publish(topic, payload, retain, mid))
+        self._wire.send(mqtt_packets.publish(topic, payload, retain, mid))
         return mid
 
     async def watch(self) -> None:
         """Keep the connection alive until it ends; raises DisconnectedError saying why it did."""
         assert self._client is not None
         while not self.lost.done():
-            self._client.loop_misc()
-            oldest = self._window.oldest
-            if oldest is not None and time.monotonic() - oldest > PUBACK_TIMEOUT_S:
-                raise DisconnectedError(f"a PUBACK is missing for {PUBACK_TIMEOUT_S:.0f} s")
-            before = time.monotonic()
+            if not self._wire.paused:  # else what is awaited may have come, unread
+                self._client.loop_misc()
+                oldest = self._window.oldest
+                waited = 0.0
+                if oldest is not None:
+                    waited = time.monotonic() - max(oldest, self._wire.resumed)
+                if waited > PUBACK_TIMEOUT_S:
+                    raise DisconnectedError(f"a PUBACK is missing for {PUBACK_TIMEOUT_S:.0f} s")
             await asyncio.wait((self.lost,), timeout=1.0)
-            if time.monotonic() - before > 1.0 + STALL_S:
-                self.stalled = time.monotonic()
         raise DisconnectedError(f"connection lost: {self._why}")
 
     def close(self) -> None:
         """End the connection without a DISCONNECT, which would keep the will from being published:
         whoever ends in order has said so in a message, and a crash must not look like that."""
-        sock = self._socket
+        sock = self._wire.socket
         if self._client is not None and not self.lost.done():
-            self._write()  # PUBACKs that wait to be written
+            self._wire.write()  # PUBACKs that wait to be written
         self._end("closed")
         if sock is not None:
-            self._forget_socket(sock)
+            self._wire.forget(sock)
             sock.close()
         if self._client is not None:
             self._client.on_socket_close = None  # paho calls it once more when it is collected
 
-    def _pause(self) -> None:
-        """Read nothing more until resume()."""
-        if self._socket is not None:
-            self._paused = True
-            self._loop.remove_reader(self._socket)
+    def give_up(self, why: str) -> None:
+        """End the connection, so that there is another."""
+        self._end(why)
+        self.close()
 
     def resume(self, waiting: int) -> None:
         """Read the socket again when few messages wait."""
-        if self._paused and self._socket is not None and waiting <= INBOUND_LIMIT // 2:
-            self._paused = False
-            self._loop.add_reader(self._socket, self._read)
-            self._loop.call_soon(self._read)  # what has been received makes no socket readable
+        if waiting <= INBOUND_LIMIT // 2:
+            self._wire.resume()
 
-    async def _within_timeout(self, confirmed: asyncio.Future[None], otherwise: str) -> None:
-        try:
-            async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                await confirmed
-        except TimeoutError:
-            raise DisconnectedError(otherwise) from None
+    async def _answered(self, mid: int | None, otherwise: str) -> None:
+        """When a request is answered. The answer may stand behind all that waited at the broker:
+        time counts while nothing comes, though it is read."""
+        assert mid is not None
+        if (
+            mid >= FIRST and not self._version5
+        ):  # after a thousand changes: from here on they are the window's
+            raise DisconnectedError("no packet identifier is left for a subscription")
+        answer = self._window.expect(mid)
+        while not answer.done():
+            await asyncio.wait((answer,), timeout=CONNECT_TIMEOUT_S)
+            silent = time.monotonic() - self._wire.heard >= CONNECT_TIMEOUT_S
+            if not answer.done() and silent and not self._wire.paused:
+                raise DisconnectedError(otherwise)
+        answer.result()
 
     def _make_client(self, client_id: str, version5: bool) -> paho.Client:
         self._version5 = version5
@@ -246,9 +218,11 @@ class Connection:
         )
         client.connect_timeout = CONNECT_TIMEOUT_S
         client.max_inflight_messages_set(0)  # callers bound their own windows
-        client.on_socket_open = lambda _c, _u, sock: self._on_loop(self._watch_socket, sock)
-        client.on_socket_close = lambda _c, _u, sock: self._on_loop(self._forget_socket, sock)
-        client.on_socket_register_write = lambda _c, _u, sock: self._on_loop(self._want_write, sock)
+        client.on_socket_open = lambda _c, _u, sock: self._on_loop(self._wire.watch, sock)
+        client.on_socket_close = lambda _c, _u, sock: self._on_loop(self._wire.forget, sock)
+        client.on_socket_register_write = lambda _c, _u, sock: self._on_loop(
+            lambda _sock: self._wire.want_write(), sock
+        )
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_unsubscribe = lambda _c, _u, mid, _r, _p: self._window.confirm(mid)
@@ -264,67 +238,26 @@ class Connection:
         else:
             self._loop.call_soon_threadsafe(call, sock)
 
-    def _watch_socket(self, sock: BufferedSocket) -> None:
-        sock.raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.attach(self._loop)
-        self._socket = sock
-        self._loop.add_reader(sock, self._read)
-
-    def _forget_socket(self, sock: BufferedSocket) -> None:
-        self._socket = None
-        if sock.fileno() >= 0:
-            self._loop.remove_reader(sock)
-            self._loop.remove_writer(sock)
-
-    def _queue(self, packet: bytes) -> None:
-        """Send `packet` together with whatever else this turn of the loop has to say."""
-        if self._socket is not None:
-            self._socket.send(packet)
-            self._want_write(self._socket)
-
-    def _want_write(self, _sock: BufferedSocket) -> None:
-        if not self._writing:
-            self._writing = True
-            self._loop.call_soon(self._write)
-
-    def _write(self) -> None:
-        self._writing = False
-        if self._client is not None and self._client.want_write():
-            self._client.loop_write()
-        if self._socket is not None:
-            self._socket.flush()
-
-    def _read(self) -> None:
-        sock = self._socket
-        if sock is None or self._paused:
-            return  # since this turn of the loop was planned
-        asked = False
-        while not self._paused:
-            packet = sock.packet()
-            if packet is not None:
-                self._take(sock, packet)
-            elif not asked or sock.decrypted():
-                sock.receive()
-                asked = True
-            else:
-                break
-            if sock is not self._socket:
-                return  # what came has ended the connection
-            if self._inbound.qsize() >= INBOUND_LIMIT:
-                self._pause()
-        if sock.ended and not self._paused:
-            self._paho_reads()
-
     def _take(self, sock: BufferedSocket, packet: bytes) -> None:
         if not self._version5:
             if (arrived := mqtt_packets.arrived(packet)) is not None:
-                self._arrived(arrived)
+                if _is_cut(packet):
+                    self._arrivals.cut(arrived, packet)
+                else:
+                    self._arrivals.take(arrived)
                 return
             if (mid := mqtt_packets.confirmed(packet)) is not None:
                 self._confirm(mid)
                 return
+        if _is_cut(packet):
+            self._end(f"the broker sends a packet of over {MAX_PACKET} bytes that is no message")
+            return
         sock.give(packet)
         self._paho_reads()
+
+    def _paho_writes(self) -> None:
+        if self._client is not None and self._client.want_write():
+            self._client.loop_write()
 
     def _paho_reads(self) -> None:
         assert self._client is not None
@@ -340,7 +273,7 @@ class Connection:
             self._accepted.set_exception(DisconnectedError(f"the broker refuses: {reason}"))
         else:
             self._accepted.set_result(None)
-            self._pause()
+            self._wire.pause()
 
     def _on_subscribe(
         self, _client: Any, _user: Any, mid: int, reasons: list[ReasonCode], _properties: Any
@@ -350,42 +283,7 @@ class Connection:
         self._window.confirm(mid, error if refused else None)
 
     def _on_message(self, client: paho.Client, _user: Any, message: paho.MQTTMessage) -> None:
-        ack = partial(self._ack, client, message)
-        try:
-            topic = message.topic
-        except UnicodeDecodeError:
-            self._counters.bad_topics += 1
-            ack()
-            return
-        came = extras(message.properties) if self._version5 else NONE
-        payload = bytes(message.payload)
-        self._inbound.put_nowait(
-            (self, Message(topic, payload, message.retain, ack, self._abandon, came))
-        )
-
-    def _arrived(self, came: mqtt_packets.Arrived) -> None:
-        ack = partial(self._puback, came.mid)
-        try:
-            topic = came.topic.decode()
-        except UnicodeDecodeError:
-            self._counters.bad_topics += 1
-            ack()
-            return
-        self._inbound.put_nowait(
-            (self, Message(topic, came.payload, came.retain, ack, self._abandon))
-        )
-
-    def _puback(self, mid: int | None) -> None:
-        if mid is not None and not self.lost.done():
-            self._queue(mqtt_packets.puback(mid))
-
-    def _ack(self, client: paho.Client, message: paho.MQTTMessage) -> None:
-        if not self.lost.done():
-            client.ack(message.mid, message.qos)
-
-    def _abandon(self) -> None:
-        self._end("a message could not be answered")
-        self.close()
+        self._arrivals.take_from_paho(client, message, self._version5)
 
     def _on_publish(self, mid: int, reason: ReasonCode) -> None:
         if reason.is_failure:  # it would only be refused again on this connection
@@ -405,7 +303,13 @@ class Connection:
             return
         self._why = why
         self.lost.set_result(None)
+        self._arrivals.end()
         self._window.end(DisconnectedError(why))
         if not self._accepted.done():
             self._accepted.set_exception(DisconnectedError(why))
             self._accepted.exception()  # nobody may be waiting for it any more
+
+
+def _is_cut(packet: bytes) -> bool:
+    """Whether it was larger, see BufferedSocket.packet()."""
+    return len(packet) >= MAX_PACKET and mqtt_packets.end(packet, 0) != len(packet)

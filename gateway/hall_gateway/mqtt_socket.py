@@ -19,6 +19,9 @@ import paho.mqtt.client as paho
 from hall_gateway import mqtt_packets
 
 READ_BYTES = 64 * 1024
+MAX_PACKET = 128 * 1024
+"""Bytes of a packet that are kept: a topic is 65,535 at most, and the largest payload that anything
+here takes is 16 KiB. MQTT's own bound is 256 MiB."""
 
 _LATER = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
@@ -33,6 +36,7 @@ class BufferedSocket:
         """Whether nothing more will come."""
         self._came = bytearray()
         self._at = 0  # what is before has been taken
+        self._skip = 0  # what comes next and is not kept
         self._for_paho = memoryview(b"")
         self._write = bytearray()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -41,27 +45,35 @@ class BufferedSocket:
         """`loop` calls flush() when there is room again."""
         self._loop = loop
 
-    def receive(self) -> None:
-        """Take what the kernel has."""
+    def receive(self) -> bool:
+        """Take what the kernel has; whether that was anything."""
         try:
             came = self.raw.recv(READ_BYTES)
         except _LATER:
-            return
+            return False
         except OSError:
             came = b""
         self.ended = not came
         del self._came[: self._at]
-        self._came += came
+        skipped = min(self._skip, len(came))
+        self._skip -= skipped
+        self._came += came[skipped:] if skipped else came
         self._at = 0
+        return bool(came)
 
     def packet(self) -> bytes | None:
-        """The next packet, when all of it has been received."""
+        """The next packet, when all of it has been received; of one that is larger than MAX_PACKET
+        the first so many bytes, and the rest is dropped as it comes."""
         start = self._at
         end = mqtt_packets.end(self._came, start)
-        if end is None or end > len(self._came):
+        if end is None:
             return None
-        self._at = end
-        return bytes(memoryview(self._came)[start:end])
+        kept = min(end, start + MAX_PACKET)
+        if kept > len(self._came):
+            return None
+        self._at = min(end, len(self._came))
+        self._skip = end - self._at
+        return bytes(memoryview(self._came)[start:kept])
 
     def give(self, packet: bytes) -> None:
         """`packet` is what paho reads next."""

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from itertools import groupby
 from typing import TypeVar
 
-from hall_gateway.mqtt_connection import Message
+from hall_gateway.mqtt_message import Message
 from hall_gateway.values import StoreError
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from contextlib import suppress
 from functools import partial
 
 from hall_gateway.core import Core
-from hall_gateway.mqtt_connection import DisconnectedError
+from hall_gateway.mqtt_message import DisconnectedError
 from hall_gateway.ordered import until_stored
 from hall_gateway.values import OutboxRow
 

@@ -11,8 +11,9 @@ update to fetch, which is 1,821 requests for 1 MiB in pieces of 576 bytes: 2,845
 is more. It repeats at most its window of 8 events, after 5 s and more. What is new after that is
 people and fingers: some a second. And no more than its window, a state and some replies are ever
 under way at once: who has more than ordered.BATCH of them waiting here is crowding others out, and
-each beyond that counts for CROWDED. What waited at the broker while the gateway was away counts for
-nothing.
+each beyond that counts for CROWDED. Time is counted as it was when a message reached the broker, so
+a backlog is no flood, however fast it comes in the end; while that is not known (marks.py: the
+gateway was away, or stood still), messages count for nothing.
 
 A device that is kept out loses nothing: what it has journalled stays there, for no ack comes. It is
 let in again after a calm time, which doubles each time that it was not calm.
@@ -60,9 +61,9 @@ class Bucket:
         self._at = now
 
     def take(self, size: float, per_s: float, now: float, count: int = 1) -> bool:
-        """Whether there were `count` more at `now`, s of a clock that never goes back."""
-        self._left = min(size, self._left + (now - self._at) * per_s) - count
-        self._at = now
+        """Whether there were `count` more at `now`, s; a moment before the last one is that one."""
+        self._left = min(size, self._left + max(0.0, now - self._at) * per_s) - count
+        self._at = max(now, self._at)
         if self._left >= 0:
             return True
         self._left = 0.0
@@ -110,16 +111,20 @@ class Quarantine:
         """Who is kept out now."""
         return self._held
 
-    def admits(self, device: str, weight: int = 1) -> bool:
-        """Whether a message of `device` that has come may be handled. It counts for `weight`."""
+    def admits(self, device: str, weight: int = 1, at: float | None = None) -> bool:
+        """Whether a message of `device` that has come may be handled. It counts for `weight`, and
+        as sent at `at` (s of the clock; None: now)."""
         if device in self._held:
             self.dropped[device] += 1
             return False
+        if not weight:
+            return True
         limits, now = self._limits, self._monotonic()
+        at = now if at is None else at
         bucket = self._buckets.get(device)
         if bucket is None:
-            bucket = self._buckets[device] = Bucket(limits.burst, now)
-        if bucket.take(limits.burst, limits.per_s, now, weight):
+            bucket = self._buckets[device] = Bucket(limits.burst, at)
+        if bucket.take(limits.burst, limits.per_s, at, weight):
             return True
         self.dropped[device] += 1
         self._hold(device, "flooding", now)

@@ -111,7 +111,9 @@ class Gateway:
 
         Without `last_commit`, for there is one at every tick, and these are published on change.
         """
-        refused = Counter(bad_topic=sum(m.counters.bad_topics for m in self.brokers.values()))
+        counters = [mqtt.counters for mqtt in self.brokers.values()]
+        refused = Counter(bad_topic=sum(each.bad_topics for each in counters))
+        refused["oversized"] = sum(each.oversized for each in counters)
         refused.update(self._devices.refused)
         refused.update(self._fetches.refused)
         refused.update(self._hall.refused)

@@ -16,7 +16,7 @@ from hall_gateway.config_links import MqttConfig, UpstreamConfig
 from hall_gateway.hall_link import STATE_EXPIRY_S, HallLink
 from hall_gateway.mqtt import MqttClient
 from hall_gateway.mqtt5 import Extras
-from hall_gateway.mqtt_connection import Message
+from hall_gateway.mqtt_message import Message
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties

@@ -12,8 +12,10 @@ import pytest
 from hall_gateway import mqtt_connection
 from hall_gateway.config_links import MqttConfig
 from hall_gateway.mqtt import MqttClient, retry_delay
-from hall_gateway.mqtt_connection import Connection, Counters, DisconnectedError, Message
+from hall_gateway.mqtt_connection import Connection
+from hall_gateway.mqtt_message import Counters, DisconnectedError, Message
 from hall_gateway.mqtt_socket import BufferedSocket
+from hall_gateway.mqtt_wire import Wire
 from hall_tools.ports import free_port
 from support.certificate import self_signed
 from support.mosquitto import Mosquitto
@@ -330,13 +332,13 @@ async def test_the_connection_sends_without_delay(
     broker: Mosquitto, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[int] = []
-    watch = mqtt_connection.Connection._watch_socket
+    watch = Wire.watch
 
-    def look(self: mqtt_connection.Connection, sock: BufferedSocket) -> None:
+    def look(self: Wire, sock: BufferedSocket) -> None:
         watch(self, sock)
         seen.append(sock.raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
 
-    monkeypatch.setattr(mqtt_connection.Connection, "_watch_socket", look)
+    monkeypatch.setattr(Wire, "watch", look)
     async with client(broker) as gateway:
         await gateway.wait_connected()
     assert seen == [1]

@@ -30,6 +30,7 @@ from hall_gateway import (
     heart,
     mqtt5,
     mqtt_connection,
+    mqtt_message,
     mqtt_packets,
     payload,
 )
@@ -211,23 +212,22 @@ def datagram(data: bytes) -> bool:
 # MQTT
 
 
-async def _connected(data: bytes, version5: bool) -> list[mqtt_connection.Message]:
+async def _connected(data: bytes, version5: bool) -> list[mqtt_message.Message]:
     """What a connection makes of a broker's bytes. It may end; it may not raise."""
     loop = asyncio.get_running_loop()
     stumbled: list[dict[str, Any]] = []
     loop.set_exception_handler(lambda _loop, context: stumbled.append(context))
     came: asyncio.Queue[Any] = asyncio.Queue()
-    connection: Any = mqtt_connection.Connection(came, mqtt_connection.Counters())
+    connection: Any = mqtt_connection.Connection(came, mqtt_message.Counters())
     connection._accepted.add_done_callback(lambda done: done.exception())
     client = connection._client = connection._make_client("hallkit-demo", version5)
     raw, broker = socket.socketpair()
     with broker:
         raw.setblocking(False)
         broker.sendall(data)
-        client._sock = connection._socket = BufferedSocket(raw)
-        client._sock.attach(loop)
+        client._sock = BufferedSocket(raw)
         client._state = paho._ConnectionState.MQTT_CS_CONNECTING
-        loop.add_reader(client._sock, connection._read)
+        connection._wire.adopt(client._sock)
         for _ in range(6):  # what there is, what follows from it, and what waited for CONNACK
             await asyncio.sleep(0)
             connection.resume(0)
@@ -238,7 +238,7 @@ async def _connected(data: bytes, version5: bool) -> list[mqtt_connection.Messag
     return [came.get_nowait()[1] for _ in range(came.qsize())]
 
 
-def _broker(data: bytes, version5: bool) -> list[mqtt_connection.Message]:
+def _broker(data: bytes, version5: bool) -> list[mqtt_message.Message]:
     begin = b"\x20\x03\x00\x00\x00" if version5 else b"\x20\x02\x00\x00"
     messages = asyncio.run(_connected(begin + data, version5))
     for message in messages:

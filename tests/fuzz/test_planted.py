@@ -16,7 +16,7 @@ from hall_gateway import (
     hall_link,
     heart,
     keys,
-    mqtt_connection,
+    mqtt_arrivals,
     mqtt_packets,
     payload,
     rules_file,
@@ -88,7 +88,7 @@ PLANTED: dict[str, tuple[Callable[..., Any], str, str]] = {
     "wake": (devices_coap._parts, "not isinstance(parts, list)", "parts is None"),
     "datagram": (coap_server._options, "13 if extra == 1", "13 if extra == 2"),
     "mqtt-5": (
-        mqtt_connection.Connection._on_message,
+        mqtt_arrivals.Arrivals.take_from_paho,
         "except UnicodeDecodeError:",
         NO_ERROR,
     ),

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 from hall_gateway import ordered
-from hall_gateway.mqtt_connection import Message
+from hall_gateway.mqtt_message import Message
 from hall_gateway.ordered import BATCH, OrderedWorker, until_stored
 from hall_gateway.values import StoreError
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from hall_gateway import writer
-from hall_gateway.mqtt_connection import DisconnectedError
+from hall_gateway.mqtt_message import DisconnectedError
 from hall_gateway.outbox_publisher import WINDOW, OutboxPublisher
 from hall_gateway.values import OutboxRow
 from support.core_hall import Device, Hall, open_hall
