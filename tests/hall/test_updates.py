@@ -1,11 +1,13 @@
 """Releases that a gateway rolls out to a real firmware: the good one stays, bad ones go back."""
 
 import asyncio
+import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncGenerator, Generator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from support.mosquitto import Mosquitto
 from support.paho_client import PlainClient
 from support.sim import Watched, config_of, watched
 
-WAIT_S = 60.0
+WAIT_S = 90.0
 HALL = """
 [updates]
 keys = ["release.pub"]
@@ -78,9 +80,9 @@ class Stage:
     def __init__(self, folder: Path, gateway: Gateway, watcher: PlainClient, port: int) -> None:
         self.folder = folder
         self.port = port
-        self.gateway = gateway
         self.public = keys.generate(folder / "gateway" / "release", None)
         self.private = keys.read_private(folder / "gateway" / "release.key", None)
+        self.gateway = gateway
         self._watcher = watcher
 
     def release(self, counter: int, version: str, *changes: tuple[str, str]) -> Bundle:
@@ -120,58 +122,95 @@ class Stage:
         assert data is not None
         return data
 
+    def order(self, release: Bundle) -> None:
+        """The command as the gateway would give it, if it did."""
+        manifest = release.manifests["xtensa"].content
+        args = {
+            "release": hashlib.sha256(manifest).hexdigest(),
+            "size": len(manifest),
+            "until": time.time_ns() // 1_000_000 + 3_600_000,
+        }
+        command = {"id": "past-the-gateway", "do": "update", "args": args}
+        self._watcher.publish("device/v1/kp-1/down/cmd", json.dumps(command))
 
-@pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
+    def keypad(self, monkeypatch: pytest.MonkeyPatch, trial_ms: int) -> SimDevice:
+        """A keypad with release 0.1.0 in slot a, which gives a trial up after so long."""
+
+        def soon(*arguments: Any, **more: Any) -> dict[str, bytes]:
+            files = flashed(*arguments, **more)
+            text = (mpy.firmware_root() / "choose.py").read_text(encoding="utf-8")
+            assert "1_800_000" in text
+            source = self.folder / "choose.py"
+            source.write_text(text.replace("1_800_000", str(trial_ms)), encoding="utf-8")
+            files["choose.mpy"] = mpy.compile_module(source, "choose.py")
+            return files
+
+        flashed = vfs.file_system
+        folder = self.folder / "kp-1"
+        config = config_of("keypad-3", self.port, "kp-1")
+        ident = {"device": "kp-1", "psk": None, "wifi": [["simulated", "simulated"]]}
+        with monkeypatch.context() as patch:
+            patch.setattr("hall_tools.image.assembly.file_system", soon)
+            old = self.release(1, "0.1.0", HEALTHY)
+            deploy.deploy(folder / FLASH, config, ident, release=old, keys=[self.public])
+        return SimDevice.flashed(folder)
+
+
+@contextmanager
+def stage_in(folder: Path) -> Generator[Stage]:
     with (
-        Mosquitto(tmp_path / "broker") as broker,
+        Mosquitto(folder / "broker") as broker,
         PlainClient(broker.port, ["hall/#"], name="hall system") as watcher,
     ):
-        gateway = Gateway(tmp_path / "gateway", broker.port, tables=HALL)
-        stage = Stage(tmp_path, gateway, watcher, broker.port)
+        gateway = Gateway(folder / "gateway", broker.port, tables=HALL)
+        stage = Stage(folder, gateway, watcher, broker.port)
         with gateway:
             yield stage
 
 
-@asynccontextmanager
-async def keypad(
-    stage: Stage, release: Bundle, monkeypatch: pytest.MonkeyPatch
-) -> AsyncGenerator[Watched]:
-    """The device with `release` in slot a; a trial has as long as a test has for it."""
-
-    def soon(*arguments: Any, **more: Any) -> dict[str, bytes]:
-        files = flashed(*arguments, **more)
-        text = (mpy.firmware_root() / "choose.py").read_text(encoding="utf-8")
-        assert "1_800_000" in text
-        source = stage.folder / "choose.py"
-        source.write_text(text.replace("1_800_000", "10_000"), encoding="utf-8")
-        files["choose.mpy"] = mpy.compile_module(source, "choose.py")
-        return files
-
-    flashed = vfs.file_system
-    monkeypatch.setattr("hall_tools.image.assembly.file_system", soon)
-    folder = stage.folder / "kp-1"
-    config = config_of("keypad-3", stage.port, "kp-1")
-    ident = {"device": "kp-1", "psk": None, "wifi": [["simulated", "simulated"]]}
-    deploy.deploy(folder / FLASH, config, ident, release=release, keys=[stage.public])
-    async with watched(SimDevice.flashed(folder)) as device:
-        await device.until_log("confirmed: this start", seconds=WAIT_S)
-        yield device
+async def goes_back(stage: Stage, keypad: SimDevice, why: str) -> None:
+    """A bad release is tried, given up, and told of with its reason."""
+    async with serving(keypad):
+        await stage.roll_out(stage.release(2, "0.2.0", *BAD[why]))
+        assert await stage.told("staged", "0.2.0") == {"version": "0.2.0"}
+        assert await stage.told("reverted", "0.2.0") == {"version": "0.2.0", "reason": why}
 
 
-@pytest.mark.timeout(400)
-async def test_bad_releases_go_back_and_a_good_one_stays(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-):
-    old = stage.release(1, "0.1.0", HEALTHY)
-    async with keypad(stage, old, monkeypatch) as device:
-        for at, (why, changes) in enumerate(BAD.items()):
-            version = f"0.2.{at}"
-            await stage.roll_out(stage.release(2, version, *changes))
-            assert await stage.told("staged", version) == {"version": version}
-            reverted = await stage.told("reverted", version)
-            assert reverted == {"version": version, "reason": why}
+async def goes_back_then_stays(stage: Stage, keypad: SimDevice) -> None:
+    """After a bad release a good one; then the bad one's counter is too low for this device, also
+    when the command does not come from a gateway that would have refused to give it."""
+    bad = stage.release(2, "0.2.0", *BAD["crash"])
+    async with serving(keypad) as device:
+        await stage.roll_out(bad)
+        assert await stage.told("reverted", "0.2.0") == {"version": "0.2.0", "reason": "crash"}
         before = len(device.said)
         await stage.roll_out(stage.release(3, "0.3.0", HEALTHY))
         assert await stage.told("confirmed", "0.3.0") == {"version": "0.3.0"}
         await device.until_log("start: version 0.3.0", after=before)
+        stage.order(bad)
+        assert await stage.told("refused", "0.2.0") == {"version": "0.2.0", "reason": "counter"}
+
+
+@asynccontextmanager
+async def serving(keypad: SimDevice) -> AsyncGenerator[Watched]:
+    async with watched(keypad) as device:
+        await device.until_log("confirmed: this start", seconds=WAIT_S)
+        yield device
+
+
+@pytest.mark.timeout(300)
+async def test_bad_releases_go_back_and_a_good_one_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Side by side, each in a hall of its own: a roll-out stops at the first that goes back."""
+    with ExitStack() as stack:
+        halls = {
+            why: stack.enter_context(stage_in(tmp_path / why))
+            for why in ("crash", "hang", "no_service")
+        }
+        trials = {"crash": 120_000, "hang": 120_000, "no_service": 5_000}
+        keypads = {why: halls[why].keypad(monkeypatch, trials[why]) for why in halls}
+        async with asyncio.TaskGroup() as group:
+            for why in ("hang", "no_service"):
+                group.create_task(goes_back(halls[why], keypads[why], why))
+            group.create_task(goes_back_then_stays(halls["crash"], keypads["crash"]))
