@@ -13,10 +13,9 @@ from hall_tools.chaos.truth import flat
 
 @dataclass
 class Healing:
-    """`missed`: what did not become as it should, in words. Seconds from the last fault's end until
-    every device was online, and until everybody was served and every journal was empty."""
+    """`missed`: what did not become as it should, in words; `seconds` from the last fault's end
+    until every device was online and served, every journal empty, and nothing came any more."""
 
-    online_s: float = 0.0
     seconds: float = 0.0
     missed: list[str] = field(default_factory=list[str])
 

@@ -59,7 +59,7 @@ async def run(plan: Plan, places: Sequence[Place], told: Callable[[str], None]) 
             healed = time.monotonic()
             await faults.heal()
             healing = Healing()
-            healing.missed = await _healed(parts, people, living, where, healing, told)
+            healing.missed = await _healed(parts, people, living, where, told)
             healing.seconds = time.monotonic() - healed
             told("the account")
             return account(
@@ -121,7 +121,6 @@ async def _healed(
     people: People,
     living: "asyncio.Task[None]",
     where: list[str],
-    healing: Healing,
     told: Callable[[str], None],
 ) -> list[str]:
     """Returns what did not become as it should within HEAL_S; empty when all did.
@@ -131,12 +130,10 @@ async def _healed(
     """
     step = "every device is online again"
     system, devices = parts.system, parts.devices
-    begun = time.monotonic()
     people.close()
     try:
         async with asyncio.timeout(HEAL_S):
             await _until(system, lambda: all(system.online(name) for name in devices))
-            healing.online_s = time.monotonic() - begun
             told(step := "people finish what they began")
             await living
             told(step := "everybody is served once more")

@@ -112,7 +112,6 @@ def _figures(report: Report) -> Table:
         ("doubled", f"{len(report.doubled):,}", "one id with two bodies, or one deed with two ids"),
         ("unexpected", f"{len(report.unexpected):,}", "received and not true"),
         ("online", f"{report.online} of {report.devices}", "devices at the end"),
-        ("all online in", f"{report.healing.online_s:.0f} s", "after the last fault"),
         ("healed in", f"{report.healing.seconds:.0f} s", "everybody served, every journal empty"),
         ("memory", f"{memory} MB", "the most of the gateway, in each quarter"),
         ("starts", "", starts),
