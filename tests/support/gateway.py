@@ -17,6 +17,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
+from support.warm import PROGRAM, Warm
+
 START_S = 20.0
 STOP_S = 15.0
 
@@ -70,14 +72,14 @@ class Gateway:
         tables: str = SMALL_HALL,
         store: Mapping[str, int] | None = None,
         embedded: bool = False,
-        program: str = "from hall_tools.cli import main; main()",
+        program: str = PROGRAM,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.config = folder / "gateway.toml"
         self.store = folder / "hall.db"
         self._folder = folder
         self._program = program
-        self._process: subprocess.Popen[str] | None = None
+        self._process: subprocess.Popen[str] | Warm | None = None
         # A test's services take no time, and one clerk's customers all press at once.
         rating = "" if "[rating]" in tables else "[rating]\nmin_service_s = 0\nfast_run = 0\n"
         extra = "\n".join(f"{name} = {value}" for name, value in (store or {}).items())
@@ -120,18 +122,17 @@ class Gateway:
     def launch(self) -> None:
         """Start it without waiting until it is ready."""
         assert self._process is None, "the gateway is already running"
+        arguments = ["gateway", "run", "--config", str(self.config)]
         with (self._folder / "gateway.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-c",
-                    self._program,
-                    *("gateway", "run", "--config", str(self.config)),
-                ],
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-            )
+            if self._program == PROGRAM:
+                self._process = Warm(arguments, log)
+            else:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-c", self._program, *arguments],
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    text=True,
+                )
 
     def await_log(self, text: str, seconds: float = START_S) -> None:
         """Wait until the gateway has written `text` to stderr."""
