@@ -21,10 +21,12 @@ from hall_gateway.console.users import Users
 from hall_tools.console_pictures import CHROMIUM, chromium_rights
 from hall_tools.console_stage import Stage
 from hall_tools.ports import free_port
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-START_S = 20.0
-STOP_S = 10.0
+START_S = 60.0
+STOP_S = 30.0
+PAGE_S = 60.0
+"""A browser, a console and a gateway share two cores with whatever else is tested there."""
 PASSWORD = "correct horse battery"
 PEOPLE = {"看": "viewer", "王经理": "manager", "tech": "technician"}
 
@@ -147,7 +149,7 @@ class Visit:
             viewport=size, storage_state=self._states.get(name or ""), locale=lang
         )
         page = context.new_page()
-        page.set_default_timeout(5000)
+        page.set_default_timeout(PAGE_S * 1000)
         page.on("pageerror", lambda error: self._states.setdefault("!", []).append(str(error)))
         if name is not None and name not in self._states:
             self.log_in(page, name)
@@ -170,6 +172,7 @@ class Visit:
 @contextmanager
 def visited(folder: Path) -> Generator[Visit]:
     """The small hall with all its devices online."""
+    expect.set_options(timeout=PAGE_S * 1000)
     settings = write_settings(folder, free_port())
     write_users(settings)
     with Stage(settings, unix_ms) as stage:

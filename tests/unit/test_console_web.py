@@ -384,7 +384,10 @@ async def test_a_roll_out_is_seen_by_all_and_stopped_by_technicians(
     odd = replace(stopped, why="<script>")
     connection = open_store(tmp_path / "hall.db", 16)
     for shown, words in (
-        (rollout, ("固件更新 0.2.0", "第 1 批，共 3 批", "1 台已确认", "停止更新")),
+        (
+            rollout,
+            ("固件更新 0.2.0", "第 1 批，共 3 批", "1 台已确认", "时段 22:00–6:00", "停止更新"),
+        ),
         (stopped, ("kp-1：新固件联系不到网关，已退回", "继续更新")),
         (odd, ("kp-1：&lt;script&gt;",)),
         (replace(stopped, stopped_by="tech"), ("由 tech 停止", "继续更新")),

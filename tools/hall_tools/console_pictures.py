@@ -30,6 +30,7 @@ from hall_tools.ports import free_port
 CHROMIUM = "/usr/bin/chromium"
 PASSWORD = "a password for pictures"
 SIZES = {"phone": (360, 780), "wall": (1920, 1080)}
+PATIENCE_MS = 60_000
 LONGEST = 1800
 """Pixels of a page that is longer than its screen."""
 PAGES = {
@@ -111,6 +112,7 @@ def _pictures(
         viewport={"width": width, "height": height}, locale="zh-CN" if language == "zh" else "en"
     )
     page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
     page.goto(f"{address}/login?lang={language}")
     _save(page, folder, f"login-{size}-{language}", only, whole=False)
     page.fill("[name=name]", "王经理")

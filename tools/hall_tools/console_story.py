@@ -13,7 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hall_gateway.heart import Heart
+from hall_gateway.rollout_model import Target
 from hall_gateway.store_dead_letters import DeadLetter
+from hall_gateway.updates import Offer
 
 from hall_tools.console_stage import Stage
 
@@ -210,13 +212,28 @@ class Day:
             stage.command("take", ticket=ticket, business=business)
         self._follow_up()
         hands.to(looks)
-        for window in WINDOWS:
-            stage.state(f"display-{window}")
-            if window != "6":
-                stage.state(f"keypad-{window}")
-        for device in ("sign-door", "entrance", "floor"):
-            stage.state(device)
+        self._update()
         stage.tick()
+
+    def _update(self) -> None:
+        """A release of the firmware came last night, and its first device runs it."""
+        stage = self._stage
+        new, old = {"v": "0.2.0", "slot": "b"}, {"v": "0.1.0", "slot": "a", "s": "idle", "p": 0}
+        chips = {"esp32": "xtensa", "esp32s3": "xtensa"}
+        offer = Offer("0.2.0", 7, {"xtensa": Target("a7" * 32, 7000)}, chips)
+        night = _ms(LOOKS) - 17 * 3_600_000
+        begun = stage.do(
+            lambda core: core.do(lambda heart, _: heart.updates.begin(offer, [], "王经理", night))
+        )
+        first = begun.members[0].device
+        for step in ("staged", "confirmed"):
+            stage.event(first, "update", {"s": step, "v": "0.2.0"})
+        at_windows = [f"{kind}-{window}" for window in WINDOWS for kind in ("display", "keypad")]
+        for device in (*at_windows, "sign-door", "entrance", "floor"):
+            if device == "keypad-6":
+                continue
+            runs = {"fw": "0.2.0", "update": {**new, "s": "confirmed", "p": 100}}
+            stage.state(device, **(runs if device == first else {"update": old}))
 
     def _follow_up(self) -> None:
         """What the manager has done so far, and what the office's webhook refused."""

@@ -30,7 +30,7 @@ async def show(request: web.Request) -> web.StreamResponse:
     def read() -> tuple[list[DeviceLine], RollOutPanel | None]:
         with reading(console.config.store.path) as connection:
             lines = devices(connection, console.config, console.clock())
-            return lines, roll_out(connection)
+            return lines, roll_out(connection, console.config.updates)
 
     lines, update = await asyncio.to_thread(read)
     return page(request, "devices.html", lines=lines, update=update)
