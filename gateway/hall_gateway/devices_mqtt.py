@@ -1,7 +1,7 @@
 """The device side over MQTT: `device/v1/{device}/…` as DESIGN's contract has it.
 
 Here: topics to the core and back: commit, then down/ack, then PUBACK. Not here: what an event
-means (core.py), the connection (mqtt.py).
+means (core.py), the connection (mqtt.py), commands on their way (device_orders.py).
 
 What cannot be routed is counted and PUBACKed, so that it does not come again: a topic of another
 shape, and an up/online that is neither 0 nor 1. The core counts and refuses what is unknown to it;
@@ -19,24 +19,23 @@ are handed on.
 """
 
 import asyncio
-import json
 import logging
 import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 
 from pydantic_core import from_json
 
 from hall_gateway.config import GatewayConfig
 from hall_gateway.core import Core
+from hall_gateway.device_orders import DeviceOrders
 from hall_gateway.kept_out import KeptOut
 from hall_gateway.marks import EVERY_S, STALL_S, Marks
 from hall_gateway.mqtt import MqttClient
 from hall_gateway.mqtt_cut import cut
 from hall_gateway.mqtt_message import DisconnectedError, Message
-from hall_gateway.ordered import OrderedWorker, until_stored
+from hall_gateway.ordered import OrderedWorker
 from hall_gateway.payload import MAX_PAYLOAD
 from hall_gateway.quarantine import CROWDED, STRANGERS
 from hall_gateway.update_fetch import Fetches
@@ -48,17 +47,7 @@ ROOT = "device/v1"
 EVERYBODY = f"{ROOT}/+/up/#"
 MARK = f"{ROOT}/gateway/mark"
 """What we say to ourselves (marks.py)."""
-_REPEATABLE = {"identify", "selftest", "config", "update"}
-"""Commands that may reach a device twice; reboot is sent to it once."""
 LEAVES = {"event", "state", "online", "reply", "fetch"}
-
-
-@dataclass
-class _Order:
-    order: DeviceOrder
-    expires: float
-    repeatable: bool
-    sent: bool = False
 
 
 class DevicesMqtt:
@@ -84,8 +73,7 @@ class DevicesMqtt:
         self._local = local
         self._quarantine = kept_out.quarantine
         self._kept_out = kept_out.changed.listen()
-        self._online: set[str] = set()
-        self._orders: dict[str, _Order] = {}
+        self._orders = DeviceOrders(mqtt, core, lambda device: f"{ROOT}/{device}/down/cmd", local)
         names = [device.id for device in config.devices if device.id not in local]
         self.refused = Counter({"topic": 0, "online": 0, "local": 0, "fetch": 0, "defect": 0})
         self.refused["crowded"] = 0
@@ -95,8 +83,6 @@ class DevicesMqtt:
         self._serve([*names, STRANGERS])
         self._marks = Marks(time.monotonic)
         self._marked = -1  # the connection that the marks are of
-        self._due = asyncio.Event()
-        """Set when there may be a command to send: a new one, or its device came."""
 
     @staticmethod
     def subscriptions() -> list[str]:
@@ -156,9 +142,9 @@ class DevicesMqtt:
     async def run(self) -> None:
         """Handle what was received and publish what the core wants devices to know."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._take_orders())
+            group.create_task(self._orders.take())
             group.create_task(self._mqtt.while_connected(self._publish_desired))
-            group.create_task(self._mqtt.while_connected(self._publish_orders))
+            group.create_task(self._mqtt.while_connected(self._orders.publish))
             group.create_task(self._mqtt.while_connected(self._listen))
             group.create_task(self._mqtt.while_connected(self._mark))
             while True:
@@ -243,7 +229,7 @@ class DevicesMqtt:
         elif leaf == "reply":
             answered = await self._core.reply(device, message.payload)
             if answered is not None:
-                self._orders.pop(answered, None)
+                self._orders.answered(answered)
         elif message.payload in (b"0", b"1"):
             await self._set_online(device, message)
         else:
@@ -283,13 +269,9 @@ class DevicesMqtt:
         online = message.payload == b"1"
         await self._core.online(device, online, retained=message.retain)
         if not online:
-            self._online.discard(device)
+            self._orders.gone(device)
         elif device in self._workers:
-            self._online.add(device)
-            for order in self._orders.values():
-                if order.order.device == device and order.repeatable:
-                    order.sent = False
-            self._due.set()
+            self._orders.came(device)
 
     async def _publish_desired(self) -> None:
         """Everything at the start of a connection, for a broker may have lost it; then changes.
@@ -304,44 +286,6 @@ class DevicesMqtt:
                     await self._mqtt.publish(f"{ROOT}/{device}/down/desired", body, retain=True)
                     published[device] = body
             await self._core.signals.desired.wait()
-
-    async def _take_orders(self) -> None:
-        """Take device commands, connected or not: the core hands each out once, so a connection
-        that ends meanwhile must not lose it."""
-        while True:
-            self._core.signals.device_commands.clear()
-            taken = await until_stored(self._core.take_device_commands)
-            now = time.monotonic()
-            self._orders = {i: order for i, order in self._orders.items() if order.expires > now}
-            for order in taken:
-                if hand_on := self._local.get(order.device):
-                    hand_on(order)
-                    continue
-                fields = json.loads(order.body)
-                self._orders[order.id] = _Order(
-                    order, now + fields["ttl_s"], fields["do"] in _REPEATABLE
-                )
-            self._due.set()
-            await self._core.signals.device_commands.wait()
-
-    async def _publish_orders(self) -> None:
-        """Device commands: at once, or as soon as the device is there, within their time."""
-        while True:
-            self._due.clear()
-            for pending in list(self._orders.values()):
-                waits = not pending.sent and pending.expires > time.monotonic()
-                if waits and pending.order.device in self._online:
-                    await self._send(pending)
-            await self._due.wait()
-
-    async def _send(self, pending: _Order) -> None:
-        pending.sent = True
-        try:
-            topic = f"{ROOT}/{pending.order.device}/down/cmd"
-            await self._mqtt.publish(topic, pending.order.body)
-        except DisconnectedError:  # it may have arrived all the same
-            pending.sent = not pending.repeatable
-            raise
 
 
 def _listed(config: GatewayConfig) -> frozenset[str]:

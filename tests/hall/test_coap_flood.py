@@ -24,7 +24,8 @@ from support.battery import Battery, DeviceSide, client, datagram, protected, sa
 from support.battery_hall import coap_hall, enrolled
 
 WAKES = 8
-SHORT = 2000
+PAUSE_S = 0.05
+SHORT = 500
 """Different datagrams of a flood, which are sent over and over."""
 PER_S = 20_000
 """Datagrams, each of some 60 bytes: what a hall's Wi-Fi takes of one machine, and more."""
@@ -94,11 +95,11 @@ async def test_a_device_gets_its_ack_while_somebody_floods(
                 told = said(await honest.post(events=[honest.events.dry(), honest.events.wet()]))
                 took.append(time.monotonic() - began)
                 assert told["seq"] == honest.events.seq
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(PAUSE_S)
         keeping.cancel()
         dropped = hall.refused()["flood"]
         print(
-            f"\n{kind}: {dropped} dropped in {sum(took) + 0.2 * WAKES:.1f} s; {WAKES} wakes: "
+            f"\n{kind}: {dropped} dropped in {sum(took) + PAUSE_S * WAKES:.1f} s; {WAKES} wakes: "
             f"{1000 * sorted(took)[WAKES // 2]:.0f} ms, at most {1000 * max(took):.0f} ms; "
             f"load {os.getloadavg()[0]:.1f}"
         )
