@@ -28,6 +28,7 @@ from update_parts import (
     loop,
     mount,
     order_of,
+    there,
     write,
 )
 
@@ -38,6 +39,10 @@ import choose  # noqa: E402 (what it imports is ready now)
 
 class Settled(BaseException):
     """The device has become what it should."""
+
+
+class BrokenError(BaseException):
+    """What must never be. An Exception would be a crash of the application to main.py."""
 
 
 with open(sys.argv[1]) as file:
@@ -65,7 +70,11 @@ class App:
     @staticmethod
     def run(folder, start):
         name = whole(folder)
-        assert name is not None, ("started", folder, os.listdir("/"))
+        if name is None:
+            raise BrokenError("started in part: " + folder)
+        other = "/b" if folder == "/a" else "/a"
+        if there(other) and not whole(other):
+            raise BrokenError("there in part: " + other)
         world.started.append(name)
         if name == "new":
             world.doing = "first start"
@@ -159,12 +168,18 @@ class World:
 
     def check(self):
         mount(self.flash)
-        there = sorted(os.listdir("/"))
+        names = sorted(os.listdir("/"))
         slots = [whole("/a"), whole("/b")]
+        with open("/slot.json") as file:
+            state = json.load(file)
         vfs.umount("/")
-        assert there == ["a", "b", "keys.json", "slot.json"], there
+        assert names == ["a", "b", "keys.json", "slot.json"], names
         assert slots == ["old", "new"], slots
-        assert self.told[-1] in (("crash", "no_service") if crashes else ("staged",)), self.told
+        last = (["crash"], ["no_service"]) if crashes else (["staged"],)
+        assert self.told[-1:] in last, self.told
+        in_service = ("a", 1) if crashes else ("b", 2)
+        assert (state.get("slot", "a"), state.get("counter", 0)) == in_service, state
+        assert not state.get("trial"), state
 
 
 def install():
