@@ -1,4 +1,5 @@
 """What every test of the gateway's own code is held to: what it publishes is in the contract.
+And what is run first.
 
 Each CloudEvent that a test makes the gateway publish, in this process, must be of a registered type
 and have data that fits its model. The test fails at its end, for within the gateway an error would
@@ -9,6 +10,29 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+
+LONGEST = (
+    "chaos/test_hall.py",
+    "hall/test_updates.py",
+    "hall/test_bare_board.py",
+    "hall/test_battery_device.py",
+    "hall/test_recovery.py",
+    "hall/test_sim_resets.py",
+    "hall/test_attacker.py",
+    "hall/test_coap_flood.py",
+    "contract/test_link_mosquitto.py",
+    "unit/test_counting_bench.py",
+)
+"""Files of tests that take many seconds each. With a short one last, no worker waits for another,
+which takes over half of what is left whenever it has nothing to do."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        path = item.path.as_posix()
+        return next((n for n, file in enumerate(LONGEST) if path.endswith(file)), len(LONGEST))
+
+    items.sort(key=place)
 
 
 @pytest.fixture(autouse=True)
