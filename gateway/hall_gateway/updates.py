@@ -184,13 +184,12 @@ class Updates:
         return current
 
     def _check(self, offer: Offer) -> None:
-        before = self._rows.all()
         current = self._rows.current()
         if current is not None and current.state == "running":
             raise RefusedError(
                 f"version {current.version} is being rolled out; stop that first: hall update stop"
             )
-        for other in before:
+        for other in self._rows.all():
             differs = any(offer.targets.get(f, t) != t for f, t in other.targets.items())
             if other.version == offer.version and differs:
                 raise RefusedError(
@@ -201,7 +200,8 @@ class Updates:
             if taken and other.counter > offer.counter:
                 raise RefusedError(
                     f"its counter is {offer.counter}, but devices have taken version "
-                    f"{other.version} with {other.counter}, and take none that is lower"
+                    f"{other.version} with {other.counter}, and take none that is lower; build it "
+                    f"with --counter {other.counter} or more"
                 )
 
     def _chosen(self, offer: Offer, named: Collection[str]) -> dict[str, str]:

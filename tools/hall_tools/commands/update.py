@@ -83,9 +83,6 @@ def build(
             help="Never smaller than in the release before: devices take none that is older.",
         ),
     ],
-    version: Annotated[
-        str | None, typer.Option(help="Three numbers; the firmware's own without it.")
-    ] = None,
     core: Annotated[
         str | None, typer.Option(help="The least MicroPython; the one of hall flash without it.")
     ] = None,
@@ -102,7 +99,7 @@ def build(
     The same sources make the same bytes. What is signed later is what hall
     flash would put into a device's slot.
     """
-    release = build_release(counter, version, core)
+    release = build_release(counter, core=core)
     file = out or Path(f"hallkit-{release.version}-{release.counter}{SUFFIX}")
     if _signed_already(file):
         raise UserError(

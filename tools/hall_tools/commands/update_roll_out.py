@@ -54,7 +54,7 @@ def roll_out(
         return
     count = Counter(member["ring"] for member in begun["members"])
     parts = ", ".join(str(count[ring]) for ring in sorted(count))
-    print(f"{begun['version']}: to {len(begun['members'])} devices, in rings of {parts}")
+    print(f"{begun['version']}: devices in each ring: {parts}")
     print(_hours(settings))
     print("see how it goes with: hall update status")
 
@@ -109,8 +109,8 @@ def _line(rollout: dict[str, Any]) -> str:
     parts = ", ".join(f"{number} {phase}" for phase, number in sorted(count.items()))
     state: str = rollout["state"]
     if state == "stopped":
-        who = f"by {rollout['stopped_by']}" if rollout["stopped_by"] else None
-        state = f"stopped {who or ': '.join((rollout['device'], rollout['why']))}"
+        by: str | None = rollout["stopped_by"]
+        state = f"stopped by {by}" if by else f"stopped: {rollout['device']}: {rollout['why']}"
     elif state == "running":
         state = f"running, ring {rollout['ring'] + 1}"
     return f"{rollout['version']}: {state}; {parts or 'no device is left'}"

@@ -63,7 +63,7 @@ def firmware_version() -> str:
     source = mpy.firmware_root() / "hall" / "app.py"
     found = _VERSION.search(source.read_text(encoding="utf-8"))
     if found is None:
-        raise UserError(f'{source}: no line VERSION = "…"; give --version', os.EX_DATAERR)
+        raise UserError(f'{source}: no line VERSION = "…"; put one there', os.EX_DATAERR)
     return found[1]
 
 
