@@ -5,7 +5,9 @@ import io
 import json
 import random
 import stat
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -237,6 +239,22 @@ def test_a_bundle_has_exactly_what_its_manifests_list(release: Bundle) -> None:
     for words, bundle in wrong.items():
         with pytest.raises(BundleError, match=words):
             read_bundle(bundle.content())
+
+
+def test_parts_that_share_their_bytes_are_refused() -> None:
+    """A small file could otherwise be read as a gigabyte."""
+    names = [f"blobs/{at:064x}".encode() for at in range(3)]
+    heads = [struct.pack("<4s5H3L2H", b"PK\3\4", *[0] * 8, 70, 0) + name for name in names]
+    body = b"".join(heads) + bytes(1000)
+    listed, at = b"", 0
+    for name, head in zip(names, heads, strict=True):
+        content = body[at + len(head) :]  # all that follows, with the heads of the others
+        sizes = (zlib.crc32(content), len(content), len(content))
+        listed += struct.pack("<4s6H3L5H2L", b"PK\1\2", *[0] * 6, *sizes, 70, *[0] * 5, at) + name
+        at += len(head)
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 3, 3, len(listed), len(body), 0)
+    with pytest.raises(BundleError, match="over each other"):
+        read_bundle(body + listed + end)
 
 
 def test_a_bundle_is_stored_plainly(release: Bundle, tmp_path: Path) -> None:
