@@ -31,7 +31,7 @@ from support.plain_hall import PlainHall
 
 LOCAL = '[[device]]\nid = "own"\nprofile = "call-display-p10-64x16-pi"\nwindow = "9"\n'
 STUBBORN = Path(__file__).with_name("mp_stubborn.py")
-WAIT_S = 15.0
+WAIT_S = 60.0
 AT_ONCE_MS = 1000
 """How long a withdrawn device may still be connected after `hall revoke` has returned."""
 

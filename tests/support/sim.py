@@ -14,7 +14,7 @@ from typing import Any
 from hall_profiles import compile_config, load
 from hall_tools.sim import SimDevice
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 Line = dict[str, Any]
 
 
