@@ -1,38 +1,29 @@
 """The device: composed from its config, then run for ever.
 
-Here: config, identity, journal, role, link and the tasks between them, in this order. Not here:
-what any of them does. When something is missing (a driver that this firmware does not have, a
-config that makes no sense) the device says so wherever it still can, and does not restart for it.
+Here: what its parts share, the commands, and the tasks between them. Not here: which parts there
+are (compose.py), and what any of them does. When something is missing or makes no sense (a driver,
+a config) the device says so wherever it still can, and does not restart for it.
 """
 
 import asyncio
 import gc
-import os
-import random
 import sys
 import time
 
 from micropython import const
 
-from . import hal, journal, kept
+from . import hal, kept
 from .clock import Clock
 from .console import Console
 from .diagnosis import Diagnosis
-from .errors import Errors
+from .errors import Errors, words
 from .supervisor import Supervisor
 
 VERSION = "0.1.0"
 
 _WATCHDOG_MS = const(10_000)
-# How long a task may take to its next check-in: a step of a role is never far, a connection may
-# take as long as its time-outs and its longest wait together.
-_ROLE_PATIENCE_MS = const(5_000)
-_LINK_PATIENCE_MS = const(120_000)
-_WIFI_PATIENCE_MS = const(30_000)
-_CONSOLE_PATIENCE_MS = const(5_000)
 # A prompt that nobody feeds the watchdog from ends so long after it began.
 _PROMPT_MS = const(600_000)
-_FAILURES_ALLOWED = const(5)
 
 _HEALTHY_MS = const(60_000)
 _HOUSEKEEPING_MS = const(250)
@@ -42,12 +33,13 @@ _LOADING = const(1024)
 # The heap that an update needs, with what a role may want meanwhile; and what it is ordered with at
 # a start that has no role because there was less.
 _UPDATE_ROOM = const(24 * 1024)
-_LEAN = const("/update.json")
+LEAN = "/update.json"
 KEPT = "/kept.json"
 
 # What is needed once: when the device is composed, its code goes back to the heap.
 _ONCE = (
     "build",
+    "compose",
     "config",
     "download",
     "ident",
@@ -67,17 +59,14 @@ def run(slot, start):
     `start`: what main.py says of this start, and is told of it (main.Start)."""
     try:
         device = Device(slot, start)
-        try:
-            device.compose()
-        except (ValueError, KeyError, OSError) as error:
-            device.stand_by(_words(error))
+        device.load("compose").compose(device)
         device.forget()
         device.log("heap: %d bytes free" % gc.mem_free())
         # Loading is over (boot.py): from here on garbage is short-lived.
         gc.threshold(gc.mem_free() // 4)
         asyncio.run(device.supervisor.run())
     except Exception as error:
-        hal.note(_words(error))  # main.py resets the chip
+        hal.note(words(error))  # main.py resets the chip
         raise
     device.leave()
 
@@ -98,9 +87,8 @@ class Device:
         kept = hal.rtc_errors if self._cause != "deep_sleep" else b""  # a wake has them still
         self._errors = Errors(hal.uptime_ms, self.log, hal.keep_errors, kept)
         self.report = self._errors.report
-        self.supervisor = Supervisor(
-            hal.watchdog(_WATCHDOG_MS), hal.uptime_ms, self.report, self._reset
-        )
+        watchdog = hal.watchdog(_WATCHDOG_MS)
+        self.supervisor = Supervisor(watchdog, hal.uptime_ms, self.report, self._reset)
         self._clock = Clock(hal.uptime_ms)
         self.unix_ms = self._clock.unix_ms
         self._terminal = hal.Terminal()
@@ -117,84 +105,23 @@ class Device:
             self.supervisor.stop,
         )
         self._watch_heap = shown.watch_heap
-        self._console = Console(
-            self._terminal,
-            shown,
-            hal.uptime_ms,
-            lambda: self.supervisor.check_in("console"),
-        )
-        self.supervisor.add("console", self._console.run, _CONSOLE_PATIENCE_MS, _FAILURES_ALLOWED)
+        self._console = Console(self._terminal, shown, hal.uptime_ms, self.checks_in("console"))
         self.log("start: version %s, cause %s %s" % (VERSION, self._cause, note or ""))
         if note:
             self.report("last reset: " + note)
 
-    def compose(self):
-        """Builds what the config names. ValueError, KeyError, OSError: the device cannot work."""
-        from . import config, ident
+    def records(self, config, journal, learnt, asked):
+        """It has a memory: from now on events are kept. `asked`: what LEAN says, or nothing."""
+        self._config, self._journal, self.kept, self._asked = config, journal, learnt, asked
+        self._before_reset = journal.flush_ack
 
-        parts = self._parts
-        parts["config"] = self._config = config.load("/config.json")
-        who = ident.read(hal.partition("ident"))
-        claim = who.get("claim")
-        self._console.enrol(claim and bytes.fromhex(claim))
-        if who["device"] != self._config["device"]:
-            both = (who["device"], self._config["device"])
-            raise ValueError("ident is of %s, config of %s" % both)
-        state, woken = None, False
-        sleeps = self._config["transport"] == "coap"
-        if sleeps:
-            from . import sleeper
+    def plays(self, role):
+        """It has its role, or one that stands in for it."""
+        self._parts["role"] = self._role = role
 
-            state, woken = sleeper.wake_up(self._cause, self._clock)
-        parts["journal"] = self._journal = self._mount_journal(
-            state["boot"] if state and woken else None
-        )
-        self._before_reset = self._journal.flush_ack
-        self.kept = self._load_kept()
-        self._confirmed = woken and not self.start.trial  # main.py counts no wake
-        if not woken:
-            self.emit("boot", {"cause": self._cause})
-        if self.start.state.get("reverted"):
-            from . import trials
-
-            trials.tell(self)
-        self._asked = kept.load(_LEAN)
-        if self._asked:
-            os.remove(_LEAN)  # one start, whatever comes of it
-        parts["role"] = self._role = self._make_role()
-        self.forget(("build_%s" % self._config.get("role"),))
-        if sleeps:
-            sleeper.compose(self, who, state, woken)
-            return
-        parts["link"] = self._link = self._make_link(who)
-        self._kick = self._link.kick
-        self._link.quiet = self._role.quiet
-        add = self.supervisor.add
-        add("role", self._run_role, _ROLE_PATIENCE_MS, _FAILURES_ALLOWED)
-        add("link", self._link.run, _LINK_PATIENCE_MS, _FAILURES_ALLOWED)
-        add("house", self._keep_house, _ROLE_PATIENCE_MS, _FAILURES_ALLOWED)
-        if self._asked:
-            self.load("update").take(self, self._asked)
-        if who["wifi"]:
-            wifi = hal.Wifi(who["wifi"], self.log, lambda: self.supervisor.check_in("wifi"))
-            parts["wifi"] = wifi
-            add("wifi", wifi.run, _WIFI_PATIENCE_MS, _FAILURES_ALLOWED)
-        else:
-            self.report("ident: no Wi-Fi network, enrol this device again")
-
-    def stand_by(self, why):
-        """The device cannot work: it stays up, says why, and waits for a technician."""
-        self.report(why)
-
-        async def wait():
-            while True:
-                self.log("stopped: " + why)
-                for _ in range(10):
-                    self.supervisor.check_in("stand_by")
-                    self._reboot_when_asked()
-                    await asyncio.sleep_ms(1000)
-
-        self.supervisor.add("stand_by", wait, _ROLE_PATIENCE_MS, _FAILURES_ALLOWED)
+    def talks(self, link):
+        """It has a way to the gateway."""
+        self._parts["link"] = self._link = link
 
     def leave(self):
         """Hands over to the prompt, for so long; then the watchdog brings the device back."""
@@ -213,7 +140,7 @@ class Device:
         try:
             self._journal.append(kind, data)
         except (ValueError, OSError, MemoryError) as error:
-            self.report("%s lost: %s" % (kind, _words(error)))
+            self.report("%s lost: %s" % (kind, words(error)))
         self._kick()
 
     def keep(self):
@@ -223,6 +150,14 @@ class Device:
     def link_down_ms(self):
         """0 while the gateway answers, else ms since it last did; above any ttl if it never has."""
         return self._link.down_ms(hal.uptime_ms())
+
+    def desire(self, desired):
+        """The role is to show this. ValueError: it makes no sense."""
+        self._role.desire(desired, hal.uptime_ms())
+
+    def checks_in(self, name):
+        """What the task of that name is given to say that it makes progress."""
+        return lambda: self.supervisor.check_in(name)
 
     def log(self, text):
         """One line of the serial log."""
@@ -251,71 +186,6 @@ class Device:
             self.log("error: " + str(error))
         hal.reset(why)
 
-    def _mount_journal(self, boot):
-        block = hal.partition("jrnl")
-        try:
-            return journal.Journal(block, hal.uptime_ms, self.unix_ms, boot)
-        except journal.UnformattedError:
-            self.log("journal: formatting")
-        journal.Journal.format(block, random_u32())
-        return journal.Journal(block, hal.uptime_ms, self.unix_ms)
-
-    def _load_kept(self):
-        try:
-            return kept.load(KEPT)
-        except ValueError as error:
-            self.report(str(error))
-            return {}
-
-    def _make_role(self):
-        if self._asked:
-            from .no_role import NoRole
-
-            return NoRole("update")
-        if self.start.slot == "safe":
-            from . import safe
-
-            return safe.role(self)
-        from . import build
-
-        try:
-            chip = hal.Hal(self._config["chip"])
-            return build.make_role(self._config, chip, self, self._slot + "/hall/glyphs.bin")
-        except Exception as error:
-            # Whatever a config can do to a driver: without its role the device still reports.
-            why = _words(error)
-        self.report(why)
-        from .no_role import NoRole
-
-        return NoRole(why)
-
-    def _make_link(self, who):
-        broker = self._config["broker"]
-        psk = None
-        if broker["tls"] == "psk":
-            if not who.get("psk"):
-                raise ValueError("ident: no psk, and the broker asks for one")
-            psk = bytes.fromhex(who["psk"])
-
-        # After the role, whose large buffers want the heap in one piece.
-        from .link import Link
-
-        return Link(
-            who["device"],
-            (broker["host"], broker["port"]),
-            psk,
-            self._journal,
-            self._clock,
-            hal.uptime_ms,
-            lambda desired: self._role.desire(desired, hal.uptime_ms()),
-            self._command,
-            self._role.state,
-            self.about(),
-            self._errors,
-            random.randint,
-            lambda: self.supervisor.check_in("link"),
-        )
-
     def _command(self, do, args):
         if do == "identify":
             self._role.identify(hal.uptime_ms())
@@ -337,7 +207,7 @@ class Device:
             gc.collect()
             if args.get("release") and gc.mem_free() < _UPDATE_ROOM and not self._asked:
                 # The role and an update are too much together: a start without the role is next.
-                kept.save(_LEAN, args)
+                kept.save(LEAN, args)
                 self._reboot_at = hal.uptime_ms() + _REBOOT_MS
                 return {"state": self.update}
             return self.load("update").take(self, args)
@@ -424,19 +294,3 @@ class Device:
 
         trials.settle(self)
         self.forget()
-
-
-def random_u32():
-    """A random number from 1 to 2**32 - 1, of the chip's own source."""
-    while True:
-        number = int.from_bytes(os.urandom(4), "big")
-        if number:
-            return number
-
-
-def _words(error):
-    if isinstance(error, KeyError):
-        return "config: %s is missing" % error
-    if isinstance(error, (ValueError, OSError)):
-        return str(error)
-    return "%s: %s" % (type(error).__name__, error)

@@ -58,3 +58,12 @@ def reason(error):
         return errno.errorcode.get(error.errno) or str(error.args[-1])
     text = str(error)
     return type(error).__name__ + (": " + text if text else "")
+
+
+def words(error):
+    """One line for a technician: what a config, a part or the flash said, as they said it."""
+    if isinstance(error, KeyError):
+        return "config: %s is missing" % error
+    if isinstance(error, (ValueError, OSError)):
+        return str(error)
+    return "%s: %s" % (type(error).__name__, error)

@@ -28,9 +28,9 @@ def compose(device, who, state, woken):
     """Adds the task that samples, talks and sleeps to `device` (app.Device). Errors as of
     battery.make_napper()."""
     supervisor = device.supervisor
-    check_in = lambda: supervisor.check_in("napper")  # noqa: E731
+    check_in = device.checks_in("napper")
     device._parts["wifi"] = wifi = hal_sleep.Wifi(who["wifi"], device.log, check_in)
-    device._parts["link"] = device._link = napper = battery.make_napper(
+    napper = battery.make_napper(
         hal_sleep,
         device._config,
         who,
@@ -43,13 +43,14 @@ def compose(device, who, state, woken):
         device._errors,
         device.log,
         device.about(),
-        desire=lambda desired: device._role.desire(desired, hal_sleep.uptime_ms()),
+        desire=device.desire,
         command=device._command,
         randint=random.randint,
         busy=device.reboots_soon,
         confirm=device._confirm_start,
         check_in=check_in,
     )
+    device.talks(napper)
     device._console.heard = napper.stay_awake
     supervisor.add("napper", napper.run, _PATIENCE_MS, _FAILURES_ALLOWED)
     supervisor.add("house", device._keep_house, _HOUSE_PATIENCE_MS, _FAILURES_ALLOWED)
