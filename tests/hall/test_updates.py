@@ -48,29 +48,32 @@ BAD = {
     "crash": [("import gc\n", "import gc, no_such_module\n")],
     "hang": [
         ("_WATCHDOG_MS = const(10_000)", "_WATCHDOG_MS = const(1_000)"),
-        (
-            "    def compose(self):",
-            "    def compose(self):\n        while True:\n            pass\n",
-        ),
+        ("        asyncio.run(device.supervisor.run())", "        while True:\n            pass"),
     ],
     "no_service": [('(broker["host"], broker["port"])', '(broker["host"], 1)')],
 }
 
 
 def slot(folder: Path, version: str, *changes: tuple[str, str]) -> dict[str, bytes]:
-    """A keypad's slot whose app.py has these changes."""
+    """A keypad's slot whose application has these changes, each in one of its modules."""
     files = {
         name: content
         for name, content in mpy.slot("esp32").items()
         if not any(part in name for part in _NOT_OF_A_KEYPAD)
     }
-    text = (mpy.firmware_root() / "hall" / "app.py").read_text(encoding="utf-8")
+    texts = {
+        path.name: path.read_text(encoding="utf-8")
+        for path in sorted((mpy.firmware_root() / "hall").glob("*.py"))
+        if path.name in ("app.py", "compose.py")
+    }
     for old, new in (('VERSION = "0.1.0"', f'VERSION = "{version}"'), *changes):
-        assert old in text, old
-        text = text.replace(old, new, 1)
-    source = folder / f"app-{version}.py"
-    source.write_text(text, encoding="utf-8")
-    files["hall/app.mpy"] = mpy.compile_module(source, "hall/app.py")
+        name = next((name for name in texts if old in texts[name]), None)
+        assert name is not None, old
+        texts[name] = texts[name].replace(old, new, 1)
+    for name, text in texts.items():
+        source = folder / f"{version}-{name}"
+        source.write_text(text, encoding="utf-8")
+        files[f"hall/{Path(name).stem}.mpy"] = mpy.compile_module(source, f"hall/{name}")
     return files
 
 
