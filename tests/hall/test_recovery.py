@@ -6,14 +6,17 @@ in the unix port, at a real broker and a real gateway.
 
 import asyncio
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
 import pytest
+from hall_tools.diag.console import Console, merged
 from hall_tools.image.layout import SECTOR, partition
 from hall_tools.sim import SimDevice
 from littlefs import LittleFS
+from support.diag import asked
 from support.mock_board import MockBoard
 from support.new_hall import NewHall, new_hall
 from support.sim import watched
@@ -49,6 +52,16 @@ def spoil_application(board: Path) -> None:
         with cast("IO[str]", disk.open(name, "w")) as file:  # pyright: ignore[reportUnknownMemberType]
             file.write(text)
     write_chip(board, VFS.offset, bytes(disk.context.buffer))
+
+
+def told_all(console: Console) -> dict[str, Any]:
+    """What a technician reads without the claim, as soon as the gateway has all of the journal."""
+    give_up = time.monotonic() + 60
+    health = merged(console.ask("health", patience_s=20))
+    while health["journal"]["acked"] != health["journal"]["next"] - 1:
+        assert time.monotonic() < give_up, health
+        health = merged(console.ask("health", patience_s=20))
+    return console.identify(20) | health
 
 
 def flash(hall: NewHall, board: Path, device: str) -> dict[str, Any]:
@@ -98,6 +111,8 @@ async def test_safe_mode_is_seen_by_the_hall_and_left_by_a_command(hall: NewHall
         state = json.loads(hall.system.client.wait(told)[-1].payload)["state"]
         assert state["shows"] == {"fault": "safe mode: no application starts"}
         assert state["update"]["slot"] == "safe"
+        health = await asked(keypad.device.port, told_all, claim=None)
+        assert (health["slot"], health["shows"]) == ("/safe", state["shows"])
         # What it is to show is refused, and why; a command is done: here a start of the slots.
         for command in ("call", "start", "end"):
             fields = {"ticket": "A015"} if command == "call" else {}
