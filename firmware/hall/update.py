@@ -130,13 +130,18 @@ class Update:
     async def _install(self):
         """Each step finds on flash what the one before has left there."""
         device = self._device
+        # A module that is loaded holds the loop for long, and so does counting free blocks.
+        await self.rest()
         if await self._build().begin(self._release, self._size):
             self._say("confirmed")
             return
         device.forget()
+        await self.rest()
         counter = await self._accept()
         device.forget()
+        await self.rest()
         build = self._build()
+        await self.rest()
         await build.files()
         self._say("wait", 100)
         await build.clear()
