@@ -2,7 +2,7 @@
 
 /slot.json has what differs from nought; docs/updates.md tells its story:
   slot, spare   of the folders a and b: the one in service, and the one that was before it
-  turn          0: slot starts, 1: spare, 2: safe; the next one after ATTEMPTS bad starts
+  turn          0: slot starts, 1: spare, 2: safe; the next one after _ATTEMPTS bad starts
   attempts      starts since one was confirmed; boot.py slows them down
   counter       the highest rollback counter that was confirmed
   rounds        how often safe mode has let the slots try again
@@ -19,7 +19,8 @@ from micropython import const
 
 NOUGHT = {"slot": "a", "spare": "", "turn": 0, "attempts": 0, "counter": 0, "rounds": 0}
 _TRIAL_STARTS = const(3)
-ATTEMPTS, TRIAL_MS = 5, 1_800_000
+_ATTEMPTS = const(5)
+_TRIAL_MS = const(1_800_000)
 
 
 def begin(start, path):
@@ -50,10 +51,10 @@ def choose(start, there, woken):
         start.trial = woken or start.save()  # what cannot be counted is not tried
     if start.trial:
         start.slot, start.timer = trial[0], machine.Timer(0)
-        start.timer.init(mode=machine.Timer.ONE_SHOT, period=TRIAL_MS, callback=start.late)
+        start.timer.init(mode=machine.Timer.ONE_SHOT, period=_TRIAL_MS, callback=start.late)
         return
     turns = (state["slot"], state["spare"], "safe")
-    state["turn"] += not woken and state["attempts"] % ATTEMPTS == 0 < state["attempts"]
+    state["turn"] += not woken and state["attempts"] % _ATTEMPTS == 0 < state["attempts"]
     for _ in turns:
         state["turn"] %= len(turns)
         if turns[state["turn"]] in there:

@@ -38,8 +38,9 @@ _LOCK_LAST_MS = const(60_000)
 _SAMPLES_MS = const(30_000)  # a stream of samples ends so long after it was last asked for
 
 _MAC_BYTES = const(16)
-_TAIL = 8 + 2 * _MAC_BYTES + 2  # ,"mac":"..."}
-_AT, _SPACE = 64, 32
+_TAIL = const(8 + 2 * _MAC_BYTES + 2)  # ,"mac":"..."}
+_AT = const(64)
+_SPACE = const(32)
 
 
 class Console:

@@ -1,10 +1,12 @@
 """What an application decides about its slot: main.Start and the fields of /slot.json.
 
-Here: the fields as the application, updates and safe mode set them; main.py describes them, reads
+Here: the fields as the application, updates and safe mode set them; choose.py describes them, reads
 them, and is never updated. It is imported when it is needed and dropped after.
 """
 
-_ATTEMPTS = 5  # main.py's: so many starts later another slot has its turn
+from micropython import const
+
+_ATTEMPTS = const(5)  # choose.py's: so many bad starts later another slot has its turn
 
 
 def confirm(start):
