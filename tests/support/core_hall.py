@@ -4,11 +4,14 @@ import itertools
 import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from hall_gateway.core import Core
 from hall_gateway.plan import Plan, PlannedDevice, RatingRules
+from hall_gateway.schema import open_store
 from hall_gateway.values import OutboxRow, Reply
 from hall_profiles import load
 
@@ -132,11 +135,31 @@ def read(reply: Reply) -> dict[str, Any]:
     return body
 
 
+@cache
+def _empty_store() -> bytes:
+    """What a new store is before anything is in it: to make one takes most of a short test."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "hall.db"
+        open_store(path, 64).close()
+        return path.read_bytes()
+
+
 @asynccontextmanager
 async def open_hall(
     folder: Path, clock: Clock | None = None, plan: Plan = PLAN, max_mb: int = 64
 ) -> AsyncGenerator[Hall]:
-    """A core over `folder`/hall.db, closed afterwards."""
+    """A core over `folder`/hall.db, closed afterwards. A new one begins with an empty store."""
+    if not (path := folder / "hall.db").exists():
+        path.write_bytes(_empty_store())
+    async with open_new_hall(folder, clock, plan, max_mb) as hall:
+        yield hall
+
+
+@asynccontextmanager
+async def open_new_hall(
+    folder: Path, clock: Clock | None = None, plan: Plan = PLAN, max_mb: int = 64
+) -> AsyncGenerator[Hall]:
+    """As open_hall; a new one begins with nothing, and makes its store."""
     clock = clock or Clock()
     core = Core(plan, folder / "hall.db", max_mb, clock)
     await core.start()

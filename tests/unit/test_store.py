@@ -19,7 +19,8 @@ from hall_gateway.plan import Plan
 from hall_gateway.schema import StoreOpenError, open_store, owned
 from hall_gateway.store import Store
 from hall_gateway.values import StoreError, StoreFullError
-from support.core_hall import NOON, PLAN, Device, Hall, open_hall
+from support.core_hall import NOON, PLAN, Device, Hall
+from support.core_hall import open_new_hall as open_hall
 from support.killed import killed_at
 
 Step = tuple[str, str, bytes]

@@ -9,7 +9,8 @@ import pytest
 from hall_gateway.schema import PAGE_BYTES
 from hall_gateway.store import Store
 from hall_gateway.values import StoreError
-from support.core_hall import Device, Hall, open_hall
+from support.core_hall import Device, Hall
+from support.core_hall import open_new_hall as open_hall
 
 
 async def _in_store(hall: Hall, work: Callable[[Store], object]) -> Any:
