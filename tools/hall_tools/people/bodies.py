@@ -15,7 +15,10 @@ import math
 import random
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import NamedTuple
+
+_TIME = itemgetter(0)
 
 #: (x, y, z of the centre; half lengths along x, y, z; reflectance)
 Ellipsoid = tuple[float, float, float, float, float, float, float]
@@ -27,16 +30,20 @@ class Path(NamedTuple):
     corners: Sequence[tuple[float, float, float]]
 
     def at(self, time: float) -> tuple[float, float]:
-        index = bisect_right(self.corners, time, key=lambda corner: corner[0])
-        if index == 0:
-            return self.corners[0][1:]
-        if index == len(self.corners):
-            return self.corners[-1][1:]
-        (t0, x0, y0), (t1, x1, y1) = self.corners[index - 1], self.corners[index]
+        corners = self.corners
+        if time < corners[0][0]:
+            return corners[0][1:]
+        if time >= corners[-1][0]:
+            return corners[-1][1:]
+        index = bisect_right(corners, time, key=_TIME)
+        (t0, x0, y0), (t1, x1, y1) = corners[index - 1], corners[index]
         share = (time - t0) / (t1 - t0)
         return x0 + (x1 - x0) * share, y0 + (y1 - y0) * share
 
     def moves(self, time: float, until: float) -> bool:
+        """Whether it is elsewhere at `until`, which is later."""
+        if until < self.corners[0][0] or time >= self.corners[-1][0]:
+            return False
         return self.at(time) != self.at(until)
 
 

@@ -198,34 +198,37 @@ class Sensor:
         if down <= half_z:
             return
         # In the ellipsoid's own measure it is a ball of radius 1 and a ray is still a line.
-        centre = (x / half_x, y / half_y, down / half_z)
-        beyond = centre[0] ** 2 + centre[1] ** 2 + centre[2] ** 2 - 1
+        centre_x, centre_y, centre_z = x / half_x, y / half_y, down / half_z
+        beyond = centre_x**2 + centre_y**2 + centre_z**2 - 1
         reach_x, reach_y = half_x / (down - half_z), half_y / (down - half_z)
         low_x, high_x = x / down - reach_x - 0.03, x / down + reach_x + 0.03
         low_y, high_y = y / down - reach_y - 0.03, y / down + reach_y + 0.03
         to_z = 1 / half_z
+        square_z, along_z = to_z * to_z, to_z * centre_z
+        flat_x, flat_y, flat_z = half_x**2, half_y**2, half_z**2
+        rays, distances, signals, root = self._rays, seen.distances, seen.signals, math.sqrt
         for index in range(bisect_left(self._xs, low_x), bisect_right(self._xs, high_x)):
-            ray_x, ray_y, length = self._rays[index]
+            ray_x, ray_y, length = rays[index]
             if not low_y <= ray_y <= high_y:
                 continue
             to_x, to_y = ray_x / half_x, ray_y / half_y
-            square = to_x * to_x + to_y * to_y + to_z * to_z
-            along = to_x * centre[0] + to_y * centre[1] + to_z * centre[2]
+            square = to_x * to_x + to_y * to_y + square_z
+            along = to_x * centre_x + to_y * centre_y + along_z
             inside = along * along - square * beyond
             if inside <= 0:
                 continue
-            far = (along - math.sqrt(inside)) / square
+            far = (along - root(inside)) / square
             distance = far * length
-            if seen.distances[index] <= distance:
+            if distances[index] <= distance:
                 continue
-            normal_x = (ray_x * far - x) / half_x**2
-            normal_y = (ray_y * far - y) / half_y**2
-            normal_z = (far - down) / half_z**2
+            normal_x = (ray_x * far - x) / flat_x
+            normal_y = (ray_y * far - y) / flat_y
+            normal_z = (far - down) / flat_z
             steep = -(ray_x * normal_x + ray_y * normal_y + normal_z) / (
-                length * math.sqrt(normal_x**2 + normal_y**2 + normal_z**2)
+                length * root(normal_x**2 + normal_y**2 + normal_z**2)
             )
-            seen.distances[index] = distance
-            seen.signals[index] = reflectance * max(steep, 0.0) / distance**2
+            distances[index] = distance
+            signals[index] = reflectance * max(steep, 0.0) / distance**2
 
     def tell(
         self, light: Light, columns: int, ambient: float, rng: random.Random
