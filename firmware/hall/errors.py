@@ -8,12 +8,9 @@ import errno
 import json
 from binascii import crc32
 
-from micropython import const
-
 KEPT = 5
 TEXT_MAX = 80  # characters of one
 PACKED_MAX = 504  # bytes of RTC memory, for all that is kept
-_CRC = const(4)
 
 
 class Errors:
@@ -41,15 +38,15 @@ class Errors:
 
 def _packed(entries):
     text = json.dumps(entries).encode()
-    while len(text) > PACKED_MAX - _CRC:
+    while len(text) > PACKED_MAX - 4:
         entries.pop(0)
         text = json.dumps(entries).encode()
-    return crc32(text).to_bytes(_CRC, "big") + text
+    return crc32(text).to_bytes(4, "big") + text
 
 
 def _unpacked(kept):
-    text = kept[_CRC:]
-    return json.loads(text) if kept[:_CRC] == crc32(text).to_bytes(_CRC, "big") and text else []
+    text = kept[4:]
+    return json.loads(text) if kept[:4] == crc32(text).to_bytes(4, "big") and text else []
 
 
 def reason(error):

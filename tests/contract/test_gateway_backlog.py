@@ -9,12 +9,14 @@ import signal
 from pathlib import Path
 
 from support.delay_proxy import DelayProxy
-from support.gateway import Gateway
+from support.gateway import SMALL_HALL, Gateway
 from support.mosquitto import Mosquitto
 from support.plain_device import PlainDevice
 from support.plain_hall import ROOT, PlainHall
 
 DELAY_S = 0.03
+# Its device knows no window: no other has so much under way at once.
+PATIENT = f"[limits]\nburst = 1000000\n{SMALL_HALL}"
 UNLIMITED = ["max_queued_messages 0", "max_inflight_messages 0"]
 
 
@@ -71,7 +73,9 @@ def test_a_gateway_that_did_not_read_for_a_while_acks_everything_soon(tmp_path: 
     with (
         Mosquitto(tmp_path / "upstream") as upstream,
         Mosquitto(tmp_path / "devices", settings=UNLIMITED) as devices,
-        Gateway(tmp_path / "gateway", devices.port, upstream_port=upstream.port) as gateway,
+        Gateway(
+            tmp_path / "gateway", devices.port, upstream_port=upstream.port, tables=PATIENT
+        ) as gateway,
         PlainDevice(devices.port, "count-1") as counter,
     ):
         os.kill(gateway.pid, signal.SIGSTOP)
@@ -88,7 +92,9 @@ def test_commands_behind_a_gateway_that_did_not_read_are_answered_soon(tmp_path:
         Mosquitto(tmp_path / "devices") as devices,
         Mosquitto(tmp_path / "upstream", settings=UNLIMITED) as upstream,
         PlainHall(upstream.port) as hall,
-        Gateway(tmp_path / "gateway", devices.port, upstream_port=upstream.port) as gateway,
+        Gateway(
+            tmp_path / "gateway", devices.port, upstream_port=upstream.port, tables=PATIENT
+        ) as gateway,
     ):
         assert hall.client.until(lambda: hall.gateway_online)
         os.kill(gateway.pid, signal.SIGSTOP)

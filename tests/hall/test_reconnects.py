@@ -30,7 +30,7 @@ async def test_a_device_with_its_role_does_not_grow(
     monkeypatch.setattr(
         assembly,
         "file_system",
-        lambda config: files_of(config) | {"boot.py": files_of(config)["boot.py"] + IMPATIENT},
+        lambda *given: files_of(*given) | {"boot.py": files_of(*given)["boot.py"] + IMPATIENT},
     )
     free: list[int] = []
     with Mosquitto(tmp_path / "broker") as broker, StandinGateway(broker.port) as gateway:

@@ -21,6 +21,7 @@ from hall_gateway.contract.device_side import device_side
 from hall_gateway.contract.hall_side import hall_side
 from hall_gateway.contract.schema import closed
 from hall_gateway.contract.topics import Topic
+from hall_gateway.devices_mqtt import MARK
 from jsonschema import Draft202012Validator
 
 from support.paho_client import Received
@@ -55,6 +56,8 @@ class Traffic:
         id = body.get("id") if isinstance(body, dict) else None
         topic = _topic(message.topic)
         if topic is None:
+            if message.topic == MARK:  # to itself
+                return
             if "/command/" not in message.topic:
                 self._fault(message, "no topic of the contract")
             elif isinstance(id, str):

@@ -102,7 +102,8 @@ def device_side() -> Side:
     return Side(
         "devices",
         "Hallkit: a service hall's devices and their gateway",
-        "What devices send and are told: MQTT for those on mains, CoAP for those on battery.",
+        "What devices send and are told: MQTT for those on mains, CoAP for those on battery. On"
+        " device/v1/gateway/mark the gateway speaks to itself; it is nobody else's.",
         (*_up(), *_down(), _coap()),
         {"device": Parameter("The id of the device: its TLS-PSK identity and its client id.")},
     )

@@ -249,7 +249,9 @@ class Device:
         block = hal.partition("jrnl")
         self._journal = journal.Journal(block, hal.uptime_ms, time.unix_ms, boot)
         role = build.make_role(self._config, hal, self, "")
-        about = {"fw": "0.1.0", "profile": self._config["profile"], "cause": "deep_sleep"}
+        update = {"v": "0.1.0", "slot": "a", "s": "idle", "p": 0}
+        profile = self._config["profile"]
+        about = {"fw": "0.1.0", "profile": profile, "cause": "deep_sleep", "update": update}
         coap.Client = Gateway(self.counts, self._context, lambda: 1_700_000_000_000 + world.now)
         napper = battery.make_napper(
             hal,
