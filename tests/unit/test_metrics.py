@@ -14,6 +14,7 @@ from hall_gateway import health_api
 from hall_gateway.config import GatewayConfig
 from hall_gateway.control import NAME
 from hall_gateway.durations import BOUNDS_S, Durations
+from hall_gateway.heart import Heart
 from hall_gateway.metric_families import FAMILIES
 from hall_gateway.metrics import COMMIT_SECONDS
 from hall_gateway.service import Gateway, composed
@@ -100,8 +101,12 @@ async def test_health_is_503_when_nothing_is_taken(tmp_path: Path) -> None:
                 200,
                 {"status": "ok", "reasons": []},
             )
-        gateway.core._heart.full = lambda: True  # type: ignore[method-assign]
-        gateway.core._heart._full = True
+
+        def fill(heart: Heart, _: int) -> None:
+            heart.full = lambda: True  # type: ignore[method-assign]
+            heart._full = True
+
+        await gateway.core.do(fill)  # in the store's thread, which may look at it at any time
         await gateway.core.tick()
         async with session.get("http://gateway/health") as response:
             assert response.status == 503
