@@ -5,12 +5,14 @@ here: what is served (control.py and the areas' own modules), and where.
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, TypeVar
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
+from hall_gateway.core import Core
+from hall_gateway.heart import Heart
 from hall_gateway.models import Printable
 from hall_gateway.payload import PayloadError, parse
 from hall_gateway.values import StoreError, StoreFullError
@@ -39,6 +41,7 @@ class Asked(BaseModel):
 
 
 Model = TypeVar("Model", bound=Asked)
+Done = TypeVar("Done")
 
 
 class ApiError(Exception):
@@ -47,6 +50,25 @@ class ApiError(Exception):
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
         self.status = status
+
+
+async def attempt(
+    core: Core, work: Callable[[Heart, int], Done], statuses: Mapping[type[Exception], int]
+) -> Done:
+    """What `work` returns. Raises ApiError for an exception of `statuses`, with its first word on
+    why not: a refusal is an answer, no failure of the transaction that others are in, too."""
+
+    def attempted(heart: Heart, now: int) -> Done | ApiError:
+        try:
+            return work(heart, now)
+        except tuple(statuses) as error:
+            status = next(status for kind, status in statuses.items() if isinstance(error, kind))
+            return ApiError(status, str(error.args[0]))
+
+    result = await core.do(attempted)
+    if isinstance(result, ApiError):
+        raise result
+    return result
 
 
 async def asked(request: web.Request, model: type[Model]) -> Model:

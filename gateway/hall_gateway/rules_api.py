@@ -4,21 +4,19 @@ Here: POST /alerts/{id}/acknowledge and POST /tasks/{id}/{step}, each with who d
 what follows (rules_alerts.py, rules_tasks.py), the socket (control.py).
 """
 
-from collections.abc import Callable
 from dataclasses import asdict
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from aiohttp import web
 from pydantic import Field
 
-from hall_gateway.control_api import ApiError, Asked, answer, asked
+from hall_gateway.control_api import ApiError, Asked, answer, asked, attempt
 from hall_gateway.core import Core
-from hall_gateway.heart import Heart
 from hall_gateway.models import Printable
 from hall_gateway.rules_tasks import STEPS
 from hall_gateway.state import RefusedError
 
-T = TypeVar("T")
+_REFUSALS: dict[type[Exception], int] = {KeyError: 404, RefusedError: 409}
 Note = Annotated[
     str,
     Field(min_length=1, max_length=200, description="1 to 200 printable characters, or none"),
@@ -45,8 +43,10 @@ def routes(core: Core) -> list[web.RouteDef]:
     async def acknowledge(request: web.Request) -> web.Response:
         id = _number(request)
         body = await asked(request, Acknowledged)
-        done = await _do(
-            core, lambda heart, now: heart.rules.alerts.acknowledge(id, body.by, body.note, now)
+        done = await attempt(
+            core,
+            lambda heart, now: heart.rules.alerts.acknowledge(id, body.by, body.note, now),
+            _REFUSALS,
         )
         return answer(asdict(done))
 
@@ -54,31 +54,15 @@ def routes(core: Core) -> list[web.RouteDef]:
         id, name = _number(request), request.match_info["step"]
         body = await asked(request, Stepped)
         said = (body.by, body.note, body.mark)
-        done = await _do(core, lambda heart, now: heart.rules.tasks.step(id, name, *said, now))
+        done = await attempt(
+            core, lambda heart, now: heart.rules.tasks.step(id, name, *said, now), _REFUSALS
+        )
         return answer(asdict(done))
 
     return [
         web.post("/alerts/{id}/acknowledge", acknowledge),
         web.post(f"/tasks/{{id}}/{{step:{'|'.join(STEPS)}}}", step),
     ]
-
-
-async def _do(core: Core, work: Callable[[Heart, int], T]) -> T:
-    """What `work` returns. Raises ApiError: 404 for what is not there, 409 for what cannot be."""
-
-    def attempted(heart: Heart, now: int) -> T | ApiError:
-        # A refusal is an answer, no failure of the transaction that others are in, too.
-        try:
-            return work(heart, now)
-        except KeyError as error:
-            return ApiError(404, str(error.args[0]))
-        except RefusedError as error:
-            return ApiError(409, str(error))
-
-    done = await core.do(attempted)
-    if isinstance(done, ApiError):
-        raise done
-    return done
 
 
 def _number(request: web.Request) -> int:

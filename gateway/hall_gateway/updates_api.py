@@ -5,18 +5,16 @@ Here: routes and their handlers. Not here: the socket (control.py), what a roll-
 """
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import asdict
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from aiohttp import web
 from pydantic import Field
 
 from hall_gateway.bundle import MAX_BUNDLE_BYTES, BundleError, read_bundle
-from hall_gateway.control_api import ApiError, Asked, answer, asked
+from hall_gateway.control_api import ApiError, Asked, answer, asked, attempt
 from hall_gateway.core import Core
 from hall_gateway.files import FileError
-from hall_gateway.heart import Heart
 from hall_gateway.models import DeviceId
 from hall_gateway.release import Manifest, SignatureError
 from hall_gateway.release_store import ReleaseStore
@@ -24,7 +22,7 @@ from hall_gateway.rollout_model import RollOut, Target
 from hall_gateway.state import Json, RefusedError
 from hall_gateway.updates import Offer
 
-T = TypeVar("T")
+_REFUSALS: dict[type[Exception], int] = {RefusedError: 409}
 _ID = "^[0-9a-f]{64}$"
 
 
@@ -69,18 +67,22 @@ def routes(core: Core, releases: ReleaseStore) -> list[web.RouteDef]:
     async def roll_out(request: web.Request) -> web.Response:
         body = await asked(request, RollOutAsked)
         offer = await asyncio.to_thread(_offer, releases, body.releases)
-        begun = await _do(
-            core, lambda heart, now: heart.updates.begin(offer, body.devices, body.by, now)
+        begun = await attempt(
+            core,
+            lambda heart, now: heart.updates.begin(offer, body.devices, body.by, now),
+            _REFUSALS,
         )
         return answer(shown(begun))
 
     async def stop(request: web.Request) -> web.Response:
         by = (await asked(request, Asked)).by
-        return answer(shown(await _do(core, lambda heart, now: heart.updates.stop(by, now))))
+        rollout = await attempt(core, lambda heart, now: heart.updates.stop(by, now), _REFUSALS)
+        return answer(shown(rollout))
 
     async def resume(request: web.Request) -> web.Response:
         by = (await asked(request, Asked)).by
-        return answer(shown(await _do(core, lambda heart, now: heart.updates.resume(by, now))))
+        rollout = await attempt(core, lambda heart, now: heart.updates.resume(by, now), _REFUSALS)
+        return answer(shown(rollout))
 
     return [
         web.post("/releases", take),
@@ -94,22 +96,6 @@ def routes(core: Core, releases: ReleaseStore) -> list[web.RouteDef]:
 def shown(rollout: RollOut) -> Json:
     """A roll-out as JSON has it."""
     return asdict(rollout)
-
-
-async def _do(core: Core, work: Callable[[Heart, int], T]) -> T:
-    """What `work` returns. Raises ApiError 409 for what cannot be."""
-
-    def attempted(heart: Heart, now: int) -> T | ApiError:
-        # A refusal is an answer, no failure of the transaction that others are in, too.
-        try:
-            return work(heart, now)
-        except RefusedError as error:
-            return ApiError(409, str(error))
-
-    done = await core.do(attempted)
-    if isinstance(done, ApiError):
-        raise done
-    return done
 
 
 def _taken(releases: ReleaseStore, content: bytes, used: list[str]) -> Json:
