@@ -24,6 +24,7 @@ import pytest
 from hall_gateway.config import load_config
 from hall_gateway.config_links import BrokerConfig
 from hall_gateway.console.devices import devices
+from hall_tools.bench.gateway_wire import packet
 from hall_tools.ports import free_port
 from support.installed import Installation
 from support.mosquitto import Mosquitto
@@ -36,7 +37,6 @@ from support.psk_tunnel import (
     ClosedError,
     Tunnel,
     connect,
-    packet,
     publish,
     subscribe,
     tunnel,

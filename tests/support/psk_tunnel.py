@@ -12,25 +12,10 @@ import struct
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
 
-from hall_tools.bench.gateway_wire import packets
+from hall_tools.bench.gateway_wire import packet, packets, text
 
 CONNACK, PUBLISH, PUBACK, SUBACK, UNSUBACK, PINGRESP = 2, 3, 4, 9, 11, 13
 ANSWER_S = 20.0
-
-
-def text(value: str | bytes) -> bytes:
-    data = value.encode() if isinstance(value, str) else value
-    return struct.pack("!H", len(data)) + data
-
-
-def packet(first: int, body: bytes) -> bytes:
-    """`first` byte, the remaining length (MQTT 3.1.1, 2.2.3), `body`."""
-    length, head = len(body), bytearray((first,))
-    while True:
-        length, part = length >> 7, length & 0x7F
-        head.append(part | 0x80 if length else part)
-        if not length:
-            return bytes(head) + body
 
 
 def connect(client_id: str, will: tuple[str, bytes] | None = None, retain: bool = False) -> bytes:

@@ -26,11 +26,13 @@ class BrokenError(Exception):
     """The broker refused, or did not answer in time."""
 
 
-def _text(value: str) -> bytes:
-    return struct.pack("!H", len(value.encode())) + value.encode()
+def text(value: str | bytes) -> bytes:
+    """A string of MQTT 3.1.1, 1.5.3: its length before it."""
+    data = value.encode() if isinstance(value, str) else value
+    return struct.pack("!H", len(data)) + data
 
 
-def _packet(first: int, body: bytes) -> bytes:
+def packet(first: int, body: bytes) -> bytes:
     """`first` byte, the remaining length (MQTT 3.1.1, 2.2.3), `body`."""
     length, head = len(body), bytearray((first,))
     while True:
@@ -42,7 +44,7 @@ def _packet(first: int, body: bytes) -> bytes:
 
 def publish_packet(topic: str, payload: bytes, mid: int, again: bool = False) -> bytes:
     """PUBLISH at QoS 1; `again` sets DUP."""
-    return _packet(0x3A if again else 0x32, _text(topic) + struct.pack("!H", mid) + payload)
+    return packet(0x3A if again else 0x32, text(topic) + struct.pack("!H", mid) + payload)
 
 
 def packets(buffer: bytearray) -> Iterator[tuple[int, bytes]]:
@@ -139,7 +141,7 @@ class Wire(asyncio.Protocol):
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         transport.set_write_buffer_limits(high=1 << 24)
         flags = b"\x04\x00" + struct.pack("!H", KEEPALIVE_S)  # 3.1.1, session kept
-        transport.write(_packet(0x10, _text("MQTT") + flags + _text(self._name)))
+        transport.write(packet(0x10, text("MQTT") + flags + text(self._name)))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
@@ -169,7 +171,7 @@ class Wire(asyncio.Protocol):
         topic = body[2:length].decode()
         answer = b""
         if first & 0x06:
-            answer = _packet(0x40, body[length : length + 2])
+            answer = packet(0x40, body[length : length + 2])
             length += 2
         if self._heard is not None:
             self._heard(topic, body[length:], now)
@@ -180,8 +182,8 @@ class Wire(asyncio.Protocol):
             self._go_on()
             return
         assert self._transport is not None
-        filters = b"".join(_text(topic) + b"\x01" for topic in self._subscribe)
-        self._transport.write(_packet(0x82, b"\xff\xff" + filters))
+        filters = b"".join(text(topic) + b"\x01" for topic in self._subscribe)
+        self._transport.write(packet(0x82, b"\xff\xff" + filters))
 
     def _go_on(self) -> None:
         assert self._transport is not None

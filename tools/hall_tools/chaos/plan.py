@@ -8,9 +8,9 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-Kind = Literal[
+LinkKind = Literal[
     "black_hole",
     "delay",
     "reset",
@@ -18,12 +18,8 @@ Kind = Literal[
     "slow_reader",
     "repeat",
     "reorder",
-    "kill_gateway",
-    "kill_device_broker",
-    "upstream_down",
-    "upstream_restart",
-    "disk_full",
-    "clock_jump",
+]
+DeviceKind = Literal[
     "kill_device",
     "power_cut",
     "flash_cut",
@@ -31,24 +27,21 @@ Kind = Literal[
     "hang",
     "wifi_off",
 ]
+Kind = (
+    LinkKind
+    | Literal[
+        "kill_gateway",
+        "kill_device_broker",
+        "upstream_down",
+        "upstream_restart",
+        "disk_full",
+        "clock_jump",
+    ]
+    | DeviceKind
+)
 
-LINK_KINDS: tuple[Kind, ...] = (
-    "black_hole",
-    "delay",
-    "reset",
-    "cut_mid_packet",
-    "slow_reader",
-    "repeat",
-    "reorder",
-)
-DEVICE_KINDS: tuple[Kind, ...] = (
-    "kill_device",
-    "power_cut",
-    "flash_cut",
-    "boot_cut",
-    "hang",
-    "wifi_off",
-)
+LINK_KINDS: tuple[Kind, ...] = get_args(LinkKind)
+DEVICE_KINDS: tuple[Kind, ...] = get_args(DeviceKind)
 
 MEANINGS: dict[Kind, str] = {
     "black_hole": "a link carries nothing; then it goes on, or has forgotten its connections",

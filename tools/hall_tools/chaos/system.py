@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import itertools
 import json
-import socket
 from collections import Counter
 from typing import Any
 
@@ -17,6 +16,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from hall_tools.chaos.places import HALL, HOST
 from hall_tools.demo.changes import Changes
+from hall_tools.demo.hall_client import send_at_once
 
 ASK_AGAIN_S = 5.0
 """A command that is not answered by then goes again, with the same id: its effect is one."""
@@ -49,7 +49,7 @@ class HallSystem:
         client = paho.Client(
             CallbackAPIVersion.VERSION2, client_id="hall-system", clean_session=False
         )
-        client.on_socket_open = _send_at_once
+        client.on_socket_open = send_at_once
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = self._on_subscribe
@@ -162,7 +162,3 @@ class HallSystem:
         if not bodies:
             self.types[body["type"]] += 1
         bodies.append(payload)
-
-
-def _send_at_once(_client: object, _data: object, sock: Any) -> None:
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

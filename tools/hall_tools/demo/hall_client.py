@@ -41,7 +41,7 @@ class HallClient:
         client = paho.Client(
             CallbackAPIVersion.VERSION2, client_id="queue-system", clean_session=False
         )
-        client.on_socket_open = _send_at_once
+        client.on_socket_open = send_at_once
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
@@ -99,7 +99,8 @@ class HallClient:
         self._handler(topic, payload, now)
 
 
-def _send_at_once(_client: object, _data: object, sock: Any) -> None:
+def send_at_once(_client: object, _data: object, sock: Any) -> None:
+    """For a client's on_socket_open: no small packet waits for another."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
