@@ -11,6 +11,20 @@ from hall_gateway.effects import Effects
 from support.core_hall import Device, Hall, open_hall
 
 
+@pytest.fixture
+def defect_in_the_fifth(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What follows from any device's event 5 ends in an error that nobody expects."""
+    meaning = Effects._meaning
+
+    def defective(self: Effects, device: Any, event: Any, *rest: Any) -> Any:
+        outcome = meaning(self, device, event, *rest)
+        if event.seq == 5:
+            raise ZeroDivisionError
+        return outcome
+
+    monkeypatch.setattr(Effects, "_meaning", defective)
+
+
 async def outcome(hall: Hall) -> tuple[list[Any], Any]:
     """What the hall system gets, and what is counted."""
     health = hall.core.health()
@@ -71,18 +85,10 @@ async def test_one_that_is_refused_costs_the_others_nothing(tmp_path: Path) -> N
         assert hall.core.health()["quarantined"] == 1
 
 
+@pytest.mark.usefixtures("defect_in_the_fifth")
 async def test_a_defect_in_one_of_several_takes_back_only_that_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    meaning = Effects._meaning
-
-    def defective(self: Effects, device: Any, event: Any, *rest: Any) -> Any:
-        outcome = meaning(self, device, event, *rest)
-        if event.seq == 5:
-            raise ZeroDivisionError
-        return outcome
-
-    monkeypatch.setattr(Effects, "_meaning", defective)
     async with open_hall(tmp_path) as hall:
         device = Device("cnt")
         events = [device.event("passage", {"dir": "in"}) for _ in range(9)]
@@ -101,19 +107,11 @@ async def test_a_defect_in_one_of_several_takes_back_only_that_one(
         assert (await hall.data("hall.count.occupancy"))[-1]["inside"] == 7
 
 
+@pytest.mark.usefixtures("defect_in_the_fifth")
 async def test_passages_are_reported_once_each_whatever_was_taken_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     """They are added up in memory, and what is done again must not be added up again."""
-    meaning = Effects._meaning
-
-    def defective(self: Effects, device: Any, event: Any, *rest: Any) -> Any:
-        outcome = meaning(self, device, event, *rest)
-        if event.seq == 5:
-            raise ZeroDivisionError
-        return outcome
-
-    monkeypatch.setattr(Effects, "_meaning", defective)
     async with open_hall(tmp_path) as hall:
         devices = {"cnt": Device("cnt"), "disp-1": Device("disp-1")}
         calls: list[Any] = []
