@@ -131,10 +131,11 @@ async def test_a_damp_floor_gets_no_voltage_while_it_sleeps(tmp_path: Path):
 
 async def test_a_heartbeat_carries_the_state_and_no_event(tmp_path: Path):
     async with asleep_in(tmp_path, heartbeat_s=1000) as (hall, device):
-        await wake(device)
-        await hall.until(lambda: hall.kinds() == ["boot", "dry"])
+        while hall.kinds() != ["boot", "dry"]:  # one that reads as the one before says nothing
+            await wake(device)
+        told = len(hall.requests)
         slept: list[int] = []
-        while len(hall.requests) < 3:
+        while len(hall.requests) == told:
             slept.append((await wake(device))["sleep"])
         assert slept[0] < 410_000, "until the heartbeat is due"
         assert len(slept) == 2
