@@ -14,7 +14,8 @@ demo: setup
 	@.venv/bin/hall demo $(ARGS)
 
 test:
-	@tools/setup.sh mosquitto systemd xfonts-unifont procps chromium fonts-wqy-microhei $(NATIVE_PACKAGES)
+	@tools/setup.sh mosquitto systemd xfonts-unifont procps chromium fonts-wqy-microhei nats-server postgresql \
+	    $(NATIVE_PACKAGES)
 	.venv/bin/pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 # Each reader of bytes from outside, SECONDS long: make fuzz SECONDS=600 ARGS="event device-mqtt".
