@@ -14,9 +14,9 @@ from hall_gateway.console.charts import Series, columns, nice_step
 from hall_gateway.console.figures_view import asked
 from hall_gateway.console.known import cookie_for, number_of
 from hall_gateway.console.once import Once
-from hall_gateway.console.pages import own_path
 from hall_gateway.console.pictures import Pictures, seen
 from hall_gateway.console.reading import ReadError, reading
+from hall_gateway.console.rendering import own_path
 from hall_gateway.console.throttle import FREE_ACCOUNT, FREE_ADDRESS, MOST_S, Throttle
 from hall_gateway.console.users import User, Users, UsersError
 from hall_gateway.console.words import Words, preferred, texts

@@ -11,8 +11,9 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer, make_mocked_request
 from hall_gateway.config_console import ConsoleConfig
-from hall_gateway.console.app import MAX_BODY, make_app
+from hall_gateway.console.app import make_app
 from hall_gateway.console.current import Current
+from hall_gateway.console.foundation import MAX_BODY
 from hall_gateway.console.guard import HEADERS, SESSIONS, SETTINGS
 from hall_gateway.console.pages import CONSOLE
 from hall_gateway.console.pages_login import THROTTLE, address_of

@@ -12,8 +12,9 @@ from hall_profiles import MARKS
 
 from hall_gateway.console.alerts import BECAME, STEPS, AlertBoard, about, board, kind, place_of
 from hall_gateway.console.guard import needs, user_of
-from hall_gateway.console.pages import CONSOLE, answered, ask, page, words_of
+from hall_gateway.console.pages import CONSOLE, ask
 from hall_gateway.console.reading import reading
+from hall_gateway.console.rendering import answered, page, words_of
 
 MAX_NOTE = 200
 """Characters."""

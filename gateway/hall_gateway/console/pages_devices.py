@@ -10,8 +10,9 @@ from aiohttp import web
 from hall_gateway.config import load_profile
 from hall_gateway.console.devices import DeviceLine, devices
 from hall_gateway.console.guard import needs
-from hall_gateway.console.pages import CONSOLE, answered, ask, page, words_of
+from hall_gateway.console.pages import CONSOLE, ask
 from hall_gateway.console.reading import reading
+from hall_gateway.console.rendering import answered, page, words_of
 from hall_gateway.console.updates import RollOutPanel, roll_out
 
 DO = ("identify", "reboot")

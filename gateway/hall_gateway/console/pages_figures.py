@@ -7,8 +7,9 @@ from aiohttp import web
 
 from hall_gateway.console.figures_view import asked, minutes, pictures
 from hall_gateway.console.once import Once
-from hall_gateway.console.pages import CONSOLE, page, words_of
+from hall_gateway.console.pages import CONSOLE
 from hall_gateway.console.reading import reading
+from hall_gateway.console.rendering import page, words_of
 from hall_gateway.figures import report, rules_of
 from hall_gateway.figures_model import Report, Satisfaction, Suppressed
 from hall_gateway.hall_clock import MINUTE_MS

@@ -9,12 +9,13 @@ from functools import partial
 from aiohttp import web
 
 from hall_gateway.console.alerts import kind, place_of
-from hall_gateway.console.guard import logged_in, needs, user_of
+from hall_gateway.console.guard import needs
 from hall_gateway.console.live import LiveHall, live
 from hall_gateway.console.once import Once
-from hall_gateway.console.pages import CONSOLE, MARK, answered, ask, page, words_of
+from hall_gateway.console.pages import CONSOLE, ask
 from hall_gateway.console.pictures import Pictures
 from hall_gateway.console.reading import reading
+from hall_gateway.console.rendering import MARK, answered, page, words_of
 
 PICTURES = web.AppKey("pictures", Pictures)
 LOOKS = web.AppKey("looks", Once[LiveHall])
@@ -56,12 +57,6 @@ async def picture(request: web.Request) -> web.StreamResponse:
     )
 
 
-async def stream(request: web.Request) -> web.StreamResponse:
-    """What has changed, as it does."""
-    user = user_of(request).name
-    return await request.app[CONSOLE].stream.serve(request, user, lambda: logged_in(request))
-
-
 @needs("manager")
 async def text(request: web.Request) -> web.StreamResponse:
     """A text on a window's displays, or on one display."""
@@ -80,6 +75,5 @@ def routes() -> list[web.RouteDef]:
     return [
         web.get("/", show),
         web.get(r"/picture/{key:[0-9a-f]{24}}.png", picture),
-        web.get("/stream", stream),
         web.post("/show", text),
     ]

@@ -24,7 +24,7 @@ from hall_gateway.console.guard import (
     set_cookie,
     user_of,
 )
-from hall_gateway.console.pages import own_path, page, words_of
+from hall_gateway.console.rendering import own_path, page, words_of
 from hall_gateway.console.sessions import SCREEN_S
 from hall_gateway.console.throttle import Throttle
 from hall_gateway.console.users import MAX_NAME, MAX_PASSWORD, MIN_PASSWORD, User, UsersError

@@ -9,8 +9,9 @@ from urllib.parse import quote
 from aiohttp import web
 
 from hall_gateway.console.guard import needs
-from hall_gateway.console.pages import CONSOLE, answered, ask, page, words_of
+from hall_gateway.console.pages import CONSOLE, ask
 from hall_gateway.console.reading import reading
+from hall_gateway.console.rendering import answered, page, words_of
 from hall_gateway.console.sinks import Outside, outside
 
 DECIDE = ("retry", "discard")

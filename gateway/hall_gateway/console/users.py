@@ -61,10 +61,13 @@ class User:
 
 
 class Users:
-    """The users in the file at `path`, read again whenever it has changed."""
+    """The users in the file at `path`, read again whenever it has changed. `command` changes it."""
 
-    def __init__(self, path: Path, hasher: PasswordHasher = HASHER) -> None:
+    def __init__(
+        self, path: Path, hasher: PasswordHasher = HASHER, command: str = "hall console user"
+    ) -> None:
         self.path = path
+        self._command = command
         self._hasher = hasher
         self._stamp: tuple[int, ...] | None = None
         self._known: dict[str, User] = {}
@@ -110,7 +113,7 @@ class Users:
         with self._changing() as users:
             if name in users:
                 raise UsersError(
-                    f"{name} is there already; hall console user password changes the password"
+                    f"{name} is there already; {self._command} password changes the password"
                 )
             users[name] = User(name, role, hash)
 
@@ -135,7 +138,7 @@ class Users:
 
     def _known_in(self, users: dict[str, User], name: str) -> User:
         if name not in users:
-            raise UsersError(f"{name} is not in {self.path}; hall console user list shows who is")
+            raise UsersError(f"{name} is not in {self.path}; {self._command} list shows who is")
         return users[name]
 
     @contextmanager
@@ -170,7 +173,7 @@ class Users:
             users = [User(str(u["name"]), _role(u["role"]), str(u["hash"])) for u in listed]
         except (ValueError, KeyError, TypeError):
             raise UsersError(
-                f"{self.path}: is not a file of hall console user; move it away and add the users "
+                f"{self.path}: is not a file of {self._command}; move it away and add the users "
                 "again"
             ) from None
         return {user.name: user for user in users}

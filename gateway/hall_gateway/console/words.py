@@ -5,7 +5,7 @@ words. Not here: where a text stands on a page (templates/).
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from functools import cache
 from importlib.resources import files
@@ -22,35 +22,39 @@ _ONE = "en1"
 
 
 @cache
-def texts() -> dict[str, dict[str, str]]:
-    """Every text by its name, "area.name". A new area is a new file in texts/."""
+def texts(*packages: str) -> dict[str, dict[str, str]]:
+    """Every text by its name, "area.name". A new area is a new file in texts/. A text of `packages`
+    goes before the hall console's of the same name."""
     found: dict[str, dict[str, str]] = {}
-    for file in sorted(
-        (files("hall_gateway.console") / "texts").iterdir(), key=lambda file: file.name
-    ):
-        for area, names in tomllib.loads(file.read_text(encoding="utf-8")).items():
-            for name, text in names.items():
-                found[f"{area}.{name}"] = text
+    for package in ("hall_gateway.console", *packages):
+        for file in sorted((files(package) / "texts").iterdir(), key=lambda file: file.name):
+            for area, names in tomllib.loads(file.read_text(encoding="utf-8")).items():
+                for name, text in names.items():
+                    found[f"{area}.{name}"] = text
     return found
 
 
 class Words:
-    """The texts in one language, and times of a hall whose clock is `offset_min` ahead of UTC."""
+    """The texts in one language, and times of a clock that is `offset_min` ahead of UTC.
 
-    def __init__(self, language: Language, offset_min: int) -> None:
+    `packages` have texts besides those of the hall's console."""
+
+    def __init__(self, language: Language, offset_min: int, packages: Sequence[str] = ()) -> None:
         self.language: Language = language
+        self.offset_min = offset_min
+        self._texts = texts(*packages)
         self._zone = timezone(timedelta(minutes=offset_min))
 
     def __call__(self, name: str, **values: object) -> str:
         """The text `name`. Raises KeyError for one that nobody wrote."""
-        text = texts()[name]
+        text = self._texts[name]
         if self.language == "en" and values.get("n") == 1 and _ONE in text:
             return text[_ONE].format(**values)
         return text[self.language].format(**values)
 
     def maybe(self, name: str, otherwise: str) -> str:
         """The text `name`; `otherwise` where there is none: for words that devices send."""
-        return self(name) if name in texts() else otherwise
+        return self(name) if name in self._texts else otherwise
 
     def both(self, titles: Mapping[str, str] | Any) -> str:
         """Of a thing with titles `zh` and `en`."""

@@ -16,7 +16,8 @@ from typing import Annotated
 
 import typer
 from hall_gateway.config import load_config
-from hall_gateway.console.serve import ConsoleStartError, serve
+from hall_gateway.console.listener import ConsoleStartError
+from hall_gateway.console.serve import serve
 from hall_gateway.console.users import Role, Users, UsersError
 from hall_gateway.toml_input import ConfigError
 
