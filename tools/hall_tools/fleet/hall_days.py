@@ -10,6 +10,7 @@ import heapq
 import itertools
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from hall_gateway.core import Core
@@ -38,7 +39,7 @@ class Source:
         self.told_time = True
 
     async def tell(self, kind: str, data: dict[str, Any]) -> None:
-        now = self._days.clock.now
+        now = self._days.clock()
         self.device.up = now - self._began
         t = now if self.told_time else None
         self.kept.append(self.device.event(kind, data, after_ms=0, t=t))
@@ -104,10 +105,6 @@ class HallDays:
             at, _, action = heapq.heappop(self._agenda)
             self.clock.now = max(self.clock.now, at)
             await action()
-
-    def next_at(self) -> int | None:
-        """When the next thing happens; None when nothing will."""
-        return self._agenda[0][0] if self._agenda else None
 
     # A day.
 
@@ -175,17 +172,13 @@ class HallDays:
         if self.random.random() < 0.6:
             self.at(begin, pause)
 
-    async def go_on(self, stop: asyncio.Event) -> None:
-        """What is on the agenda, each when its time has come, until `stop` is set; a tick a
-        second. The clock goes by itself then."""
-        while not stop.is_set():
-            now = self.clock()
+    async def go_on(self, stop: asyncio.Event, until: int) -> None:
+        """What is on the agenda, each when its time has come, and a tick a second: until `stop` is
+        set, or unix ms `until`. For a clock that goes by itself."""
+        while not stop.is_set() and (now := self.clock()) < until:
             await self.live(until=now + 1)
-            self.clock.now = max(self.clock.now, now)
             await self.core.tick()
-            following = self.next_at()
-            wait = 1000 if following is None else min(max(following - self.clock(), 0), 1000)
-            try:
-                await asyncio.wait_for(stop.wait(), wait / 1000)
-            except TimeoutError:
-                continue
+            following = self._agenda[0][0] if self._agenda else until
+            wait_s = min(max(following - self.clock(), 0), SECOND) / SECOND
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), wait_s)
