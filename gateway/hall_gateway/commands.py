@@ -17,7 +17,7 @@ from hall_gateway.sessions import RefusedError
 from hall_gateway.state import Json
 from hall_gateway.store_hall import Hall
 from hall_gateway.values import DeviceOrder, Reply
-from hall_gateway.wire import compact
+from hall_gateway.wire import compact, one_line
 
 MAX_ORDERS = 16
 """Commands that a device may owe an answer to: as many ids as it remembers."""
@@ -40,7 +40,8 @@ class Commands:
         id = command_id(payload)
         if id is None:
             self._counts["refused.command_without_id"] += 1
-            _log.warning("command %.32s refused: it has no usable id to answer to", name)
+            named = one_line(name)
+            _log.warning("command %s refused: it has no usable id to answer to", named)
             return None
         digest = _digest(name, payload)
         if (before := self._hall.command(id)) is not None:

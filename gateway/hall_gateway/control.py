@@ -22,7 +22,7 @@ from hall_gateway.control_api import MAX_BODY, ApiError, Asked, asked, errors_as
 from hall_gateway.core import Core
 from hall_gateway.snapshot import Snapshot
 from hall_gateway.unix_socket import listening
-from hall_gateway.wire import compact
+from hall_gateway.wire import compact, one_line
 
 NAME = "control.sock"
 """In the store's folder."""
@@ -133,7 +133,7 @@ class Control:
         self._waiting[id] = asyncio.get_running_loop().create_future()
         try:
             reply = await self._core.command(name, compact({**fields, "id": id}), body.by)
-            log.info("%s: command %.32s (%s)", body.by, name, id)
+            log.info("%s: command %s (%s)", body.by, one_line(name), id)
             if reply is not None:
                 return _replied(reply.body)
             ttl_s = fields.get("ttl_s", 30)

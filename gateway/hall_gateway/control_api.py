@@ -16,7 +16,7 @@ from hall_gateway.heart import Heart
 from hall_gateway.models import Printable
 from hall_gateway.payload import PayloadError, parse
 from hall_gateway.values import StoreError, StoreFullError
-from hall_gateway.wire import compact
+from hall_gateway.wire import compact, one_line
 
 MAX_BODY = 256 * 1024
 """Bytes of a request: room for a settings file."""
@@ -102,5 +102,5 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
     except StoreError as error:
         return answer({"error": f"{error}; try again, and see hall doctor"}, 503)
     except Exception:
-        log.exception("%s %s failed", request.method, request.path)
+        log.exception("%s %s failed", request.method, one_line(request.path))
         return answer({"error": "a defect of the gateway; its log has more"}, 500)

@@ -40,6 +40,7 @@ from hall_gateway.payload import MAX_PAYLOAD
 from hall_gateway.quarantine import CROWDED, STRANGERS
 from hall_gateway.update_fetch import Fetches
 from hall_gateway.values import Ack, DeviceOrder
+from hall_gateway.wire import one_line
 
 log = logging.getLogger(__name__)
 
@@ -261,7 +262,9 @@ class DevicesMqtt:
         self.refused[reason] += 1
         if self.refused[reason] == 1:
             log.warning(
-                "refused, and counted from now on: %s %.64r", message.topic, message.payload
+                "refused, and counted from now on: %s %.64r",
+                one_line(message.topic),
+                message.payload,
             )
         message.ack()
 

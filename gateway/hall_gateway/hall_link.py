@@ -30,6 +30,7 @@ from hall_gateway.mqtt_message import DisconnectedError, Message
 from hall_gateway.ordered import OrderedWorker, until_stored
 from hall_gateway.outbox_publisher import OutboxPublisher
 from hall_gateway.values import OutboxRow, Reply, compact
+from hall_gateway.wire import one_line
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ class HallLink:
         async for message in self._mqtt.messages():
             if message.retain:  # an old order of an unknown age, found at subscribing
                 self.refused["retained_command"] += 1
-                log.warning("refused a retained command on %s", message.topic)
+                log.warning("refused a retained command on %s", one_line(message.topic))
                 message.ack()
                 continue
             await self._commands.put(message)
@@ -129,8 +130,8 @@ class HallLink:
         self.refused["response_topic"] += 1
         if self.refused["response_topic"] == 1:
             log.warning(
-                "refused a response topic that response_topics does not allow: %.100s",
-                response.topic,
+                "refused a response topic that response_topics does not allow: %s",
+                one_line(response.topic),
             )
         return None
 

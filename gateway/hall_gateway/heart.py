@@ -35,7 +35,7 @@ from hall_gateway.store_dead_letters import DeadLetters
 from hall_gateway.store_sinks import Sinks
 from hall_gateway.updates import Updates
 from hall_gateway.values import DeviceOrder, OutboxRow, Reply, StoreFullError
-from hall_gateway.wire import compact
+from hall_gateway.wire import compact, one_line
 
 FORGET_EVERY_MS = 60_000
 """How often old rows are looked for while the store has room."""
@@ -380,7 +380,7 @@ class Heart:
             if device not in self._strangers and len(self._strangers) < MAX_STRANGERS:
                 self._strangers.add(device)
                 why = "revoked" if revoked else "not in the gateway's settings"
-                _log.warning("%s: refused: this device is %s", device, why)
+                _log.warning("%s: refused: this device is %s", one_line(device), why)
         return planned
 
     def _check_profile(self, device: PlannedDevice, reported: str | None, now: int) -> None:
@@ -390,8 +390,9 @@ class Heart:
             self._mistaken.discard(device.id)
         elif device.id not in self._mistaken:
             self._mistaken.add(device.id)
-            _log.warning("%s: reports profile %s; the settings say %s", device.id, reported, wanted)
             details: Json = {"reported": reported, "expected": wanted}
+            told = one_line(str(reported))
+            _log.warning("%s: reports profile %s; the settings say %s", device.id, told, wanted)
             self._effects.alarm(device, "wrong_profile", details, now)
 
     def _tell(self) -> None:

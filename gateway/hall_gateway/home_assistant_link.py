@@ -23,7 +23,7 @@ from hall_gateway.mqtt_message import DisconnectedError
 from hall_gateway.ordered import until_stored
 from hall_gateway.plan import Plan
 from hall_gateway.state import HallState
-from hall_gateway.wire import compact
+from hall_gateway.wire import compact, one_line
 
 PAUSE_S = 1.0
 """Between two rounds: a flood of events is no flood of these."""
@@ -85,7 +85,7 @@ class HomeAssistant:
 
     def _take_back(self, id: str) -> None:
         """An empty payload removes a device from Home Assistant, and from the broker."""
-        log.info("%s is gone from the hall; it is removed from Home Assistant", id)
+        log.info("%s is gone from the hall; it is removed from Home Assistant", one_line(id))
         with suppress(DisconnectedError):  # then it is found there at the next connection
             self.mqtt.send(self._config_topic(id), b"", retain=True)
 

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from hall_gateway.mqtt_message import Message
 from hall_gateway.values import StoreError
+from hall_gateway.wire import one_line
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +94,7 @@ class OrderedWorker:
 
     def _give_up(self, message: Message, defect: Exception) -> None:
         self._refused["defect"] += 1
-        log.error("gave up a message on %s: %r", message.topic, defect, exc_info=defect)
+        log.error("gave up a message on %s: %r", one_line(message.topic), defect, exc_info=defect)
         message.ack()
 
 

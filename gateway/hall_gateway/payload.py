@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from hall_gateway.models import CommandIdOnly, Identity
+from hall_gateway.wire import one_line
 
 MAX_PAYLOAD = 1024
 """Bytes of JSON in any one payload, as the device contract says."""
@@ -20,7 +21,6 @@ MAX_POISON = 16 * 1024
 """Bytes that are searched for the identity of an event that is too large to be taken."""
 
 _MOST_FAULTS = 3
-_NAME = 64
 
 _SHAPES = bytes.maketrans(b"123456789EI", b"000000000eN")
 _LONG = b"0" * 300
@@ -114,7 +114,7 @@ def _fault(detail: ErrorDetails, model: type[BaseModel], windows: str) -> str:
         return f"not JSON: {message.removeprefix('Invalid JSON: ')}"
     if not detail["loc"]:
         return message if kind == "value_error" else "give a JSON object"
-    path = [_named(str(part)) for part in detail["loc"]]
+    path = [one_line(str(part)) for part in detail["loc"]]  # may be the sender's own
     if kind == "extra_forbidden":
         names = ", ".join(_names(model))
         return f"{path[0]}: unknown field; the fields are {names}"
@@ -122,12 +122,6 @@ def _fault(detail: ErrorDetails, model: type[BaseModel], windows: str) -> str:
     right = _right(model, path).replace("{windows}", windows)
     where = ".".join(path[:1] if right else path)
     return f"{where}: {wrong}; give {right}" if right else f"{where}: {wrong}"
-
-
-def _named(field: str) -> str:
-    """The name of a field, which may be the sender's own: on one line, and short."""
-    short = field[:_NAME]
-    return short if short.isprintable() else short.encode("unicode_escape").decode()
 
 
 def _right(model: type[BaseModel], path: list[str]) -> str:

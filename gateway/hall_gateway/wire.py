@@ -1,6 +1,6 @@
-"""How values are written on the wire.
+"""How values are written on the wire, and somebody else's text in a line of our own.
 
-Here: JSON and time. Not here: which values.
+Here: JSON, time, one line. Not here: which values.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -14,6 +14,13 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def compact(value: object) -> bytes:
     """`value` as JSON without blanks, in UTF-8."""
     return to_json(value, inf_nan_mode="constants")
+
+
+def one_line(text: str, most: int = 64) -> str:
+    """At most so many characters of a text of outside, in which nothing can end a line of a log or
+    steer a terminal: what is not printable stands as Python writes it, e.g. \\n."""
+    short = text[:most]
+    return short if short.isprintable() else short.encode("unicode_escape").decode()
 
 
 def rfc3339(unix_ms: int) -> str:

@@ -58,14 +58,16 @@ UNSURE = (
 
 
 class _Trap(logging.Handler):
-    """What the gateway logs as a defect."""
+    """What the gateway logs as a defect, and any line that outside text has broken in two."""
 
     def __init__(self) -> None:
-        super().__init__(logging.ERROR)
+        super().__init__()
         self.caught: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.caught.append(self.format(record))
+        text = self.format(record)
+        if record.levelno >= logging.ERROR or not text.isprintable():
+            self.caught.append(text)
 
     def check(self) -> None:
         caught, self.caught = self.caught, []
@@ -273,7 +275,9 @@ def properties(data: bytes) -> bool:
     link = HallLink.__new__(HallLink)
     link._response_topics = ("apps/",)
     link.refused = Counter()
+    trap()
     allowed = link._allowed(extras.response)
+    trap().check()
     assert isinstance(extras.expired, bool)
     if allowed is not None:
         client = paho.Client(paho.CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)

@@ -41,7 +41,11 @@ FOUND: dict[str, dict[str, bytes]] = {
         "a length of five bytes": b"\x32\xff\xff\xff\xff\x7f\x00\x01a",
         "an empty topic": b"\x32\x06\x00\x00\x00\x01ab",
     },
-    "mqtt-properties": {"a reply to a topic with a wildcard": b"\x09\x08\x00\x06apps/#"},
+    "mqtt-properties": {
+        "a reply to a topic with a wildcard": b"\x09\x08\x00\x06apps/#",
+        "a line break in a topic that is refused": b"\x07\x08\x00\x04a\nb\r",
+    },
+    "commands": {"a line break in a command's name": b'[["call\\nconnected to the broker",{}]]'},
     "control-body": {"a line break in a field's name": b'{"by":"lin","\\n":1}'},
     "settings": {
         "a thousand brackets": b"hall = " + b"[" * 5000,

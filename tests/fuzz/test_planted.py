@@ -18,11 +18,11 @@ from hall_gateway import (
     keys,
     mqtt_arrivals,
     mqtt_packets,
-    payload,
     rules_file,
     staff,
     toml_input,
     webhook_client,
+    wire,
 )
 from hall_gateway.console import gateway_link, guard, users
 from hall_profiles import check
@@ -94,7 +94,7 @@ PLANTED: dict[str, tuple[Callable[..., Any], str, str]] = {
     ),
     "mqtt-3": (mqtt_packets.arrived, "at < 5 and ", ""),
     "mqtt-properties": (hall_link.HallLink._allowed, 'set("+#\\0")', "set()"),
-    "control-body": (payload._named, "if short.isprintable()", "if True"),
+    "control-body": (wire.one_line, "if short.isprintable()", "if True"),
     "webhook-answer": (webhook_client._retry_after, "(ValueError, OverflowError)", "OSError"),
     "gateway-answer": (gateway_link._news, "except ValueError:", NO_ERROR),
     "console-form": (guard._check_form, "except ValueError:", NO_ERROR),

@@ -5,12 +5,20 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from hall_gateway import logs
+from hall_gateway import logs, mqtt5
+from hall_gateway.devices_mqtt import DevicesMqtt
+from hall_gateway.hall_link import HallLink
+from hall_gateway.home_assistant_link import HomeAssistant
 from hall_gateway.logs import BURST, MAX_KINDS, Journal, Limit
+from hall_gateway.mqtt_message import Message
+from hall_gateway.ordered import OrderedWorker
+from hall_gateway.wire import one_line
 
 
 class Log:
@@ -57,7 +65,7 @@ def test_what_is_remembered_is_bounded() -> None:
 def journal(tmp_path: Path) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
         server.bind(str(tmp_path / "journal"))
-        server.settimeout(5)
+        server.settimeout(60)
         yield server
 
 
@@ -115,3 +123,56 @@ def test_the_journal_is_told_from_a_file(tmp_path: Path, monkeypatch: pytest.Mon
         assert logs._is_journal(f"{found.st_dev}:{found.st_ino}")
         assert not logs._is_journal("8:1")
         assert not logs._is_journal("")
+
+
+# Text of outside in a line of the log
+
+FORGED = "a\n2026-11-22 08:00:00 INFO    connected to the broker\x1b[2J"
+
+
+def _refused_response() -> None:
+    link = HallLink.__new__(HallLink)
+    link._response_topics, link.refused = (), Counter()
+    assert link._allowed(mqtt5.Response(FORGED)) is None
+
+
+def _refused_topic() -> None:
+    devices = DevicesMqtt.__new__(DevicesMqtt)
+    devices.refused = Counter()
+    devices._refuse("topic", Message(FORGED, b"", False, int, int))
+
+
+def _given_up() -> None:
+    def handle(_: list[Message]) -> Any:
+        raise AssertionError
+
+    worker = OrderedWorker(handle, Counter())
+    worker._give_up(Message(FORGED, b"", False, int, int), KeyError())
+
+
+def _taken_back() -> None:
+    link = HomeAssistant.__new__(HomeAssistant)
+    link._prefix, link.mqtt = "homeassistant", _Sent()  # type: ignore[assignment]
+    link._take_back(FORGED)
+
+
+class _Sent:
+    def send(self, topic: str, payload: bytes, *, retain: bool) -> None:
+        assert topic == f"homeassistant/device/{FORGED}/config"
+
+
+@pytest.mark.parametrize("say", [_refused_response, _refused_topic, _given_up, _taken_back])
+def test_text_of_outside_forges_no_line(
+    say: Callable[[], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    say()
+    (record,) = caplog.records
+    assert "a\\n2026-11-22" in record.getMessage()
+    assert record.getMessage().isprintable()
+
+
+def test_a_text_that_is_harmless_stands_as_it_is() -> None:
+    assert one_line("hall/v1/demo/综合") == "hall/v1/demo/综合"
+    assert one_line("x" * 100) == "x" * 64
+    assert one_line("\u2028") == "\\u2028"
