@@ -8,6 +8,7 @@ import contextlib
 import io
 import json
 import re
+import struct
 import tarfile
 import tempfile
 from functools import cache
@@ -60,6 +61,28 @@ def put(name: str, data: bytes) -> Path:
     path.write_bytes(data)
     path.chmod(0o600)
     return path
+
+
+def gathered(image: bytes) -> bytes:
+    """What of an image is written, each block behind its number and its length: one as it is would
+    be blank nearly everywhere, and longer than what is tried."""
+    written = b""
+    for number, at in enumerate(range(0, len(image), SECTOR)):
+        if block := image[at : at + SECTOR].rstrip(b"\xff"):
+            written += struct.pack("<HH", number, len(block)) + block
+    return written
+
+
+def spread(data: bytes, size: int = 17 * SECTOR) -> bytes:
+    """The image of so many bytes that is gathered in `data`."""
+    image, at = bytearray(b"\xff" * size), 0
+    while at + 4 <= len(data):
+        number, length = struct.unpack_from("<HH", data, at)
+        block = data[at + 4 : at + 4 + min(length, SECTOR)]
+        start = number * SECTOR % size
+        image[start : start + len(block)] = block
+        at += 4 + max(len(block), 1)
+    return bytes(image[:size])
 
 
 # Settings, rules and profiles
@@ -128,9 +151,9 @@ def journal(data: bytes) -> bool:
 
 
 def vfs(data: bytes) -> bool:
-    """A file system: what is changed is where its first blocks are; the rest is erased."""
+    """A file system."""
     try:
-        return isinstance(config_file.config_in(data.ljust(VFS_BYTES, b"\xff")), dict)
+        return isinstance(config_file.config_in(spread(data, VFS_BYTES)), dict)
     except ValueError:
         return False
 
@@ -140,7 +163,7 @@ VFS_BYTES = layout.partition("vfs").size
 
 def micropython(data: bytes) -> bool:
     try:
-        return base.Base.parse(data, "a.bin").version != ""
+        return base.Base.parse(spread(data).rstrip(b"\xff"), "a.bin").version != ""
     except UserError as error:
         assert str(error).startswith("a.bin")
         return False
@@ -305,10 +328,9 @@ def partition_seeds() -> list[bytes]:
 
 
 def vfs_seeds() -> list[bytes]:
-    """A file system cut to the blocks that hold something."""
     config = b'{"v":1,"device":"d-1","profile":"keypad-5"}'
     image = vfs_image({"config.json": config, "a/hall/app.mpy": b"M\x06" + bytes(300)})
-    return [image.rstrip(b"\xff")]
+    return [gathered(image)]
 
 
 def replies() -> list[bytes]:
@@ -386,7 +408,8 @@ def font_seeds() -> list[bytes]:
 
 
 def micropython_seeds() -> list[bytes]:
-    return [micropython_base.base(chip, app_bytes=3000) for chip in ("esp32", "esp32c3")]
+    chips = ("esp32", "esp32c3")
+    return [gathered(micropython_base.base(chip, app_bytes=1000)) for chip in chips]
 
 
 KEY = {
