@@ -121,10 +121,14 @@ def last_words(log: Path, lines: int = 3) -> str:
     return " | ".join(line.strip() for line in said[-lines:]) or "it said nothing"
 
 
+def as_user(user: str) -> list[str]:
+    """What goes before a program's name to run it as `user`."""
+    group = str(pwd.getpwnam(user).pw_gid)
+    change = ["--reuid", user, "--regid", group, "--init-groups"]
+    return [program("setpriv", "util-linux"), *change, "--"]
+
+
 def _tied_to_us(user: str | None, ending: signal.Signals) -> list[str]:
-    """setpriv(1): another user first, then the signal that comes with our death."""
-    arguments = [program("setpriv", "util-linux"), "--pdeathsig", ending.name.removeprefix("SIG")]
-    if user is not None and pwd.getpwnam(user).pw_uid != os.geteuid():
-        group = str(pwd.getpwnam(user).pw_gid)
-        arguments += ["--reuid", user, "--regid", group, "--init-groups"]
-    return [*arguments, "--"]
+    """The signal that comes with our death; of another user, it must be set after the change."""
+    tied = [program("setpriv", "util-linux"), "--pdeathsig", ending.name.removeprefix("SIG"), "--"]
+    return tied if user is None else [*as_user(user), *tied]
