@@ -18,6 +18,7 @@ from hall_profiles import load
 from hall_tools.doctor.examine import examine
 from hall_tools.doctor.findings import Doctor, Finding, Site
 from hall_tools.gateway_setup import layout
+from hall_tools.gateway_setup.firewall import NFT
 from hall_tools.gateway_setup.plan import make_plan, own_program
 from hall_tools.gateway_setup.steps import Result, run
 from hall_tools.ports import free_port
@@ -53,6 +54,9 @@ class OwnMachine(Doctor):
             (root / folder).mkdir(parents=True, exist_ok=True)
         self.users({layout.USER: os.geteuid(), layout.BROKER_USER: os.geteuid()})
         self.path(layout.BROKER_MAIN).write_text(DEBIANS.read_text())
+        nft = self.path(NFT)
+        nft.parent.mkdir(parents=True, exist_ok=True)
+        nft.touch()
 
     def users(self, uids: dict[str, int]) -> None:
         everyone = {"root": os.geteuid(), **uids}

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from hall_profiles import load
+from hall_tools.gateway_setup.firewall import NFT
+from hall_tools.gateway_setup.steps import stamped
 from support.doctored import Place, edit, whole
 
 
@@ -42,6 +44,26 @@ def stranger_owns(place: Place) -> None:
 
 def no_mosquitto_user(place: Place) -> None:
     place.installation.machine.users({"hallkit": os.geteuid()})
+
+
+def older_access(place: Place) -> None:
+    """As an earlier Hallkit wrote it."""
+    path = place.installation.broker_folder / "acl.gateway"
+    path.write_text(stamped(without_the_mark(path)))
+
+
+def own_access(place: Place) -> None:
+    path = place.installation.broker_folder / "acl.gateway"
+    path.write_text(without_the_mark(path))
+
+
+def without_the_mark(path: Path) -> str:
+    lines = path.read_text().splitlines(keepends=True)[1:]
+    return "".join(line for line in lines if "gateway/mark" not in line)
+
+
+def no_firewall(place: Place) -> None:
+    place.installation.machine.path(NFT).unlink()
 
 
 def stop_broker(place: Place) -> None:
@@ -200,6 +222,17 @@ FAULTS: dict[str, tuple[Callable[[Place], None], str, str]] = {
         "broker.password: password file: No such file",
         "run: sudo hall gateway setup",
     ),
+    "an access list of an earlier version": (
+        older_access,
+        "acl.gateway lacks 'topic readwrite device/v1/gateway/mark', so mosquitto does not let",
+        "run: sudo hall gateway setup: it writes what this version needs",
+    ),
+    "an access list changed by hand": (
+        own_access,
+        "acl.gateway lacks 'topic readwrite device/v1/gateway/mark', so mosquitto does not let",
+        "or move it away, and run: sudo hall gateway setup",
+    ),
+    "no firewall": (no_firewall, "keeps all devices waiting", "sudo apt-get install nftables"),
     "a password that does not fit": (
         other_password,
         "does not let the gateway in: Not authorized",

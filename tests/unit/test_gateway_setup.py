@@ -12,6 +12,7 @@ from hall_gateway.config import load_config
 from hall_tools.cli import main
 from hall_tools.errors import UserError
 from hall_tools.gateway_setup import layout, logins
+from hall_tools.gateway_setup.firewall import BURST_KB, NFT, RATE_KB, firewall_start
 from hall_tools.gateway_setup.machine import Account, CommandError, Machine
 from hall_tools.gateway_setup.plan import make_plan, own_program
 from hall_tools.gateway_setup.steps import Result, is_stamped, run, stamped
@@ -97,6 +98,44 @@ def test_a_file_that_was_changed_by_hand_is_kept_and_the_difference_shown(
     assert "-RestartSec=20\n" in result.look.text
     assert "+RestartSec=2\n" in result.look.text
     assert unit.read_text() == mine
+
+
+def test_the_kernel_limits_what_one_address_sends_to_the_devices_port(machine: OwnMachine) -> None:
+    """And where nothing can tell it so, setup says what to install."""
+    setup(machine)
+    settings = load_config(machine.path(layout.CONFIG))
+    written = machine.path(layout.FIREWALL).read_text()
+    limited = f"tcp dport {settings.broker.device_port} "
+    assert written.count(limited) == 2, "IPv4 and IPv6"
+    assert written.count(f"over {RATE_KB} kbytes/second burst {BURST_KB} kbytes") == 2
+    assert "$" not in written
+    assert layout.FIREWALL in machine.path(f"{layout.UNITS}/{layout.FIREWALL_SERVICE}").read_text()
+    assert not make_plan(machine, own_program()).notes()
+    machine.path(NFT).unlink()
+    (note,) = make_plan(machine, own_program()).notes()
+    assert "sudo apt-get install nftables" in note.advice
+
+
+def test_rules_that_the_kernel_has_not_are_read_anew(
+    machine: OwnMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setup(machine)
+    asked: list[str] = []
+
+    def fail(self: Machine, *command: str) -> str:
+        asked.append(" ".join(command))
+        raise CommandError("No such file or directory")
+
+    def there(self: Machine, *command: str) -> str:
+        return "table inet hallkit {"
+
+    (step,) = firewall_start(machine)
+    monkeypatch.setattr(Machine, "run", there)
+    assert step.look(machine, []).state == "unchanged"
+    assert step.look(machine, [layout.FIREWALL]).detail.endswith(f"{layout.FIREWALL} anew")
+    monkeypatch.setattr(Machine, "run", fail)
+    assert step.look(machine, []).detail == "its rules are not in the kernel"
+    assert asked == ["/usr/sbin/nft list table inet hallkit"]
 
 
 def test_a_file_of_an_older_version_is_replaced(machine: OwnMachine) -> None:
@@ -324,7 +363,7 @@ def test_a_dry_run_to_read(
     lines = capsys.readouterr().out.splitlines()
     assert "due        /etc/hallkit/keys: folder, hallkit, 0700" in lines
     assert "    | listener 8883" in lines
-    assert lines[-1] == "19 of 21 steps would be done; nothing was changed"
+    assert lines[-1] == "22 of 24 steps would be done; nothing was changed"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,9 @@ from hall_tools.doctor.findings import Finding, Site, fault, good, several, warn
 from hall_tools.doctor.mqtt_login import LoginError, RefusedError, log_in, usable
 from hall_tools.doctor.rights import of_keys
 from hall_tools.doctor.tls_psk import Answer, HandshakeError, handshake
-from hall_tools.gateway_setup.broker_files import differences
+from hall_tools.gateway_setup import plan
+from hall_tools.gateway_setup.broker_files import access_lines, differences
+from hall_tools.gateway_setup.steps import is_stamped
 
 _LOG = "see why: sudo journalctl -u mosquitto -n 30; sudo tail /var/log/mosquitto/mosquitto.log"
 _RELOAD = "run: sudo systemctl reload mosquitto"
@@ -43,6 +45,32 @@ def key_files(site: Site) -> Iterator[Finding]:
         yield good(
             f"the keys of {several(len(devices), 'device')} are in step with mosquitto's files"
         )
+
+
+def gateway_access(site: Site) -> Iterator[Finding]:
+    """mosquitto lets the gateway say and hear all that this version of it does."""
+    if not site.production or site.settings is None:
+        return
+    path = site.broker_folder / "acl.gateway"
+    try:
+        found = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return  # installed() and rights() say so
+    wanted = access_lines(plan.gateway_access(site.settings.broker.username or "gateway"))
+    lacks = [line for line in wanted if line not in access_lines(found)]
+    if not lacks:
+        return
+    advice = f"{site.setup}: it writes what this version needs, and restarts mosquitto"
+    if not is_stamped(found):
+        advice = (
+            f"it was changed by hand: add what is missing, then: sudo systemctl restart mosquitto; "
+            f"or move it away, and {site.setup}"
+        )
+    yield fault(
+        f"{path} lacks {', '.join(map(repr, lacks))}, so mosquitto does not let the gateway do all "
+        "that this version does",
+        advice,
+    )
 
 
 def gateway_login(site: Site) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ CHECKS: Mapping[str, Check] = {
     "rights": rights.rights,
     "setup": settings.installed,
     "keys": broker.key_files,
+    "access": broker.gateway_access,
     "broker": broker.gateway_login,
     "listener": broker.device_logins,
     "coap": coap.endpoint,

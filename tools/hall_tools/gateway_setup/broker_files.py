@@ -58,4 +58,9 @@ def _lines(path: Path) -> list[str] | None:
         text = path.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return None
+    return access_lines(text)
+
+
+def access_lines(text: str) -> list[str]:
+    """What a file of mosquitto says, line by line, without its comments."""
     return [line for line in text.splitlines() if line and not line.startswith("#")]

@@ -9,7 +9,6 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -25,6 +24,8 @@ from hall_tools.gateway_setup import layout
 from hall_tools.gateway_setup.broker_files import differences
 from hall_tools.gateway_setup.console import UNIT as CONSOLE_UNIT
 from hall_tools.gateway_setup.console import console_steps
+from hall_tools.gateway_setup.firewall import UNIT as FIREWALL_UNIT
+from hall_tools.gateway_setup.firewall import firewall_notes, firewall_start, firewall_steps
 from hall_tools.gateway_setup.logins import fits, hashed, new_password
 from hall_tools.gateway_setup.machine import CommandError, Machine
 from hall_tools.gateway_setup.notes import Note, notes
@@ -67,11 +68,15 @@ def make_plan(machine: Machine, program: Path) -> Plan:
         File(layout.JOURNAL, _text("journald.conf")),
         File(_UNIT, unit(settings, program, machine.has_group(layout.GPIO_GROUP))),
         Call(f"start {layout.SERVICE} at boot", _enable_due, _enable),
+        *firewall_steps(broker),
         *console_steps(settings, program, _protect_home(program)),
         *_services(machine),
     ]
 
-    return Plan(steps, partial(notes, machine, settings, program))
+    def left() -> Sequence[Note]:
+        return [*notes(machine, settings, program), *firewall_notes(machine)]
+
+    return Plan(steps, left)
 
 
 def broker_conf(broker: BrokerConfig) -> str:
@@ -82,6 +87,11 @@ def broker_conf(broker: BrokerConfig) -> str:
         psk_port=str(broker.device_port),
         folder=_broker_file(""),
     )
+
+
+def gateway_access(username: str) -> str:
+    """mosquitto's access list of the gateway."""
+    return _fill("acl.gateway", username=username)
 
 
 def unit(settings: GatewayConfig, program: Path, gpio_group: bool) -> str:
@@ -175,12 +185,7 @@ def _logins(machine: Machine, username: str, password: str) -> list[Step]:
             lambda: hashed(username, known()),
             "does not fit the gateway's password",
         ),
-        File(
-            _broker_file("acl.gateway"),
-            _fill("acl.gateway", username=username),
-            layout.BROKER_USER,
-            0o600,
-        ),
+        File(_broker_file("acl.gateway"), gateway_access(username), layout.BROKER_USER, 0o600),
     ]
 
 
@@ -225,9 +230,9 @@ def _services(machine: Machine) -> list[Step]:
     if not machine.live:
         why = "systemd does not run this machine now: they start when it boots"
         services = f"{layout.BROKER_SERVICE}, {layout.SERVICE} and {layout.CONSOLE_SERVICE}"
-        return [Later(f"start {services}", why)]
+        return [Later(f"start {layout.FIREWALL_SERVICE}, {services}", why)]
     broker = {layout.BROKER_CONF, _broker_file("passwd"), _broker_file("acl.gateway")}
-    units = {_UNIT, CONSOLE_UNIT, layout.BROKER_DROP_IN}
+    units = {_UNIT, CONSOLE_UNIT, FIREWALL_UNIT, layout.BROKER_DROP_IN}
     return [
         Call(
             "systemctl daemon-reload",
@@ -239,6 +244,7 @@ def _services(machine: Machine) -> list[Step]:
             lambda _, done: "its cap is new" if layout.JOURNAL in done else None,
             lambda machine: machine.run("systemctl", "restart", layout.JOURNAL_SERVICE),
         ),
+        *firewall_start(machine),
         _running(layout.BROKER_SERVICE, broker),
         _running(layout.SERVICE, {_UNIT, layout.CONFIG}),
         _running(layout.CONSOLE_SERVICE, {CONSOLE_UNIT, layout.CONFIG}),
