@@ -58,11 +58,11 @@ class NatsNode:
         self.folder = folder
         self._routes = routes
         self._settings = settings
-        self._config = folder / "nats.conf"
+        self.config = folder / "nats.conf"
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.process = Process(
             f"nats-server {name}",
-            [program("nats-server", "nats-server"), "-c", str(self._config)],
+            [program("nats-server", "nats-server"), "-c", str(self.config)],
             folder / "stderr.log",
         )
 
@@ -101,8 +101,8 @@ class NatsNode:
     def configure(self, settings: str) -> None:
         """Write its configuration, with these lines for logins; a running one needs reload()."""
         self._settings = settings
-        self._config.touch(mode=0o600)
-        self._config.write_text(self._configuration(), encoding="utf-8")
+        self.config.touch(mode=0o600)
+        self.config.write_text(self._configuration(), encoding="utf-8")
 
     def reload(self) -> None:
         """Make it read its configuration again (SIGHUP); connections stay."""
@@ -114,6 +114,7 @@ class NatsNode:
             f'listen: "127.0.0.1:{self.ports.client}"',
             f'http: "127.0.0.1:{self.ports.monitor}"',
             f'log_file: "{self.folder / "nats.log"}"',
+            f'pid_file: "{self.folder / "nats.pid"}"',
             f"logfile_size_limit: {_LOG_BYTES}",
             "jetstream {",
             f'  store_dir: "{self.store}"',

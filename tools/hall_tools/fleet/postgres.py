@@ -11,15 +11,14 @@ there are no passwords. PostgreSQL does not run as root: then it runs as Debian'
 
 import asyncio
 import os
-import re
 import signal
 from collections.abc import Sequence
 from contextlib import suppress
-from importlib import resources
 from pathlib import Path
 from typing import Self
 
 import psycopg
+from hall_fleet import roles
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
@@ -141,15 +140,13 @@ class Postgres:
             found = await connection.execute(
                 "SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)
             )
-            if await found.fetchone():
-                return
-            script = resources.files("hall_tools.fleet").joinpath("templates/roles.sql")
-            # One statement at a time: a database cannot be made within a transaction.
-            for statement in re.sub(r"--.*", "", script.read_text(encoding="utf-8")).split(";"):
-                if statement.strip():
-                    # An interrupted first start has made some of the roles.
-                    with suppress(psycopg.errors.DuplicateObject):
-                        await connection.execute(statement.encode())
+            there = await found.fetchone() is not None
+            for statement in roles.statements(DATABASE):
+                if there and statement.startswith("CREATE"):
+                    continue
+                # An interrupted first start has made some of the roles.
+                with suppress(psycopg.errors.DuplicateObject):
+                    await connection.execute(statement.encode())
 
 
 def _children(pid: int) -> list[int]:

@@ -1,0 +1,14 @@
+"""`hall fleet`: the back office of many halls.
+
+Here: how its commands hang together. Not here: what each does; they live in fleet_*.py.
+"""
+
+import typer
+
+from hall_tools.commands import fleet_hall
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="The back office of many halls: NATS, PostgreSQL, and its console.",
+)
+app.add_typer(fleet_hall.app, name="hall")
