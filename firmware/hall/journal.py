@@ -263,11 +263,15 @@ class Journal:
                 ring.append(sector)
         for sector in ring:
             end = self._slot if sector == self._active else flash.slots
+            # What begins the next sector ends this one: a record beyond that is not of this place.
+            limit = min(
+                [first for first in self._first if first > self._first[sector]] + [self.next]
+            )
             # Seqs rise by one and each has a slot of its own: the next cannot stand before this.
             for slot in range(1 + max(0, after + 1 - self._first[sector]), end):
                 if flash.record(sector, slot) == EVENT:
                     seq = flash.boot_and_seq()[1]
-                    if seq > after:
+                    if after < seq < limit:
                         after = seq
                         yield seq
 

@@ -23,7 +23,17 @@ def journal(text: bytes, first: int = 1) -> bytes:
     return bytes(image)
 
 
+def moved() -> bytes:
+    """A journal whose newest events stand in an older sector, where they check as anywhere."""
+    image = bytearray(targets_device.stage.journal_of(60))
+    newest = image[3 * 64 : 7 * 64]
+    image[2 * 512 + 4 * 64 : 3 * 512] = newest
+    image[3 * 64 : 8 * 64] = bytes(5 * 64)
+    return bytes(image)
+
+
 FOUND: dict[str, dict[str, bytes]] = {
+    "journal": {"events after the newest one": moved()},
     "journal-sealed": {
         "an event that is no UTF-8 held up all behind it": journal(b"\xffress"),
         "no sector with an event": journal(b"press", 0),
