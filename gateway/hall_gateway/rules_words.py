@@ -108,7 +108,9 @@ _RATED = "ticket? window staff? business? session#? key# mark#"
 EVENTS: dict[str, Words] = {
     "hall.call.shown": _event("rev# ticket? window? called_at?"),
     "hall.service.started": _event("ticket window staff? business? waited_ms#"),
-    "hall.service.ended": _event("ticket window staff? business? waited_ms# served_ms#? reason"),
+    "hall.service.ended": _event(
+        "ticket window staff? business? queued_ms#? waited_ms# served_ms#? reason"
+    ),
     "hall.ticket.taken": _event("ticket business? priority#"),
     "hall.ticket.cancelled": _event("ticket business? priority# taken_at queued_ms#"),
     "hall.ticket.abandoned": _event("ticket business? priority# taken_at queued_ms#"),

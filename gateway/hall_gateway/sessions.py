@@ -168,9 +168,10 @@ class Sessions:
             command.ticket,
             command.business or (taken.business if taken else None),
             called=now,
+            queued=None if taken is None else max(0, now - taken.taken),
         )
         self._arrive(called, outcome, now)
-        outcome.emits.append(tickets.asked(called, taken, False, now))
+        outcome.emits.append(tickets.asked(called, taken, False))
 
     def _recall(self, window: Window, outcome: Outcome, now: int) -> None:
         if window.state != "called":
@@ -245,7 +246,7 @@ class Sessions:
             to, state="called", ticket=window.ticket, business=window.business, called=now
         )
         self._arrive(called, outcome, now)
-        outcome.emits.append(tickets.asked(called, None, True, now))
+        outcome.emits.append(tickets.asked(called, None, True))
 
     def _finish(self, window: Window, reason: str, outcome: Outcome, now: int) -> None:
         """The ticket of `window` is done with there; a service that took place is rated."""
@@ -253,7 +254,12 @@ class Sessions:
         served = None if window.started is None else max(0, now - window.started)
         called = window.called
         waited = None if called is None else max(0, (window.started or now) - called)
-        data = service(window) | {"waited_ms": waited, "served_ms": served, "reason": reason}
+        data = service(window) | {
+            "queued_ms": window.queued,
+            "waited_ms": waited,
+            "served_ms": served,
+            "reason": reason,
+        }
         outcome.emits.append(Emit("hall.service.ended", f"window/{window.id}", data))
         if window.started is None or reason == "transfer" or window.ticket is None:
             return

@@ -23,7 +23,8 @@ class RefusedError(ValueError):
 class Window:
     """A window. Times are unix ms. `served_by` is who was logged in when the service started;
     `pausing`: it pauses as soon as the ticket is done with. `attended`: since when its clerk is
-    there, as it was told; `active`: when something last happened there."""
+    there, as it was told; `active`: when something last happened there. `queued`: how many ms its
+    ticket had waited when it was called, None for one that was not taken or came by a transfer."""
 
     id: str
     state: WindowState = "idle"
@@ -36,6 +37,7 @@ class Window:
     pausing: bool = False
     attended: int | None = None
     active: int = 0
+    queued: int | None = None
 
 
 @dataclass(frozen=True)

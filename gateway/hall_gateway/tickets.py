@@ -88,16 +88,15 @@ def called(state: HallState, id: str, outcome: Outcome) -> Ticket | None:
     return ticket
 
 
-def asked(window: Window, taken: Ticket | None, transferred: bool, now: int) -> Emit:
+def asked(window: Window, taken: Ticket | None, transferred: bool) -> Emit:
     """The ticket of `window` is asked to come there. A transferred one has waited before."""
-    queued = None if taken is None else max(0, now - taken.taken)
     data: Json = {
         "ticket": window.ticket,
         "window": window.id,
         "staff": window.staff,
         "business": window.business,
         "priority": taken.priority if taken else None,
-        "queued_ms": queued,
+        "queued_ms": window.queued,
         "transferred": transferred,
     }
     return Emit("hall.ticket.called", f"window/{window.id}", data)

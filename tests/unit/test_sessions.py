@@ -67,6 +67,7 @@ def test_a_service_from_call_to_end(run: Run) -> None:
     who = {"ticket": "A001", "window": "1", "staff": "王芳", "business": "缴费"}
     assert run.last("service.started") == who | {"waited_ms": 20_000}
     assert run.last("service.ended") == who | {
+        "queued_ms": None,
         "waited_ms": 20_000,
         "served_ms": 300_000,
         "reason": "completed",

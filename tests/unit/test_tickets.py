@@ -81,6 +81,21 @@ def test_a_transferred_ticket_has_waited_before(run: Run) -> None:
     assert (called["queued_ms"], called["transferred"]) == (None, True)
 
 
+def test_the_end_says_how_long_the_ticket_had_waited(run: Run) -> None:
+    """So whoever receives it knows a no-show's wait without looking for its call."""
+    run.do("take", ticket="A001")
+    run.now += 7 * MINUTE
+    run.do("call", window="1", ticket="A001")
+    run.now += MINUTE
+    run.do("transfer", window="1", to="2")
+    assert run.last("service.ended")["queued_ms"] == 7 * MINUTE
+    run.do("no_show", window="2")
+    assert run.last("service.ended")["queued_ms"] is None
+    run.do("call", window="1", ticket="B001")
+    run.do("no_show", window="1")
+    assert run.last("service.ended")["queued_ms"] is None
+
+
 def test_a_customer_who_waits_may_give_up(run: Run) -> None:
     run.do("take", ticket="A001", business="缴费")
     run.now += 30 * MINUTE

@@ -10,6 +10,7 @@ from pydantic import Field
 from hall_gateway import models
 from hall_gateway.contract.words import (
     Business,
+    Queued,
     Served,
     Staff,
     Ticket,
@@ -54,6 +55,10 @@ class ServiceEnded(Told):
         Staff | None, Field(description="logged in when the service started, else when it ended")
     ]
     business: Business | None
+    queued_ms: Annotated[
+        Queued | None,
+        Field(description="from the take to the call; null as in `hall.ticket.called`"),
+    ]
     waited_ms: Waited
     served_ms: Annotated[Served | None, Field(description="null when no service began")]
     reason: Annotated[
