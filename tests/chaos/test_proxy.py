@@ -10,7 +10,7 @@ import pytest
 from hall_tools.chaos.packets import NotMqttError, Splitter, puback, publish
 from hall_tools.chaos.proxy import Link
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 def published(topic: str, pid: int, body: str = "x") -> bytes:

@@ -44,7 +44,7 @@ async def test_a_command_waits_for_the_wake_and_is_answered(
                     )
                 )
                 commands: list[dict[str, object]] = []
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(60):
                     while not commands:
                         commands = said(await device.post()).get("cmd", [])
                 assert [command["do"] for command in commands] == ["selftest"]

@@ -73,7 +73,7 @@ async def ask(answer: Answer) -> tuple[Peer, dict[str, Any]]:
         process = await asyncio.create_subprocess_exec(
             *argv, env=environment, stdout=asyncio.subprocess.PIPE, stderr=sys.stderr
         )
-        output, _ = await asyncio.wait_for(process.communicate(), 20)
+        output, _ = await asyncio.wait_for(process.communicate(), 60)
     finally:
         transport.close()
     return peer, json.loads(output)
@@ -206,5 +206,5 @@ async def test_nobody_listens():
     process = await asyncio.create_subprocess_exec(
         *argv, env=environment, stdout=asyncio.subprocess.PIPE
     )
-    output, _ = await asyncio.wait_for(process.communicate(), 20)
+    output, _ = await asyncio.wait_for(process.communicate(), 60)
     assert "nobody listens" in json.loads(output)["error"]

@@ -26,7 +26,7 @@ def port() -> Iterator[int]:
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
     thread.start()
-    assert started.wait(10)
+    assert started.wait(60)
     yield port
     loop.call_soon_threadsafe(stop.set)
     thread.join(15)

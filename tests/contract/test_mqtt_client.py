@@ -33,12 +33,12 @@ def client(broker: Mosquitto, name: str = "gateway", *filters: str) -> MqttClien
 
 
 async def take(messages: AsyncIterator[Message], count: int = 1) -> list[Message]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         return [await anext(messages) for _ in range(count)]
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while not holds():  # noqa: ASYNC110 - other tasks change it, no event of theirs is at hand
             await asyncio.sleep(0.01)
 

@@ -21,7 +21,7 @@ from support.plain_hall import PlainHall
 from support.updated_device import UpdatedDevice
 from typer.testing import CliRunner
 
-WAIT_S = 30.0
+WAIT_S = 60.0
 DEVICES = [f"kp-{number}" for number in range(1, 6)]
 TABLES = '[updates]\nkeys = ["release.pub"]\nfrom = 0\nto = 0\n' + "".join(
     f'[[window]]\nid = "{at}"\n[[device]]\nid = "{name}"\nprofile = "keypad-5"\nwindow = "{at}"\n'

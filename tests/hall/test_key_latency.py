@@ -125,7 +125,7 @@ async def handshakes(at: Keypad) -> list[float]:
         if figures:
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(at.proxy.connected.wait(), 1.5)
-        await asyncio.wait_for(at.proxy.connected.wait(), 20)
+        await asyncio.wait_for(at.proxy.connected.wait(), 60)
         seen = at.gateway.events
         figures.append(await at.press())
         await asyncio.to_thread(at.gateway.wait, lambda seen=seen: at.gateway.events > seen)

@@ -21,7 +21,7 @@ from support.mosquitto import Mosquitto
 from support.plain_hall import PlainHall
 from support.sim import Watched, config_of, running
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 HALL = """hall = "demo"
 [store]
 path = "hall.db"

@@ -19,8 +19,8 @@ from types import TracebackType
 
 from support.warm import PROGRAM, Warm
 
-START_S = 20.0
-STOP_S = 15.0
+START_S = 60.0
+STOP_S = 45.0
 
 HALL = "demo"
 

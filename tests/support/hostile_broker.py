@@ -201,14 +201,14 @@ class HostileBroker:
         text = json.dumps({"epoch": epoch, "seq": self.acked, "now": now})
         session.down("ack", text.encode())
 
-    async def wait(self, condition: Callable[[], bool], within_s: float = 10.0) -> None:
+    async def wait(self, condition: Callable[[], bool], within_s: float = 60.0) -> None:
         """Until the condition holds; it is looked at after each packet and each closed socket."""
         async with asyncio.timeout(within_s), self.changed:
             await self.changed.wait_for(lambda: condition() or bool(self.failures))
         if self.failures:
             raise self.failures[0]
 
-    async def wait_committed(self, seq: int, within_s: float = 10.0) -> None:
+    async def wait_committed(self, seq: int, within_s: float = 60.0) -> None:
         """Until every event up to this seq has come."""
         await self.wait(lambda: self.committed >= seq, within_s)
 

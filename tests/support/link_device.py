@@ -80,9 +80,9 @@ class LinkDevice:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(json.dumps(request).encode() + b"\n")
-        line = await asyncio.wait_for(process.stdout.readline(), 10)
+        line = await asyncio.wait_for(process.stdout.readline(), 60)
         if not line.startswith(b"{"):
-            rest = await asyncio.wait_for(process.stdout.read(), 10)
+            rest = await asyncio.wait_for(process.stdout.read(), 60)
             raise AssertionError("the device ended: " + (line + rest).decode(errors="replace"))
         return json.loads(line)
 
@@ -95,7 +95,7 @@ class LinkDevice:
 
     async def until(self, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """The first report for which the condition holds, within 10 s."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             # Another process's state: there is nothing here that could wake this loop.
             while not condition(report := await self.report()):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)

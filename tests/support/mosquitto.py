@@ -20,8 +20,8 @@ from types import TracebackType
 
 from hall_tools.ports import free_port
 
-START_S = 10.0
-STOP_S = 5.0
+START_S = 60.0
+STOP_S = 30.0
 
 DEVICE_ACCESS = "pattern write device/v1/%u/up/#\npattern read device/v1/%u/down/#\n"
 

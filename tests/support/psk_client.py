@@ -41,4 +41,4 @@ class PskClient:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.communicate("end\n", timeout=20)
+        self._process.communicate("end\n", timeout=60)

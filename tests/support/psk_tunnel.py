@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager, suppress
 from hall_tools.bench.gateway_wire import packet, packets, text
 
 CONNACK, PUBLISH, PUBACK, SUBACK, UNSUBACK, PINGRESP = 2, 3, 4, 9, 11, 13
-ANSWER_S = 20.0
+ANSWER_S = 60.0
 
 
 def connect(client_id: str, will: tuple[str, bytes] | None = None, retain: bool = False) -> bytes:

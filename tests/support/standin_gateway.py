@@ -39,7 +39,7 @@ class StandinGateway:
     def __enter__(self) -> StandinGateway:
         self._client.connect("127.0.0.1", self._port)
         self._client.loop_start()
-        assert self._ready.wait(5), "the broker did not grant the subscription"
+        assert self._ready.wait(60), "the broker did not grant the subscription"
         return self
 
     def __exit__(
@@ -54,9 +54,9 @@ class StandinGateway:
     def publish(self, device: str, name: str, payload: bytes, *, retain: bool = False) -> None:
         """Publish on a device's down tree, and wait for the broker's PUBACK."""
         topic = f"device/v1/{device}/down/{name}"
-        self._client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(5)
+        self._client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(60)
 
-    def wait(self, condition: Callable[[], bool], within_s: float = 10.0) -> None:
+    def wait(self, condition: Callable[[], bool], within_s: float = 60.0) -> None:
         """Block until the condition holds; it is looked at after each message."""
         with self._changed:
             held = self._changed.wait_for(lambda: self._error is not None or condition(), within_s)

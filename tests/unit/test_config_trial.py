@@ -157,7 +157,7 @@ async def followed(
     restarted = asyncio.Event()
     file.restart = restarted.set
     task = asyncio.create_task(file.watch(taken.put))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         yield file, taken, restarted
     task.cancel()
 

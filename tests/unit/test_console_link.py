@@ -11,7 +11,7 @@ from hall_gateway.console.connections import MAX_OF_ONE, surplus
 from hall_gateway.console.gateway_link import ALL, AwayError, GatewayLink
 from hall_tools.ports import free_port
 
-FOLLOW_S = 5.0
+FOLLOW_S = 60.0
 
 
 class Told:

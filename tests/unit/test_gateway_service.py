@@ -48,7 +48,7 @@ async def test_the_failure_of_one_part_ends_the_service(
 
     monkeypatch.setattr(DevicesMqtt, "run", fail)
     with pytest.raises(ExceptionGroup) as caught:
-        await asyncio.wait_for(serve(settings(tmp_path), lambda line: None), 20)
+        await asyncio.wait_for(serve(settings(tmp_path), lambda line: None), 60)
     assert caught.group_contains(ZeroDivisionError)
 
 
@@ -84,7 +84,7 @@ async def running(
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not holds():  # noqa: ASYNC110 - other tasks change it, no event of theirs is at hand
             await asyncio.sleep(0.01)
 
@@ -157,11 +157,13 @@ async def test_a_tick_alone_changes_no_figure(tmp_path: Path) -> None:
     async with running(settings(tmp_path)) as gateway:
         await gateway.core.event("c-1", EVENT)
         await until(lambda: gateway.health()["outbox"] == {"hall": 0})
-        await gateway.core.tick()  # the first one counts what it forgot, and tells the occupancy
-        await until(lambda: gateway.health()["outbox"] == {"hall": 0})
-        before = gateway.health()
-        committed = gateway.core.health()["last_commit"]
-        await until(lambda: gateway.core.health()["last_commit"] != committed)
+        core = gateway.core
+        # The first ticks count what was forgotten, and tell the occupancy, which is acked later.
+        for _ in range(10):
+            before, last = gateway.health(), core.health()["last_commit"]
+            await until(lambda last=last: core.health()["last_commit"] != last)
+            if gateway.health() == before:
+                return
         assert gateway.health() == before
 
 

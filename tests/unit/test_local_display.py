@@ -74,7 +74,7 @@ async def showing(core: Core, header: Header, **more: Any) -> AsyncGenerator[Loc
 
 
 async def until(holds: Callable[[], object]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not holds():  # noqa: ASYNC110 - threads change it
             await asyncio.sleep(0.01)
 
@@ -88,7 +88,7 @@ def state(hall: Hall) -> dict[str, Any]:
 
 
 async def until_told(hall: Hall, kind: str, count: int) -> list[dict[str, Any]]:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while len(await hall.data(kind)) < count:  # noqa: ASYNC110 - the store has no event
             await asyncio.sleep(0.01)
     return await hall.data(kind)

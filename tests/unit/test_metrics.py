@@ -47,7 +47,7 @@ async def running(folder: Path, **tables: Any) -> AsyncGenerator[tuple[Gateway, 
         work = asyncio.create_task(gateway.run(stop))
         for mqtt in gateway.brokers.values():
             await mqtt.wait_connected()
-        await asyncio.wait_for(gateway._control.listening.wait(), 10)
+        await asyncio.wait_for(gateway._control.listening.wait(), 60)
         with address(folder / NAME) as place:
             connector = aiohttp.UnixConnector(place)
             async with aiohttp.ClientSession(connector=connector) as session:
@@ -118,7 +118,7 @@ async def test_tcp_has_both_and_nothing_that_changes_anything(tmp_path: Path) ->
     port = free_port()
     async with running(tmp_path, http={"port": port}) as (gateway, _):
         assert gateway._http is not None
-        await asyncio.wait_for(gateway._http.listening.wait(), 10)
+        await asyncio.wait_for(gateway._http.listening.wait(), 60)
         url = f"http://127.0.0.1:{port}"
         async with aiohttp.ClientSession() as other:
             told = await samples(other, f"{url}/metrics")
@@ -137,10 +137,10 @@ async def test_nobody_takes_all_sockets_of_the_gateway(
     port = free_port()
     async with running(tmp_path, http={"port": port}) as (gateway, _):
         assert gateway._http is not None
-        await asyncio.wait_for(gateway._http.listening.wait(), 10)
+        await asyncio.wait_for(gateway._http.listening.wait(), 60)
         taken = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        assert await asyncio.wait_for(reader.read(), 10) == b""
+        assert await asyncio.wait_for(reader.read(), 60) == b""
         for _, other in (*taken, (reader, writer)):
             other.close()
 

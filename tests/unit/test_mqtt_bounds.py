@@ -67,7 +67,7 @@ async def client(
     listener = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = listener.sockets[0].getsockname()[1]
     async with listener, MqttClient("b", MqttConfig(port=port), "c", filters) as made:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             yield made
         ended.set()
     assert not failed

@@ -66,7 +66,7 @@ async def publishing(
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not holds():  # noqa: ASYNC110 - other tasks change it, no event of theirs is at hand
             await asyncio.sleep(0.001)
 

@@ -69,7 +69,7 @@ async def test_a_device_that_comes_is_heard_at_once(tmp_path: Path) -> None:
         assert "disp-2" not in hall.core.desired()
         hall.core.signals.desired.clear()
         await hall.core.follow(PLAN)
-        await asyncio.wait_for(hall.core.signals.desired.wait(), 5)
+        await asyncio.wait_for(hall.core.signals.desired.wait(), 60)
         desired = hall.desired("disp-2")
         assert (desired["view"], desired["ticket"]) == ("call", "B007")
 

@@ -34,7 +34,7 @@ async def watching(hall: Hall, path: Path | None) -> AsyncGenerator[RulesFile]:
 
 
 async def until(watched: RulesFile, **wanted: object) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         # Nothing tells of a refusal but the figures and the log.
         while not all(watched.figures()[name] == value for name, value in wanted.items()):  # noqa: ASYNC110
             await asyncio.sleep(0.005)

@@ -42,11 +42,11 @@ class Follower:
 
     async def devices(self) -> list[str]:
         """Of the next settings that are taken."""
-        config = await asyncio.wait_for(self.taken.get(), 10)
+        config = await asyncio.wait_for(self.taken.get(), 60)
         return [device.id for device in config.devices]
 
     async def until(self, name: str, count: int) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             # Nothing tells of a refusal but the counter and the log.
             while self.file.counts[name] < count:  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
@@ -157,7 +157,7 @@ async def test_a_clerk_who_is_removed_logs_in_no_more(
     staff("add", "王芳", "--card", "26:1234567")
     async with watching(tmp_path, monkeypatch, '[staff]\nfile = "staff.json"\n') as hall:
         staff("remove", "王芳")
-        taken = await asyncio.wait_for(hall.taken.get(), 10)
+        taken = await asyncio.wait_for(hall.taken.get(), 60)
         assert plan_of(taken).staff == {}
         assert hall.file.pending == []
 
@@ -171,7 +171,7 @@ async def test_what_cannot_be_followed_waits_and_stops_nothing_else(
     async with watching(tmp_path, monkeypatch) as hall:
         counter = COUNTER.format("c-1", "door")
         hall.write("[broker]\nport = 1900\n" + counter)
-        taken = await asyncio.wait_for(hall.taken.get(), 10)
+        taken = await asyncio.wait_for(hall.taken.get(), 60)
         assert [device.id for device in taken.devices] == ["c-1"]
         assert taken.broker.port == 1883
         hall.write("[broker]\nport = 1900\n" + counter + COUNTER.format("c-2", "door"))
@@ -224,7 +224,7 @@ async def test_a_display_on_the_own_header_waits(
     async with watching(tmp_path, monkeypatch, more + before) as hall:
         running = load_config(hall.path).own_displays()
         hall.write(after + COUNTER.format("c-1", "door"))
-        taken = await asyncio.wait_for(hall.taken.get(), 10)
+        taken = await asyncio.wait_for(hall.taken.get(), 60)
         assert sorted(device.id for device in taken.devices) == sorted([*devices, "c-1"])
         assert taken.own_displays() == running
         assert [window.id for window in taken.windows] == windows

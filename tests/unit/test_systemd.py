@@ -129,7 +129,7 @@ def settings(tmp_path: Path, port: int) -> GatewayConfig:
 async def feeds(systemd: Systemd, config: GatewayConfig, *, messages: int = 0) -> int:
     """How often a gateway feeds the watchdog in 3 s, at most 2 are counted, when it got messages
     of a device."""
-    async with composed(config) as gateway, asyncio.timeout(20):
+    async with composed(config) as gateway, asyncio.timeout(60):
         stop = asyncio.Event()
         work = asyncio.create_task(gateway.run(stop))
         await gateway.brokers["devices"].wait_connected()
@@ -189,7 +189,7 @@ async def test_a_full_store_is_not_standing_still(
 def test_the_status_is_told_when_it_changes(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(str(tmp_path / "notify"))
-        listener.settimeout(5)
+        listener.settimeout(60)
         manager = ServiceManager({"NOTIFY_SOCKET": str(tmp_path / "notify")}, lambda: 0)
         for line in ("ok", "ok", "degraded: a sink"):
             manager.status(line)

@@ -30,7 +30,7 @@ class Memory:
             raise self.fault
 
     def begin(self) -> None:
-        self.gate.wait(10)
+        self.gate.wait(60)
         self.pending = []
 
     def commit(self) -> None:
