@@ -193,9 +193,10 @@ class Core:
         reboot a device twice; one that is never answered gets an error reply after its ttl."""
         return await self._writer.run(self._heart.take_device_commands)
 
-    async def replies(self, limit: int = 100) -> list[Reply]:
-        """Late replies (to `device` commands) not yet marked by replied(), oldest first."""
-        return await self._writer.run(lambda: self._heart.replies(limit))
+    async def replies(self, limit: int = 100, link: str | None = None) -> list[Reply]:
+        """Late replies (to `device` commands) not yet marked by replied(), oldest first: those to
+        the hall system, or to whoever is at another `link`."""
+        return await self._writer.run(lambda: self._heart.replies(limit, link))
 
     async def replied(self, command_id: str) -> None:
         """The hall's broker has the late reply to `command_id`."""

@@ -32,6 +32,7 @@ from hall_gateway.state import HallState, Json
 from hall_gateway.store import CROWDED, FULL, Store
 from hall_gateway.store_contexts import ReplayWindow, Taken
 from hall_gateway.store_dead_letters import DeadLetters
+from hall_gateway.store_rules import Alert
 from hall_gateway.store_sinks import Sinks
 from hall_gateway.updates import Updates
 from hall_gateway.values import DeviceOrder, OutboxRow, Reply, StoreFullError
@@ -314,22 +315,33 @@ class Heart:
         return self._store.hall.take_orders()
 
     def request(
-        self, name: str, payload: bytes, response: Response | None, expired: bool, now: int
+        self,
+        name: str,
+        payload: bytes,
+        response: Response | None,
+        expired: bool,
+        now: int,
+        link: str | None = None,
     ) -> Reply | None:
-        """A command over MQTT 5, with where its reply goes. One that has expired is not carried
-        out, and told so; when it was carried out before, it gets the reply of then."""
+        """A command over MQTT 5 with where its reply goes, or one over another `link`. One that has
+        expired is not carried out, and told so; when it was carried out before, it gets the reply
+        of then. A late reply goes over the link that took the command first."""
         id = command_id(payload)
-        if id is not None and expired and self._store.hall.command(id) is None:
+        known = id is not None and self._store.hall.command(id) is not None
+        if id is not None and expired and not known:
             self._counts["commands.expired"] += 1
             error = "it has expired on its way; nothing was done"
             return Reply(id, compact({"id": id, "ok": False, "error": error}))
         reply = self._commands.command(name, payload, now)
-        if reply is None and id is not None and response is not None:
-            self._store.hall.respond_at(id, response.topic, response.correlation)
+        if reply is None and id is not None:
+            if response is not None:
+                self._store.hall.respond_at(id, response.topic, response.correlation)
+            if link is not None and not known:
+                self._store.hall.taken_by(id, link)
         return reply
 
-    def replies(self, limit: int) -> list[Reply]:
-        return self._store.hall.waiting_replies(limit)
+    def replies(self, limit: int, link: str | None = None) -> list[Reply]:
+        return self._store.hall.waiting_replies(limit, link)
 
     def replied(self, command_id: str) -> None:
         self._store.hall.reply_delivered(command_id)
@@ -339,6 +351,10 @@ class Heart:
 
     def advance(self, sink: str, position: int, now: int) -> None:
         self._store.sinks.advance(sink, position, now)
+
+    def alerts(self) -> list[Alert]:
+        """Those that stand, the newest first."""
+        return self._store.alerts.open()
 
     @property
     def hall_now(self) -> HallState:

@@ -122,7 +122,11 @@ class Hall(Table):
     ) -> None:
         """`by`: who gave it on this machine; None for the hall system."""
         row = (id, name, now, reply, digest, by)
-        self.run("INSERT INTO commands VALUES (NULL, ?, ?, ?, ?, 0, ?, ?)", row)
+        self.run(
+            "INSERT INTO commands (id, name, received, reply, waiting, digest, given_by) "
+            "VALUES (?, ?, ?, ?, 0, ?, ?)",
+            row,
+        )
 
     def add_order(self, order: DeviceOrder, expires: int) -> None:
         """A command that a device has to carry out until unix ms `expires`."""
@@ -168,17 +172,22 @@ class Hall(Table):
         )
         return by is not None
 
-    def waiting_replies(self, limit: int) -> list[Reply]:
+    def waiting_replies(self, limit: int, link: str | None = None) -> list[Reply]:
+        """The late replies that go over `link`, None for the hall system's."""
         rows = self.run(
             "SELECT id, reply, topic, correlation FROM commands LEFT JOIN responses USING (id) "
-            "WHERE waiting ORDER BY arrival LIMIT ?",
-            (limit,),
+            "WHERE waiting AND link IS ? ORDER BY arrival LIMIT ?",
+            (link, limit),
         )
         return [Reply(*row) for row in rows]
 
     def respond_at(self, id: str, topic: str, correlation: bytes | None) -> None:
         """Where the late reply to a command goes."""
         self.run("REPLACE INTO responses VALUES (?, ?, ?)", (id, topic, correlation))
+
+    def taken_by(self, id: str, link: str) -> None:
+        """Which link took a command, when it was not the hall system's."""
+        self.run("UPDATE commands SET link = ? WHERE id = ?", (link, id))
 
     def reply_delivered(self, id: str) -> None:
         self.run("UPDATE commands SET waiting = 0 WHERE id = ?", (id,))

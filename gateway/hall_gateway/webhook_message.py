@@ -1,7 +1,8 @@
 """A CloudEvent as an HTTP request, and its signature.
 
 Here: the CloudEvents HTTP protocol binding 1.0.2 (structured and binary content mode) and the
-Standard Webhooks headers. Pure. Not here: sending it (webhook_client.py).
+Standard Webhooks headers. Pure. Not here: attributes as headers (cloud_event_headers.py), sending
+it (webhook_client.py).
 
 The signature covers `webhook-id`, `webhook-timestamp` and the body. In binary mode the other
 attributes are in headers, which it does not cover: that is why structured mode is the default.
@@ -10,28 +11,21 @@ attributes are in headers, which it does not cover: that is why structured mode 
 import base64
 import hashlib
 import hmac
-import json
 from collections.abc import Iterable
 from typing import Literal
-from urllib.parse import quote
 
+from hall_gateway.cloud_event_headers import binary
 from hall_gateway.values import OutboxRow
-from hall_gateway.wire import compact
 
 Mode = Literal["structured", "binary"]
-
-_HEADER_SAFE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
-"""What stands in a header as it is; all else is percent-encoded (binding 1.0.2, 3.1.3.2)."""
 
 
 def request(row: OutboxRow, mode: Mode) -> tuple[dict[str, str], bytes]:
     """Headers and body for one event, without its signature."""
     if mode == "structured":
         return {"Content-Type": "application/cloudevents+json; charset=utf-8"}, row.body
-    event = json.loads(row.body)
-    data, content_type = event.pop("data"), event.pop("datacontenttype")
-    headers = {f"ce-{name}": quote(value, safe=_HEADER_SAFE) for name, value in event.items()}
-    return {"Content-Type": content_type, **headers}, compact(data)
+    headers, content_type, data = binary(row.body)
+    return {"Content-Type": content_type, **headers}, data
 
 
 def signature(secrets: Iterable[bytes], id: str, unix_s: int, body: bytes) -> dict[str, str]:

@@ -1,0 +1,104 @@
+"""Events into the stream: when one counts as taken, and what follows when the stream takes none.
+
+Here: PubAcks and refusals. Not here: which event is sent when (outbox_publisher.py), messages
+(jetstream_message.py), answers' form (jetstream_acks.py), the connection (jetstream.py).
+
+The cursor moves, in the store, after the PubAck of the stream of events: the cluster has the event
+on the disks of most of its servers then. A stream that is full, or not there, or does not answer,
+is tried again for ever from the first event that it did not take; `trouble` says why.
+
+A stream drops what it has already, which it tells by the event's id, and says `duplicate`. For an
+event that was sent before and not answered that is an answer as good as any. For any other, someone
+else has used the id: it is sent again without it, so that nobody can have our events dropped; who
+receives them knows them by hall and id.
+"""
+
+import asyncio
+import logging
+from functools import partial
+
+from hall_gateway import jetstream_subjects as subjects
+from hall_gateway.config_jetstream import SINK
+from hall_gateway.core import Core
+from hall_gateway.jetstream import JetStream
+from hall_gateway.jetstream_acks import NotTakenError, PubAck
+from hall_gateway.jetstream_connection import Connection
+from hall_gateway.jetstream_message import Outgoing, event
+from hall_gateway.mqtt import retry_delay
+from hall_gateway.mqtt_message import DisconnectedError
+from hall_gateway.outbox_publisher import OutboxPublisher
+from hall_gateway.values import OutboxRow
+
+log = logging.getLogger(__name__)
+
+
+class Events:
+    """The outbox of one hall, into the stream of events."""
+
+    def __init__(self, hall: str, core: Core, servers: JetStream) -> None:
+        self._hall = hall
+        self._servers = servers
+        self._outbox = OutboxPublisher(core, SINK, self._send, self._well)
+        self._tried = 0  # the last position that was ever sent
+        self._refusal = ""  # of the stream, while it takes nothing
+        self._attempt = 0
+        self.settle = self._outbox.settle
+        self.finish = self._outbox.finish
+
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing is taken; None while nothing is wrong."""
+        if not self._servers.connected:
+            return self._servers.counters.last_loss or None
+        return self._refusal or None
+
+    async def publish(self, connection: Connection) -> None:
+        """Publish for as long as there is the connection. Raises DisconnectedError."""
+        while True:
+            try:
+                await self._outbox.run()
+            except NotTakenError as error:
+                connection.forget()
+                if (why := str(error)) != self._refusal:
+                    log.warning("%s: %s; trying again", SINK, why)
+                    self._refusal = why
+                await asyncio.sleep(retry_delay(self._attempt))
+                self._attempt += 1
+
+    def _send(self, row: OutboxRow) -> asyncio.Future[None]:
+        sent_before = row.position <= self._tried
+        self._tried = max(self._tried, row.position)
+        taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._offer(event(self._hall, row), taken, sent_before)
+        return taken
+
+    def _offer(self, message: Outgoing, taken: asyncio.Future[None], ours: bool) -> None:
+        """`ours`: whether what the stream has with this id may be this very event."""
+        answer = self._servers.connection().publish(message)
+        answer.add_done_callback(partial(self._answered, message, taken, ours))
+
+    def _answered(
+        self,
+        message: Outgoing,
+        taken: asyncio.Future[None],
+        ours: bool,
+        answer: asyncio.Future[PubAck],
+    ) -> None:
+        try:
+            ack = answer.result()
+            if ack.stream != subjects.EVENTS_STREAM:
+                why = f"{message.subject} goes to the stream {ack.stream:.100}"
+                raise NotTakenError(f"{why}, and not to {subjects.EVENTS_STREAM}")
+            if ack.duplicate and not ours:
+                self._offer(message.again(), taken, ours=True)
+            else:
+                taken.set_result(None)
+        except DisconnectedError as error:
+            taken.set_exception(error)
+            taken.exception()  # the publisher looks only at the first that failed
+
+    def _well(self) -> None:
+        self._attempt = 0
+        if self._refusal:
+            log.warning("%s: the stream takes events again", SINK)
+        self._refusal = self._servers.counters.last_loss = ""

@@ -1,0 +1,75 @@
+"""What travels over NATS: an event of the outbox out, a command's time limit in.
+
+Here: subjects, headers and payloads; pure. Not here: subjects' names (jetstream_subjects.py), when
+something is sent (jetstream_link.py), the state (jetstream_state.py).
+
+An event is a CloudEvent in binary mode. The NATS binding has it since its draft 1.0.3, for 1.0.2 is
+older than NATS' headers; there `datacontenttype` is a header like any other. `content-type` says
+the same to tools that know nothing of CloudEvents.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from hall_gateway import jetstream_subjects as subjects
+from hall_gateway.cloud_event_headers import binary
+from hall_gateway.values import OutboxRow
+from hall_gateway.wire import rfc3339
+
+_UNIX_MS = re.compile(r"[0-9]{1,15}")
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """A message to be published."""
+
+    subject: str
+    payload: bytes
+    headers: Mapping[str, str] | None = None
+
+    @property
+    def bytes(self) -> int:
+        """How much of a server's max_payload it takes, as NATS counts: headers and payload."""
+        lines = (self.headers or {}).items()
+        head = len("NATS/1.0\r\n\r\n") if lines else 0
+        return head + sum(len(name) + len(value) + 4 for name, value in lines) + len(self.payload)
+
+    def again(self) -> "Outgoing":
+        """The same without the id by which a stream would take it for one that it has."""
+        headers = dict(self.headers or {})
+        headers.pop(subjects.MESSAGE_ID_HEADER, None)
+        return replace(self, headers=headers)
+
+
+def event(hall: str, row: OutboxRow) -> Outgoing:
+    """A CloudEvent of the outbox, for the stream of events."""
+    headers, content_type, data = binary(row.body)
+    return Outgoing(
+        subjects.event(hall, row.topic_noun, row.topic_verb),
+        data,
+        {
+            subjects.MESSAGE_ID_HEADER: headers["ce-id"],
+            **headers,
+            "ce-datacontenttype": content_type,
+            "content-type": content_type,
+        },
+    )
+
+
+class ExpiryError(ValueError):
+    """A command does not say until when it is wanted: what is wrong, and what would be right."""
+
+
+def expiry(headers: Mapping[str, str] | None, now: int) -> int:
+    """Unix ms after which a command must not be done any more. Raises ExpiryError."""
+    name = subjects.EXPIRES_HEADER
+    text = (headers or {}).get(name)
+    right = f"give unix ms at most {subjects.MAX_TTL_MS // 60_000} minutes ahead"
+    if text is None:
+        raise ExpiryError(f"the header {name} is missing; {right}")
+    if not _UNIX_MS.fullmatch(text):
+        raise ExpiryError(f"the header {name} is no time; {right}")
+    if (found := int(text)) > now + subjects.MAX_TTL_MS:
+        raise ExpiryError(f"the header {name} is too far ahead of {rfc3339(now)} here; {right}")
+    return found
