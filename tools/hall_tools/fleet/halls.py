@@ -29,7 +29,7 @@ from hall_tools.fleet.places import Place
 SINK = "jetstream"
 STORE_MB = 256
 _CLOCK = HallClock(reset_hour=0)
-_CHUNK_MS = 15 * MINUTE
+_QUARTER = 15 * MINUTE
 
 
 class SimulatedHall:
@@ -83,28 +83,36 @@ class SimulatedHall:
         for day in range(days_ago):
             # Not every tenth is a rush: a fleet's figures are of days like any other.
             self.days.plan_day(midnight + day * DAY, 10 * day + 1)
-            while self.clock.now < midnight + (day + 1) * DAY:
-                await self.days.live(until=self.clock.now + _CHUNK_MS)
-                self.clock.now += _CHUNK_MS
+            for quarter in range(1, DAY // _QUARTER + 1):
+                await self._pass(midnight + day * DAY + quarter * _QUARTER)
                 if self.waiting >= events:
                     return
         raise ValueError(f"{days_ago} days of {self.place.hall} have fewer than {events} events")
 
-    async def catch_up(self) -> None:
-        """Yesterday, and today up to now; the hall is open now, whatever the time."""
+    async def _pass(self, until: int) -> None:
+        """A quarter of an hour; the gateway itself ticks once a second."""
+        await self.days.live(until)
+        self.clock.now = until
+        await self.core.tick()
+
+    async def catch_up(self, stop: asyncio.Event) -> None:
+        """Yesterday, and today up to now, or until `stop` is set; the hall is open now, whatever
+        the time."""
         now = _now()
         today = _CLOCK.began(now)
         self.clock.now = today - DAY
         await self.days.begin(self.core, self._queue)
         self.days.plan_day(today - DAY, 1)
-        await self.days.live(until=today)
         length = self.days.closes - self.days.opens
+        while self.clock.now < today and not stop.is_set():
+            await self._pass(self.clock.now + _QUARTER)
         if not today + self.days.opens <= now - HOUR <= today + self.days.closes - 2 * HOUR:
             self.days.opens = min(max(now - today - 3 * HOUR, HOUR), DAY - length - HOUR)
             self.days.closes = self.days.opens + length
         self.days.plan_day(today, 2)
         self._spill(today)
-        await self.days.live(until=_now())
+        while self.clock.now < _now() and not stop.is_set():
+            await self._pass(min(self.clock.now + _QUARTER, _now()))
 
     async def here(self) -> None:
         """The devices say that they are there, and what they are."""
@@ -121,8 +129,7 @@ class SimulatedHall:
             await self.core.online(id, not away)
 
     async def go_on(self, stop: asyncio.Event) -> None:
-        """Live on the real clock until `stop` is set."""
-        self.clock.go()
+        """Live on the real clock, which goes by itself now, until `stop` is set."""
         day = 3
         while not stop.is_set():
             tomorrow = _CLOCK.began(_now()) + DAY
