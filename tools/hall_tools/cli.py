@@ -119,3 +119,7 @@ def main() -> None:
     except _profile_error() as error:
         # Of a profile that this command takes for good, as each built-in one: somebody's own file.
         _end(error, os.EX_DATAERR)
+
+
+if __name__ == "__main__":
+    main()

@@ -5,10 +5,11 @@ Here: how its commands hang together. Not here: what each does; they live in fle
 
 import typer
 
-from hall_tools.commands import fleet_hall
+from hall_tools.commands import fleet_hall, fleet_up
 
 app = typer.Typer(
     no_args_is_help=True,
     help="The back office of many halls: NATS, PostgreSQL, and its console.",
 )
+app.command("up")(fleet_up.up)
 app.add_typer(fleet_hall.app, name="hall")

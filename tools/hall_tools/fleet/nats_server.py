@@ -52,6 +52,7 @@ class NatsNode:
         *,
         routes: Sequence[str] = (),
         settings: str = "",
+        held: int | None = None,
     ) -> None:
         self.name = name
         self.ports = ports
@@ -64,6 +65,7 @@ class NatsNode:
             f"nats-server {name}",
             [program("nats-server", "nats-server"), "-c", str(self.config)],
             folder / "stderr.log",
+            held=held,
         )
 
     @property
@@ -156,6 +158,7 @@ class NatsCluster:
     Its files stay in `folder`, so that another cluster goes on with them there, given the same
     `ports` or none. `settings` are further lines of each node's configuration, such as
     `Credentials.server_settings()`; without any, everybody on this machine may do everything.
+    `held`: as a Process has it.
     """
 
     def __init__(
@@ -165,6 +168,7 @@ class NatsCluster:
         *,
         ports: Sequence[NodePorts] = (),
         settings: str = "",
+        held: int | None = None,
     ) -> None:
         if nodes not in (1, 3):
             raise ValueError(f"a cluster has 1 or 3 nodes, not {nodes}")
@@ -173,7 +177,12 @@ class NatsCluster:
             raise ValueError(f"{nodes} nodes need {nodes} sets of ports, not {len(places)}")
         routes = [f"nats://127.0.0.1:{place.route}" for place in places] if nodes > 1 else []
         self.nodes = [
-            NatsNode(folder / f"n{number}", f"n{number}", place, routes=routes, settings=settings)
+            NatsNode(
+                *(folder / f"n{number}", f"n{number}", place),
+                routes=routes,
+                settings=settings,
+                held=held,
+            )
             for number, place in enumerate(places, 1)
         ]
 

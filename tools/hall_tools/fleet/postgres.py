@@ -37,10 +37,18 @@ class Postgres:
     """`async with Postgres(folder) as postgres:`: it serves inside, and is gone outside.
 
     Its files stay in `folder`, which is made at the first start. `durable=False` is for tests of
-    something else: it does not wait for the disk. `settings` are lines of postgresql.conf.
+    something else: it does not wait for the disk. `settings` are lines of postgresql.conf; `held`
+    is as a Process has it.
     """
 
-    def __init__(self, folder: Path, *, durable: bool = True, settings: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        durable: bool = True,
+        settings: Sequence[str] = (),
+        held: int | None = None,
+    ) -> None:
         self._files = PostgresFolder(folder, durable, settings)
         self._process = Process(
             "PostgreSQL",
@@ -49,6 +57,7 @@ class Postgres:
             user=self._files.user,
             ending=signal.SIGINT,  # ends connections, and then in order
             stop_s=60.0,
+            held=held,
         )
 
     @property

@@ -9,7 +9,7 @@ import os
 import pwd
 import shutil
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,12 +24,17 @@ def program(name: str, package: str, also: str = "/usr/sbin") -> str:
     return found
 
 
+LOG_BYTES = 16 << 20
+"""A log that is longer begins anew at the next start."""
+
+
 class Process:
     """One server, started and stopped as often as wanted; not started yet.
 
     `log` gets what it writes to stdout and stderr, in addition to what is there. `user`: who it
     runs as, when that is not whoever runs this (who must be root then). `ending` asks it to end in
-    order. When the process that started it dies, it is asked to end, too.
+    order. When the process that started it dies, it is asked to end, too. `held`: a file that it
+    has open as we have, so that a lock on it lasts as long as either of us.
     """
 
     def __init__(
@@ -41,14 +46,14 @@ class Process:
         user: str | None = None,
         ending: signal.Signals = signal.SIGTERM,
         stop_s: float = 20.0,
-        environment: Mapping[str, str] | None = None,
+        held: int | None = None,
     ) -> None:
         self.name = name
         self.log = log
         self._arguments = [*_tied_to_us(user, ending), *arguments]
         self._ending = ending
         self._stop_s = stop_s
-        self._environment = environment
+        self._held = held
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -66,6 +71,7 @@ class Process:
         """Start it; it need not be ready when this returns."""
         if self.running:
             raise RuntimeError(f"{self.name} runs already")
+        _bound(self.log)
         with self.log.open("ab") as log:
             # In a session of its own: a Ctrl-C at the terminal is for the command, which then ends
             # everything in order.
@@ -75,7 +81,7 @@ class Process:
                 stdout=log,
                 stderr=log,
                 cwd="/",
-                env=None if self._environment is None else {**os.environ, **self._environment},
+                pass_fds=() if self._held is None else (self._held,),
                 start_new_session=True,
             )
 
@@ -108,6 +114,13 @@ class Process:
         with suppress(ProcessLookupError):
             self._process.kill()
         await self._process.wait()
+
+
+def _bound(log: Path) -> None:
+    """What is full begins anew; one before it is kept."""
+    with suppress(FileNotFoundError):
+        if log.stat().st_size > LOG_BYTES:
+            log.replace(log.with_name(f"{log.name}.1"))
 
 
 def last_words(log: Path, lines: int = 3) -> str:
