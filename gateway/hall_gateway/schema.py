@@ -63,7 +63,7 @@ def owned(path: Path) -> Generator[None]:
         # Unbuffered: closing it writes nothing, so a full disk is met here and nowhere else.
         # Not through a link: root does this too, in a folder of the gateway's user.
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        lock = open(os.open(f"{path}.lock", flags, 0o666), "r+b", buffering=0)  # noqa: SIM115
+        lock = open(os.open(f"{path}.lock", flags, 0o660), "r+b", buffering=0)  # noqa: SIM115
     except OSError as error:
         raise _unusable(path, error.strerror) from None
     with lock:

@@ -25,8 +25,10 @@ from hall_gateway.config import load_config
 from hall_gateway.config_links import BrokerConfig
 from hall_gateway.console.devices import devices
 from hall_tools.bench.gateway_wire import packet
+from hall_tools.gateway_setup.firewall import BURST_KB, RATE_KB
 from hall_tools.ports import free_port
 from support.installed import Installation
+from support.limited import Limit, limited
 from support.mosquitto import Mosquitto
 from support.paho_client import PlainClient
 from support.psk_tunnel import (
@@ -46,7 +48,17 @@ HONEST = [f"count-{number}" for number in range(1, 11)]
 RUBBISH = 100_000
 PER_S = 20
 """Events of an honest device: people come through a wide door."""
-CALM_S, AFTER_S = 5.0, 4.0
+CALM_S, AFTER_S = 3.0, 3.0
+DROPPED = 'hallkit_device_dropped_total{device="kp-1"}'
+LASTS_S = 5.0
+LATE_S = 1.0
+"""What is promised of others' events, at the 99th percentile."""
+SLOWER = 5
+"""And so much more as an event takes without an attacker: 10 to 20 ms on two quiet cores, which the
+attacker, mosquitto, the gateway and ten devices share here; 500 ms where eight others want them."""
+READS = 4
+"""Without the firewall, so many times what mosquitto takes to read the flood: before that it does
+not hear that the gateway wants none of it, and the gateway has half of it to throw away."""
 RESEND_S = 5.0
 WINDOW = 8
 DEADLINE_S = 60.0
@@ -165,8 +177,12 @@ class Counter:
 
 
 @asynccontextmanager
-async def connected(installation: Installation, device: str) -> AsyncGenerator[Tunnel]:
-    async with tunnel(installation.psk_port, device, installation.psk(device)) as connection:
+async def connected(
+    installation: Installation, device: str, port: int | None = None
+) -> AsyncGenerator[Tunnel]:
+    """At mosquitto's own port, or by another that leads there."""
+    psk = installation.psk(device)
+    async with tunnel(port or installation.psk_port, device, psk) as connection:
         yield connection
 
 
@@ -191,9 +207,9 @@ def rubbish(rng: random.Random) -> list[bytes]:
     return made
 
 
-async def flood(installation: Installation, count: int, rng: random.Random) -> tuple[float, int]:
-    """Send so many as fast as they are taken, and come back when thrown out; s until the broker
-    has them all, and how often that was."""
+async def flood(installation: Installation, count: int, rng: random.Random) -> tuple[float, str]:
+    """Send so many as fast as mosquitto takes them, and come back when thrown out; s until it has
+    them all, and what was done."""
     block = b"".join(rubbish(rng))
     began, left, thrown = time.monotonic(), count // 1000, 0
     while left:
@@ -206,7 +222,28 @@ async def flood(installation: Installation, count: int, rng: random.Random) -> t
                 await connection.ask(packet(0xC0, b""), PINGRESP)
                 break
         thrown += 1
-    return time.monotonic() - began, thrown
+    took = time.monotonic() - began
+    return took, f"{count} messages in {took:.1f} s, thrown out {thrown} times"
+
+
+async def limited_flood(
+    installation: Installation, seconds: float, rng: random.Random
+) -> tuple[float, str]:
+    """Send for so long as fast as the kernel lets one address, and come back when thrown out."""
+    block = b"".join(rubbish(rng))
+    limit = Limit(RATE_KB * 1024, BURST_KB * 1024)
+    began, thrown = time.monotonic(), -1
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds), limited(installation.psk_port, limit) as port:
+            while True:
+                thrown += 1
+                with suppress(ClosedError):
+                    async with connected(installation, "kp-1", port) as connection:
+                        await connection.ask(connect("kp-1"), CONNACK)
+                        while True:
+                            await connection.send(block)
+    took, count = time.monotonic() - began, limit.passed * 1000 // len(block)
+    return took, f"{count} messages in {took:.1f} s, thrown out {thrown} times"
 
 
 def metrics(port: int) -> dict[str, float]:
@@ -222,9 +259,13 @@ def percentile(values: list[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(share * len(values)))]
 
 
+@pytest.mark.parametrize("firewall", [True, False], ids=["with the firewall", "without"])
 async def test_a_hundred_thousand_messages_of_rubbish_harm_nobody_else(
-    site: Hall, tmp_path: Path
+    site: Hall, tmp_path: Path, firewall: bool
 ) -> None:
+    """As a hall is set up, with the kernel's limit for each address, events are late by less than a
+    second however long it lasts. Without, mosquitto itself reads what comes by TLS before it looks
+    at anybody else, so that they are late by as long as it needs for that, too."""
     rng = random.Random(7)
     installation = site.installation
     gateway = installation.gateway(tmp_path / "gateway")
@@ -247,7 +288,10 @@ async def test_a_hundred_thousand_messages_of_rubbish_harm_nobody_else(
             await asyncio.sleep(CALM_S)
             calm = [each for counter in counters for each in counter.latencies]
             done = {counter.device: len(counter.latencies) for counter in counters}
-            took, thrown = await flood(installation, RUBBISH, rng)
+            if firewall:
+                took, what = await limited_flood(installation, LASTS_S, rng)
+            else:
+                took, what = await flood(installation, RUBBISH, rng)
             await asyncio.sleep(AFTER_S)
             told = metrics(site.http)
             for counter in counters:
@@ -258,10 +302,11 @@ async def test_a_hundred_thousand_messages_of_rubbish_harm_nobody_else(
         hit = [each for c in counters for each in c.latencies[done[c.device] :]]
         before, p99 = percentile(calm, 0.99), percentile(hit, 0.99)
         print(
-            f"\n{RUBBISH} messages in {took:.1f} s, thrown out {thrown} times; events: "
-            f"p99 {before * 1000:.0f} ms before, {p99 * 1000:.0f} ms with it ({len(hit)} events, "
-            f"at most {max(hit) * 1000:.0f} ms, {sum(c.resent for c in counters)} sent again); "
-            f"load {os.getloadavg()[0]:.1f}"
+            f"\n{what}; events: p99 {before * 1000:.0f} ms before, {p99 * 1000:.0f} ms with it "
+            f"({len(hit)} events, at most {max(hit) * 1000:.0f} ms, "
+            f"{sum(c.resent for c in counters)} sent again); "
+            f"{told[DROPPED]:.0f} of the attacker's came to the "
+            f"gateway and were dropped; load {os.getloadavg()[0]:.1f}"
         )
         stored = gateway.rows(
             "SELECT device, count(*), max(seq) FROM events WHERE device != 'kp-1' GROUP BY device"
@@ -269,9 +314,7 @@ async def test_a_hundred_thousand_messages_of_rubbish_harm_nobody_else(
         assert {name: (n, last) for name, n, last in stored} == {
             c.device: (c.seq, c.seq) for c in counters
         }
-        # The promise is 1 s. Here the attacker, mosquitto, the gateway and other tests share two
-        # cores, so what is held is a bound by how slow the machine is without an attacker.
-        assert p99 < 1.0 + 100 * before
+        assert p99 < LATE_S + SLOWER * before + (0.0 if firewall else READS * took)
         assert told['hallkit_device_kept_out{device="kp-1"}'] == 1
         assert sum(v for k, v in told.items() if k.startswith("hallkit_device_kept_out")) == 1
         with sqlite3.connect(gateway.store) as connection:

@@ -94,7 +94,8 @@ class Folder:
 
     def do(self, machine: Machine) -> None:
         path = machine.path(self.name)
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_folders(path.parent)
+        path.mkdir(mode=0o700, exist_ok=True)
         machine.own(path, self.owner, self.mode)
 
 
@@ -265,8 +266,15 @@ def write(machine: Machine, name: str, content: str, owner: str, mode: int) -> N
     """Replace a file in one step, so that it is never half there. Raises FileError, OSError,
     LookupError for no such owner."""
     path, account = machine.path(name), machine.known(owner)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_folders(path.parent)
     put_file(path, content.encode(), mode, account.uid, account.gid)
+
+
+def _make_folders(folder: Path) -> None:
+    """As the system's own are, whatever root's umask is."""
+    if not folder.exists():
+        _make_folders(folder.parent)
+        folder.mkdir(mode=0o755)
 
 
 def _drift(machine: Machine, path: Path, owner: str, mode: int, text: str = "") -> Look | None:
