@@ -32,10 +32,13 @@ class Target(Protocol):
 
 
 class Link:
-    """`port` is on 127.0.0.1 from start() to close(); behind it is `target`, wherever that is."""
+    """`port` is on 127.0.0.1 from start() to close(); behind it is `target`, wherever that is.
+    `mqtt`: what passes is MQTT, or nothing passes; without it bytes are bytes, and none of what
+    is done to packets can be wanted."""
 
-    def __init__(self, name: str, target: Target) -> None:
+    def __init__(self, name: str, target: Target, *, mqtt: bool = True) -> None:
         self.name = name
+        self.mqtt = mqtt
         self.port = 0
         self.delay_s = 0.0
         self.slow: dict[Side, int] = {}
@@ -175,12 +178,15 @@ class _Pump:
                     return
                 if rate:
                     await asyncio.sleep(len(data) / rate)
-                for packet in self._splitter.feed(data):
+                for packet in self._splitter.feed(data) if link.mqtt else [data]:
                     await link.passes()
                     await self._pass(packet)
                 await self.writer.drain()
 
     async def _pass(self, packet: bytes) -> None:
+        if not self._link.mqtt:
+            self._write(packet)
+            return
         confirmed = puback(packet)
         if confirmed is not None and self.other.owed[confirmed]:
             self.other.owed[confirmed] -= 1

@@ -74,20 +74,33 @@ class SimulatedHall:
         outbox = cast("dict[str, int]", self.core.health().get("outbox", {}))
         return outbox.get(SINK, 0)
 
+    async def begin(self, days_ago: int) -> None:
+        """The devices start so many days ago; quarter() goes on from there."""
+        self._today = _CLOCK.began(_now())
+        self.clock.now = self._today - days_ago * DAY
+        await self.days.begin(self.core, self._queue)
+
+    async def quarter(self) -> None:
+        """The next quarter of an hour. Raises ValueError when today would begin."""
+        if self.clock.now >= self._today:
+            raise ValueError(f"{self.place.hall} has no more days that are over")
+        if (self._today - self.clock.now) % DAY == 0:
+            # Not every tenth is a rush: a fleet's figures are of days like any other.
+            self.days.plan_day(self.clock.now, 10 * (self._today - self.clock.now) // DAY + 1)
+        await self._pass(self.clock.now + _QUARTER)
+
+    @property
+    def open(self) -> bool:
+        """Whether customers may be there, by the clock of its days."""
+        at = self.clock.now - _CLOCK.began(self.clock.now)
+        return self.days.opens - HOUR <= at <= self.days.closes + HOUR
+
     async def fill(self, events: int, days_ago: int) -> None:
         """Days from so many days ago on, one after the other, until `events` of them wait. Raises
         ValueError when they would reach into today."""
-        midnight = _CLOCK.began(_now()) - days_ago * DAY
-        self.clock.now = midnight
-        await self.days.begin(self.core, self._queue)
-        for day in range(days_ago):
-            # Not every tenth is a rush: a fleet's figures are of days like any other.
-            self.days.plan_day(midnight + day * DAY, 10 * day + 1)
-            for quarter in range(1, DAY // _QUARTER + 1):
-                await self._pass(midnight + day * DAY + quarter * _QUARTER)
-                if self.waiting >= events:
-                    return
-        raise ValueError(f"{days_ago} days of {self.place.hall} have fewer than {events} events")
+        await self.begin(days_ago)
+        while self.waiting < events:
+            await self.quarter()
 
     async def _pass(self, until: int) -> None:
         """A quarter of an hour; the gateway itself ticks once a second."""

@@ -5,6 +5,7 @@ Here: starting and ending many of them in one process. Not here: a sink
 """
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -26,14 +27,10 @@ class LinkSettings(BaseModel):
     creds: dict[str, Path]
     ca_file: Path | None = None
 
-    def of(self, hall: str, name: str) -> JetStreamConfig:
+    def of(self, hall: str, name: str, servers: Sequence[str] = ()) -> JetStreamConfig:
         """The [jetstream] table of a hall."""
-        return JetStreamConfig(
-            servers=tuple(self.servers),
-            creds_file=self.creds[hall],
-            ca_file=self.ca_file,
-            name=name,
-        )
+        own, ways = self.creds[hall], tuple(servers or self.servers)
+        return JetStreamConfig(servers=ways, creds_file=own, ca_file=self.ca_file, name=name)
 
 
 class HallLinks:
@@ -63,10 +60,10 @@ class HallLinks:
 
         await asyncio.gather(*map(one, self._halls))
 
-    def begin(self, hall: SimulatedHall) -> JetStreamLink:
-        """Begin the sink of one hall."""
+    def begin(self, hall: SimulatedHall, servers: Sequence[str] = ()) -> JetStreamLink:
+        """Begin the sink of one hall; `servers`: its own way to them."""
         place = hall.place
-        config = self._settings.of(place.hall, place.name)
+        config = self._settings.of(place.hall, place.name, servers)
         link = JetStreamLink(place.plan, config, hall.core, _well, place.hall_class)
         task = asyncio.create_task(link.run(), name=place.hall)
         self._running[place.hall] = link, task

@@ -1,0 +1,136 @@
+"""What can fail in a back office and its halls, done to it while events flow.
+
+Here: each kind of fault, from the blow to what has to be done to heal it, and the plan of a run.
+Not here: the back office (stage.py), the flow and the judgement (fault_run.py).
+
+Three servers stand the loss of one, so a fault of one NATS server is over when all three have
+everything again; until then no other is hit.
+"""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from hall_gateway import jetstream_subjects as subjects
+
+from hall_tools.fleet.stage import Stage
+
+KINDS = {
+    "leader_killed": "SIGKILL of the NATS server that leads the stream of events, then its start",
+    "disk_wiped": "SIGKILL of a NATS server, its disk emptied, then its start",
+    "worker_killed": "SIGKILL of a worker; another takes its place",
+    "postgres_restarted": "PostgreSQL ends in order and starts",
+    "postgres_killed": "SIGKILL of all of PostgreSQL, then its start",
+    "hall_cut_off": "a hall's connections freeze or are reset, and stay away for some seconds",
+}
+AWAY_S = (0.5, 4.0)
+"""How long what was hit stays away."""
+
+
+class Cuttable(Protocol):
+    """A hall's way to the back office."""
+
+    def hold(self) -> None: ...
+    def reset(self) -> None: ...
+    def resume(self) -> None: ...
+
+
+class Faults:
+    """Everything that can be done to `stage` and to the `ways` of its halls, drawn from `chance`.
+    `done` counts."""
+
+    def __init__(self, stage: Stage, ways: Sequence[Cuttable], chance: random.Random) -> None:
+        self.done: Counter[str] = Counter()
+        self._stage = stage
+        self._ways = list(ways)
+        self._chance = chance
+        self._nats, self._postgres, self._workers = asyncio.Lock(), asyncio.Lock(), asyncio.Lock()
+        self._kinds: dict[str, Callable[[], Awaitable[None]]] = {
+            "leader_killed": self._leader_killed,
+            "disk_wiped": self._disk_wiped,
+            "worker_killed": self._worker_killed,
+            "postgres_restarted": self._postgres_restarted,
+            "postgres_killed": self._postgres_killed,
+            "hall_cut_off": self._hall_cut_off,
+        }
+
+    async def do(self, kind: str) -> None:
+        """One fault; returns when it is healed. KeyError when there is no such kind."""
+        await self._kinds[kind]()
+        self.done[kind] += 1
+
+    async def all_at_once(self) -> None:
+        """Each kind once, in an order by chance and as much at the same time as can be stood."""
+        kinds = list(KINDS)
+        self._chance.shuffle(kinds)
+
+        async def one(number: int, kind: str) -> None:
+            await asyncio.sleep(number * self._chance.uniform(0.1, 0.5))  # the moment is by chance
+            await self.do(kind)
+
+        async with asyncio.TaskGroup() as group:
+            for number, kind in enumerate(kinds):
+                group.create_task(one(number, kind))
+
+    async def for_a_while(self, seconds: float) -> None:
+        """One after the other and sometimes two together, until the time is over."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        while loop.time() < until:
+            kinds = self._chance.sample(list(KINDS), self._chance.choice((1, 1, 2)))
+            await asyncio.gather(*map(self.do, kinds))
+            await asyncio.sleep(self._chance.uniform(0.2, 3.0))  # work in peace for a moment
+
+    async def _stay_away(self) -> None:
+        await asyncio.sleep(self._chance.uniform(*AWAY_S))
+
+    async def _leader_killed(self) -> None:
+        async with self._nats:
+            cluster = self._stage.cluster
+            node = await cluster.stream_leader(subjects.EVENTS_STREAM) or cluster.nodes[0]
+            await node.kill()
+            await self._stay_away()
+            await node.start()
+            await self._whole()
+
+    async def _disk_wiped(self) -> None:
+        async with self._nats:
+            node = self._chance.choice(self._stage.cluster.nodes)
+            await node.kill()
+            await node.wipe()
+            await self._stay_away()
+            await node.start()
+            await self._whole()
+
+    async def _whole(self) -> None:
+        await self._stage.cluster.ready()
+        for stream in (subjects.EVENTS_STREAM, subjects.STATES_STREAM):
+            await self._stage.cluster.replicated(stream)
+
+    async def _worker_killed(self) -> None:
+        async with self._workers:
+            await self._chance.choice(self._stage.workers).kill()
+            await self._stage.replace_workers()
+
+    async def _postgres_restarted(self) -> None:
+        async with self._postgres:
+            await self._stage.postgres.stop()
+            await self._stay_away()
+            await self._stage.postgres.start()
+
+    async def _postgres_killed(self) -> None:
+        async with self._postgres:
+            await self._stage.postgres.kill()
+            await self._stay_away()
+            await self._stage.postgres.start()
+
+    async def _hall_cut_off(self) -> None:
+        way = self._chance.choice(self._ways)
+        way.hold()
+        if self._chance.random() < 0.5:
+            way.reset()
+        await self._stay_away()
+        way.reset()
+        way.resume()
