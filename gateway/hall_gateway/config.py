@@ -25,6 +25,7 @@ from hall_gateway.config_hall import (
 )
 from hall_gateway.config_home_assistant import HomeAssistantConfig
 from hall_gateway.config_http import HttpConfig
+from hall_gateway.config_jetstream import JetStreamConfig
 from hall_gateway.config_limits import LimitsConfig
 from hall_gateway.config_links import BrokerConfig, CoapConfig, UpstreamConfig
 from hall_gateway.config_rules import RulesConfig
@@ -71,6 +72,9 @@ class GatewayConfig(Settings):
     )
     webhooks: tuple[WebhookConfig, ...] = Field(
         default=(), alias="webhook", strict=False, description="[[webhook]] tables"
+    )
+    jetstream: JetStreamConfig | None = Field(
+        default=None, description="a [jetstream] table: the back office's NATS servers"
     )
     rules: RulesConfig | None = Field(default=None, description="a [rules] table")
     figures: FiguresConfig = Field(default=FiguresConfig(), description="a [figures] table")

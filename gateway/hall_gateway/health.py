@@ -28,10 +28,11 @@ ACKED_S = 60.0
 """A sink that takes anything takes it in less: a PUBACK is waited for 20 s."""
 
 _NAMES = {STRANGERS: "a device that the settings do not have"}
-_WHOSE = {
-    "devices": "the devices'",
-    "hall": "the hall system's",
-    "home_assistant": "Home Assistant's",
+_BROKERS = {
+    "devices": "the devices' broker",
+    "hall": "the hall system's broker",
+    "home_assistant": "Home Assistant's broker",
+    "jetstream": "the back office's NATS servers",
 }
 
 
@@ -132,8 +133,8 @@ class Watch:
         for name, broker in group(figures, "brokers").items():
             away = self._same_for(f"{name} connected", broker["connected"])
             if not broker["connected"] and away >= BROKER_S:
-                where = _WHOSE.get(name, name)
-                text = f"no connection to {where} broker: {broker['last_error'] or 'no answer'}"
+                where = _BROKERS.get(name, name)
+                text = f"no connection to {where}: {broker['last_error'] or 'no answer'}"
                 status: Status = "failing" if name == "devices" else "degraded"
                 yield Reason(f"{name}_broker", text, status, away)
             # Empty and taken from look the same: both are progress.

@@ -34,13 +34,20 @@ class JetStream:
         self.link: Connected[Connection] = Connected()
         self._hall = hall
         self._config = config
-        self._take = take
+        self._hand_on = take
         self._dropped = 0  # by connections before the one of now
+        self.taken = 0
+        """Commands that were handed on, since the start."""
 
     @property
     def connected(self) -> bool:
         """Whether a server has let the hall in."""
         return self.link.now is not None
+
+    @property
+    def waiting(self) -> int:
+        """Commands that came, and were not handed on yet."""
+        return self.link.now.waiting if self.link.now else 0
 
     def connection(self) -> Connection:
         """The one of now; raises DisconnectedError while there is none."""
@@ -103,6 +110,10 @@ class JetStream:
         if who.expires is not None and who.expires <= time.time():
             why += f"; the credentials expired on {rfc3339(who.expires * 1000)}"
         raise DisconnectedError(why)
+
+    async def _take(self, arrived: Arrived) -> None:
+        self.taken += 1
+        await self._hand_on(arrived)
 
     async def _end(self, connection: Connection) -> None:
         await self.link.set(None)

@@ -18,7 +18,11 @@ _NO_RESPONDERS = "503"
 
 class NotTakenError(DisconnectedError):
     """The stream did not take a message, or did not say that it has; the text says why. The
-    connection may be as good as before."""
+    connection may be as good as before. `stream`: who refuses it, None when nobody answered."""
+
+    def __init__(self, why: str, stream: str | None = None) -> None:
+        super().__init__(why)
+        self.stream = stream
 
 
 @dataclass(frozen=True)
@@ -37,8 +41,9 @@ def read_answer(subject: str, headers: Mapping[str, str] | None, payload: bytes)
         told: Any = json.loads(payload)
         if error := told.get("error"):
             code = error.get("err_code", error.get("code"))
-            where = told.get("stream") or "the stream"
-            raise NotTakenError(f"{where} refuses: {error.get('description')!s:.200} ({code})")
+            where = str(told.get("stream") or "the stream")
+            why = f"{where} refuses: {error.get('description')!s:.200} ({code})"
+            raise NotTakenError(why, where)
         stream = told["stream"]
         return PubAck(str(stream), bool(told.get("duplicate")))
     except (ValueError, KeyError, AttributeError, RecursionError):

@@ -24,6 +24,7 @@ import nkeys as _nkeys_as_it_is  # pyright: ignore[reportMissingTypeStubs]
 from nats import errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 from nats.aio.transport import TcpTransport
 
 from hall_gateway import jetstream_subjects as subjects
@@ -56,13 +57,14 @@ class Arrived:
 
 
 class Connection:
-    """Logs in as `hall`; `take` is awaited with each command, one after the other.
+    """Logs in as `hall`; `take` is awaited with each command, one after the other; None leaves
+    them to other connections.
 
     `lost` is done, without an error, when the connection has ended. `dropped` counts commands for
     which there was no room.
     """
 
-    def __init__(self, hall: str, take: Callable[[Arrived], Awaitable[None]]) -> None:
+    def __init__(self, hall: str, take: Callable[[Arrived], Awaitable[None]] | None) -> None:
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.dropped = 0
         self._hall = hall
@@ -75,6 +77,12 @@ class Connection:
         self._news = asyncio.Event()
         self._written = asyncio.Event()
         self._client = _Client()
+        self._commands: Subscription | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Commands that came, and were not taken yet."""
+        return self._commands.pending_msgs if self._commands else 0
 
     async def open(self, server: str, who: Credentials, tls: ssl.SSLContext | None) -> None:
         """Connect, log in and subscribe; raises DisconnectedError saying what went wrong."""
@@ -98,12 +106,13 @@ class Connection:
             self._said = ""
             subscribe: Any = cast(Any, self._client).subscribe
             await subscribe(f"{self._inbox}.*", cb=self._answered)
-            await subscribe(
-                subjects.command(self._hall, "*"),
-                cb=self._command,
-                pending_msgs_limit=MAX_COMMANDS,
-                pending_bytes_limit=MAX_COMMAND_BYTES,
-            )
+            if self._take is not None:
+                self._commands = await subscribe(
+                    subjects.command(self._hall, "*"),
+                    cb=self._command,
+                    pending_msgs_limit=MAX_COMMANDS,
+                    pending_bytes_limit=MAX_COMMAND_BYTES,
+                )
             await self.flush()
         except Exception as error:  # whatever the client meets at a server that is none
             raise DisconnectedError(f"{server}: {self._told(error)}") from None
@@ -204,6 +213,7 @@ class Connection:
 
     async def _command(self, message: Msg) -> None:
         name = message.subject.rpartition(".")[2]
+        assert self._take is not None
         await self._take(Arrived(name, message.data, dict(message.headers or {})))
 
     async def _complained(self, error: Exception) -> None:

@@ -219,7 +219,8 @@ FAMILIES: tuple[Family, ...] = (
     Family(
         "hallkit_broker_connected",
         _GAUGE,
-        "1 while the gateway is connected to the broker (devices, hall, home_assistant)",
+        "1 while the gateway is connected to the broker (devices, hall, home_assistant), or to "
+        "the back office's NATS servers (jetstream)",
         ("broker",),
         _of("brokers", "connected"),
     ),

@@ -8,18 +8,32 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import web
 
 from hall_gateway import health_api, logs
 from hall_gateway.core import Core
 from hall_gateway.health import Health, Watch
-from hall_gateway.mqtt import MqttClient
+from hall_gateway.mqtt_message import Counters
 from hall_gateway.settings_file import SettingsFile
 
 if TYPE_CHECKING:
     from hall_gateway.metrics import Metrics
+
+
+class Broker(Protocol):
+    """A connection to others: an MQTT broker, or the back office's NATS servers. `waiting`: what
+    came and is not handled yet; `taken`: what was, since the start."""
+
+    counters: Counters
+    taken: int
+
+    @property
+    def connected(self) -> bool: ...
+
+    @property
+    def waiting(self) -> int: ...
 
 
 class Observed:
@@ -29,7 +43,7 @@ class Observed:
     def __init__(
         self,
         core: Core,
-        brokers: Mapping[str, MqttClient],
+        brokers: Mapping[str, Broker],
         counts: Callable[[], dict[str, object]],
         max_mb: int,
         settings: SettingsFile | None,

@@ -90,9 +90,10 @@ class Gateway:
         self._kept_out = kept_out
         self._devices = DevicesMqtt(config, devices, core, orders, self._fetches, kept_out)
         self._observed = Observed(
-            *(core, self.brokers, self.health, config.store.max_mb, settings),
+            *(core, self.brokers | sinks.servers, self.health, config.store.max_mb, settings),
             fetches=self._fetches.counts,
         )
+        sinks.judged = self._observed.judged
         control.add(self._observed.routes())
         if settings is not None:
             control.add(config_api.routes(settings))
@@ -117,6 +118,7 @@ class Gateway:
         refused.update(self._devices.refused)
         refused.update(self._fetches.refused)
         refused.update(self._hall.refused)
+        refused.update(self._sinks.refused)
         figures = {**self.core.health(), "refused_by_links": dict(refused)}
         figures |= self._kept_out.figures()
         if coap := self._coap.figures():
@@ -139,7 +141,7 @@ class Gateway:
         await self.core.follow(plan)
         self._coap.follow(config)
         self._devices.follow(config)
-        self._sinks.follow(plan)
+        self._sinks.follow(plan, config.figures.hall_class)
         self.rules.follow(config.rules and config.rules.file, plan)
 
     async def run(self, stop: asyncio.Event) -> None:

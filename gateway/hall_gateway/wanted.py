@@ -1,7 +1,8 @@
 """What only some halls need, imported when its settings want it: it takes much memory to import.
 
-Here: the devices' CoAP side (aiocoap and its cryptography), the embedded broker (amqtt), and why
-either cannot be started. Not here: what they do (coap_side.py, broker.py).
+Here: the devices' CoAP side (aiocoap and its cryptography), the embedded broker (amqtt), the back
+office's JetStream (nats-py), and why one cannot be started. Not here: what they do (coap_side.py,
+broker.py, jetstream_link.py).
 """
 
 import asyncio
@@ -12,11 +13,14 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from hall_gateway.config import GatewayConfig
 from hall_gateway.core import Core
+from hall_gateway.health import Health
+from hall_gateway.plan import plan_of
 from hall_gateway.quarantine import Quarantine
 from hall_gateway.values import DeviceOrder
 
 if TYPE_CHECKING:
     from hall_gateway.coap_side import CoapSide
+    from hall_gateway.jetstream_link import JetStreamLink
 
 Coap: TypeAlias = "CoapSide | NoCoap"
 
@@ -70,3 +74,15 @@ async def embedded(host: str, port: int) -> AsyncGenerator[None]:
 
     async with embedded_broker(host, port):
         yield
+
+
+def jetstream(
+    config: GatewayConfig, core: Core, judged: Callable[[], Health]
+) -> "JetStreamLink | None":
+    """See jetstream_link.JetStreamLink. Raises ConfigError when a file of it cannot be used."""
+    if config.jetstream is None:
+        return None
+    from hall_gateway.jetstream_link import JetStreamLink
+
+    config.jetstream.check_files()
+    return JetStreamLink(plan_of(config), config.jetstream, core, judged, config.figures.hall_class)

@@ -15,6 +15,7 @@ from typing import Annotated, cast
 import typer
 from hall_gateway import logs
 from hall_gateway.config import GatewayConfig, load_config
+from hall_gateway.config_jetstream import JetStreamConfig
 from hall_gateway.config_links import MqttConfig
 from hall_gateway.config_webhooks import WebhookConfig
 from hall_gateway.plan import plan_of
@@ -133,9 +134,10 @@ def _load(path: Path) -> GatewayConfig:
     return settings
 
 
-def _parties(settings: GatewayConfig) -> list[MqttConfig | WebhookConfig]:
+def _parties(settings: GatewayConfig) -> list[MqttConfig | WebhookConfig | JetStreamConfig]:
     """Whoever the gateway connects to."""
-    shown = [settings.home_assistant] if settings.home_assistant else []
+    maybe = (settings.home_assistant, settings.jetstream)
+    shown = [party for party in maybe if party is not None]
     return [settings.broker, settings.upstream, *shown, *settings.webhooks]
 
 

@@ -159,7 +159,8 @@ def _read(content: bytes, config: Path, file: Path | None = None) -> GatewayConf
     try:
         text = content.decode("utf-8-sig")
         settings = parse_toml(text, GatewayConfig, config)
-        for party in (settings.broker, settings.upstream, *settings.webhooks):
+        others = (settings.jetstream,) if settings.jetstream else ()
+        for party in (settings.broker, settings.upstream, *others, *settings.webhooks):
             party.check_files()
     except UnicodeDecodeError as error:
         raise UserError(f"{file or config}: not UTF-8: {error.reason}", os.EX_CONFIG) from None

@@ -5,7 +5,7 @@ Here: the list, and running it. Not here: a check.
 
 from collections.abc import Iterator, Mapping
 
-from hall_tools.doctor import broker, coap, operations, rights, running, settings
+from hall_tools.doctor import broker, coap, jetstream, operations, rights, running, settings
 from hall_tools.doctor.findings import Check, Finding, Site, fault
 
 CHECKS: Mapping[str, Check] = {
@@ -20,6 +20,7 @@ CHECKS: Mapping[str, Check] = {
     "gateway": running.gateway,
     "operations": operations.operations,
     "upstream": running.upstream,
+    "jetstream": jetstream.back_office,
     "clock": running.clock,
     "store": running.store,
     "devices": broker.devices,

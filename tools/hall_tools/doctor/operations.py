@@ -19,6 +19,7 @@ _ADVICE = {
     "dead_letters": "decide on them in the console, or by the control socket: docs/operations.md",
     "sink_fails": "see who runs the receiver; the gateway tries again by itself",
     "sink_still": "see who runs the receiver; the gateway tries again by itself",
+    "jetstream_broker": "see the finding on the back office's servers; events wait in the store",
     "settings_refused": "correct the file: hall gateway check says what is wrong",
 }
 _TOLD_BEFORE = {"devices_broker", "hall_broker", "settings_pending"}

@@ -14,6 +14,7 @@ from hall_tools.gateway_setup.machine import Account
 _KEYS = "enroll and flash its devices again"
 _PASSWORD = "delete broker.password, and have sudo hall gateway setup make another"
 _UPSTREAM = "have the hall system's password changed"
+_CREDENTIALS = "have the back office make new credentials"
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -99,6 +100,9 @@ def _secrets(site: Site) -> Iterator[Finding]:
         for path, anew in {upstream: _UPSTREAM, own: _PASSWORD}.items():
             if path is not None and path.exists():
                 yield from _private(path, site.gateway_account, anew)
+        table = site.settings.jetstream
+        if table is not None and table.creds_file.exists():
+            yield from _private(table.creds_file, site.gateway_account, _CREDENTIALS)
     wifi = site.folder / layout.WIFI
     if wifi.exists():
         yield from _private(wifi, None, "change the Wi-Fi's password")

@@ -47,7 +47,10 @@ def settings(site: Site) -> Iterator[Finding]:
 def _sides(site: Site) -> Iterator[Finding]:
     config = site.settings
     assert config is not None
-    for name, side in (("broker", config.broker), ("upstream", config.upstream)):
+    sides = {"broker": config.broker, "upstream": config.upstream, "jetstream": config.jetstream}
+    for name, side in sides.items():
+        if side is None:
+            continue
         try:
             side.check_files()
         except ConfigError as error:
