@@ -140,7 +140,7 @@ def test_without_the_operators_key_halls_are_added_and_none_is_revoked(
 ) -> None:
     (credentials.folder / "operator.seed").unlink()
     credentials.add(["a"])
-    with pytest.raises(UserError, match="operator.seed is not there: put it back"):
+    with pytest.raises(UserError, match=r"operator\.seed is not there: put it back"):
         credentials.server_settings()
 
 
