@@ -22,7 +22,7 @@ from hall_tools.errors import UserError
 _NAMES = (
     # In the order of the work: a hall, what is wrong, a look without hardware, what goes into it.
     *("gateway", "enroll", "flash", "label", "replace", "revoke", "staff", "rules", "console"),
-    *("report", "update", "fleet"),
+    *("report", "update", "fleet", "ingest"),
     *("doctor", "diag"),
     *("demo", "show", "sim"),
     *("profile", "contract", "image", "firmware", "glyphs", "native", "bench"),

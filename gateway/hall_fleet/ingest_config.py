@@ -1,0 +1,131 @@
+"""The settings of `hall ingest`: one TOML file for its workers and for whoever sets them up.
+
+Here: the file's tables, and reading it. Not here: how a TOML error is worded
+(hall_gateway.toml_input), and what is done with them.
+"""
+
+import ssl
+from pathlib import Path
+from typing import Literal
+
+from hall_gateway.config_base import FilePath, Settings
+from hall_gateway.config_figures import Minutes
+from hall_gateway.config_http import HttpConfig
+from hall_gateway.config_jetstream import SERVERS_RULE, Server
+from hall_gateway.config_links import is_loopback
+from hall_gateway.jetstream_credentials import Credentials, read_credentials
+from hall_gateway.limits import OTHER_MIN, PAYMENT_MIN, Limits
+from hall_gateway.models import Name
+from hall_gateway.toml_input import ConfigError, parse_toml
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import Field, field_validator
+
+DSN_RULE = 'e.g. "host=/run/postgresql dbname=hall user=hall_ingest"'
+
+
+class NatsConfig(Settings):
+    """The back office's NATS servers, and who this program is there."""
+
+    servers: tuple[Server, ...] = Field(
+        min_length=1, max_length=16, strict=False, description=SERVERS_RULE
+    )
+    creds_file: FilePath = Field(
+        description="the .creds file of a worker, or for `setup` that of the back office"
+    )
+    ca_file: FilePath | None = Field(
+        default=None, description="a PEM file with the servers' CA; the system's when left out"
+    )
+    replicas: Literal[1, 3, 5] = Field(
+        default=3, description="how many servers keep each message: 1, 3 or 5"
+    )
+    max_gb: int = Field(
+        default=4,
+        ge=1,
+        le=10_000,
+        description="GiB that the stream of events may take on each server, 1 to 10000",
+    )
+
+    def credentials(self) -> Credentials:
+        """Who this is; read now, so that it is never kept in settings. Raises ConfigError."""
+        return read_credentials(self.creds_file)
+
+    def tls(self) -> ssl.SSLContext | None:
+        """How the servers' certificates are verified; None without TLS. Raises ConfigError."""
+        if not any(server.startswith("tls://") for server in self.servers):
+            return None
+        try:
+            return ssl.create_default_context(cafile=self.ca_file)
+        except OSError as error:  # ssl.SSLError is one
+            raise ConfigError(f"{self.ca_file}: CA file: {error.strerror or error}") from None
+
+
+def _is_dsn(dsn: str) -> str:
+    """Nothing of it is repeated in an error, for somebody may have put a password there."""
+    try:
+        parts = conninfo_to_dict(dsn)
+    except ProgrammingError:
+        raise ValueError("not a connection string of PostgreSQL") from None
+    if "password" in parts:
+        raise ValueError("no password in it: passfile= names a file that has it, or use peer")
+    hosts = str(parts.get("host") or "").split(",")
+    away = [host for host in hosts if host and not host.startswith("/") and not is_loopback(host)]
+    if away and parts.get("sslmode") != "verify-full":
+        raise ValueError("another machine: add sslmode=verify-full, and sslrootcert= with its CA")
+    return dsn
+
+
+class PostgresConfig(Settings):
+    """The record. `dsn` is a worker's; the owner migrates, and drops what is too old."""
+
+    dsn: str = Field(description=f"a connection string without a password, {DSN_RULE}")
+    owner_dsn: str | None = Field(
+        default=None,
+        description="the same of hall_owner, for `migrate` and `retain`; a worker needs none",
+    )
+
+    @field_validator("dsn", "owner_dsn")
+    @classmethod
+    def _is_dsn(cls, dsn: str | None) -> str | None:
+        return None if dsn is None else _is_dsn(dsn)
+
+
+class FiguresConfig(Settings):
+    """How long a service may take: one measure for all halls, so that they can be compared."""
+
+    limit_min: Minutes = Field(
+        default=OTHER_MIN,
+        description="minutes that a service may take, 1 to 600, where `limits` names none",
+    )
+    limits: dict[Name, Minutes] = Field(
+        default_factory=lambda: dict(PAYMENT_MIN),
+        description='minutes by business as halls name it, e.g. { "缴费" = 5 }',
+    )
+
+    def measured_by(self) -> Limits:
+        return Limits(self.limits, self.limit_min)
+
+
+class IngestConfig(Settings):
+    """Everything that `hall ingest` needs to know."""
+
+    nats: NatsConfig = Field(description="a [nats] table: the servers and the credentials")
+    postgres: PostgresConfig = Field(description="a [postgres] table with dsn")
+    http: HttpConfig | None = Field(
+        default=None, description="an [http] table: where /health and /metrics are served"
+    )
+    figures: FiguresConfig = Field(default=FiguresConfig(), description="a [figures] table")
+
+
+def load_config(path: Path) -> IngestConfig:
+    """The settings in the TOML file at `path`; relative paths in it start at its folder.
+
+    Raises ConfigError, with one line for every error.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}; see docs/fleet.md") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8: {error.reason} at byte {error.start}") from None
+    return parse_toml(text, IngestConfig, path)
