@@ -14,6 +14,9 @@ import pytest
 LONGEST = (
     "chaos/test_hall.py",
     "hall/test_updates.py",
+    "hall/test_key_latency.py",
+    "hall/test_fingers.py",
+    "hall/test_demo.py",
     "hall/test_bare_board.py",
     "hall/test_battery_device.py",
     "hall/test_recovery.py",

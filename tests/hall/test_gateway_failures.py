@@ -117,7 +117,7 @@ def test_an_orderly_end_hands_on_what_is_underway_and_is_held_up_by_no_sink(
         gateway.assert_running()
         slow.release.set()
         assert gateway.wait() == 0
-        assert time.monotonic() - began < 10.0
+        assert time.monotonic() - began < 40.0, "it waited for the webhook's 60 s"
         assert "ended after 1 s with messages underway" in gateway.log
         hangs.mode = slow.mode = "take"
         with gateway:
@@ -165,7 +165,7 @@ def silent_broker(port: int) -> Iterator[None]:
                 client.shutdown(socket.SHUT_RDWR)
 
 
-def await_error(gateway: Gateway, error: str | None, seconds: float = 15.0) -> None:
+def await_error(gateway: Gateway, error: str | None, seconds: float = 60.0) -> None:
     """Until the store says that of the hall system's link."""
     deadline = time.monotonic() + seconds
     while (told := gateway.rows("SELECT error FROM sinks")) != [(error,)]:
@@ -212,24 +212,23 @@ def test_a_disk_that_is_full_takes_nothing_and_goes_on_when_there_is_room(
             passages(device, 20)
             device.deliver()
             disk.fill(gateway.pid)
-            while not stuck(device):
+            while not (stuck(device) and "nothing is acked until it can" in gateway.log):
                 passages(device, 64)
             acked = device.acked
             assert "the store cannot commit (" in gateway.log
-            assert "nothing is acked until it can" in gateway.log
             disk.make_room()
-            device.deliver(seconds=30)
+            device.deliver()
             assert device.acked == len(device.journal) > acked
             count = len(device.journal)
-            arrived = hall.await_events("hall.count.passage", count=count, seconds=30)
+            arrived = hall.await_events("hall.count.passage", count=count)
             assert [event["id"] for event in arrived] == device.ids
             gateway.await_log("the store takes events again")
 
 
 def stuck(device: PlainDevice) -> bool:
-    """Whether the gateway no longer acks what the device sends."""
+    """Whether the gateway does not ack within 2 s what the device sends."""
     try:
-        device.deliver(seconds=3)
+        device.deliver(seconds=2)
     except AssertionError:
         return True
     return False

@@ -20,7 +20,9 @@ from support.sim import Watched, config_of, watched
 from support.standin_gateway import StandinGateway
 
 KEY = "0f" * 32
-PRESSES = 60
+PRESSES = 40
+HALF_A_SECTOR = 30
+"""Presses whose events fill so much of the journal."""
 LIMIT_MS = 50.0
 ERASE_MS = 45
 """A sector of the flash, typically, by the data sheets; meanwhile the chip stands still."""
@@ -138,7 +140,7 @@ async def erases(at: Keypad) -> list[float]:
     await at.device.device.send({"erase_ms": ERASE_MS})
     figures: list[float] = []
     for _ in range(3):
-        figures += [await at.press() for _ in range(PRESSES // 2)]
+        figures += [await at.press() for _ in range(HALF_A_SECTOR)]
         await asyncio.sleep(3.6)
     return figures
 

@@ -13,6 +13,7 @@ from hall_tools.image.layout import partition
 from hall_tools.image.vfs import file_system, vfs_image
 from hall_tools.ports import free_port
 from hall_tools.sim import SimDevice
+from support.other_words import other_words
 from support.sim import Watched, config_of, running
 
 
@@ -62,7 +63,12 @@ async def test_a_kill_is_not_a_power_cut(tmp_path: Path):
         assert "cause hard" in await started(device, before)
 
 
-async def test_a_loop_that_hangs_is_bitten_by_the_watchdog(tmp_path: Path):
+async def test_a_loop_that_hangs_is_bitten_by_the_watchdog(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    other_words(
+        monkeypatch, tmp_path, "app", {"WATCHDOG_MS = const(10_000)": "WATCHDOG_MS = const(4_000)"}
+    )
     async with running(config_of("keypad-5", free_port()), tmp_path) as device:
         await device.until_log("wifi: joined")
         before = len(device.said)

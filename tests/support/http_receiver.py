@@ -60,11 +60,11 @@ class HttpReceiver:
             self.release.wait()
         return {"take": 204, "hold": 204, "fail": 500, "hang": None}[mode]
 
-    def await_requests(self, count: int, seconds: float = 15.0) -> None:
+    def await_requests(self, count: int, seconds: float = 60.0) -> None:
         with self._changed:
             assert self._changed.wait_for(lambda: self.requests >= count, seconds), self.requests
 
-    def await_ids(self, ids: list[str], seconds: float = 30.0) -> None:
+    def await_ids(self, ids: list[str], seconds: float = 60.0) -> None:
         """Until each of `ids` came, in that order; others and repeats may be between them."""
 
         def there() -> bool:
