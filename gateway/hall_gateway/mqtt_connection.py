@@ -114,16 +114,15 @@ class Connection:
         """Subscribe at QoS 1 and wait for SUBACK; raises DisconnectedError when any is refused."""
         if not filters:
             return
-        assert self._client is not None
-        _, mid = self._client.subscribe([(topic, 1) for topic in filters])
+        client = self._live()
+        _, mid = client.subscribe([(topic, 1) for topic in filters])
         await self._answered(mid, "no SUBACK")
 
     async def unsubscribe(self, filters: Sequence[str]) -> None:
         """Unsubscribe and wait for UNSUBACK; raises DisconnectedError."""
         if not filters:
             return
-        assert self._client is not None
-        _, mid = self._client.unsubscribe(list(filters))
+        _, mid = self._live().unsubscribe(list(filters))
         await self._answered(mid, "no UNSUBACK")
 
     def send(
@@ -136,14 +135,12 @@ class Connection:
     ) -> asyncio.Future[None]:
         """Publish as soon as the broker allows one more; the future is done at the PUBACK, with
         DisconnectedError without it. `expiry_s` and `correlation` only reach it with MQTT 5."""
-        assert self._client is not None
-        if self.lost.done():
-            raise DisconnectedError(self._why)
+        client = self._live()
         if not self._version5:
             return self._window.send(lambda: self._publish(topic, payload, retain))
         properties = publish_properties(expiry_s, correlation)
         publish = partial(
-            self._client.publish, topic, payload, qos=1, retain=retain, properties=properties
+            client.publish, topic, payload, qos=1, retain=retain, properties=properties
         )
         return self._window.send(lambda: publish().mid)
 
@@ -190,10 +187,18 @@ class Connection:
         if waiting <= INBOUND_LIMIT // 2:
             self._wire.resume()
 
+    def _live(self) -> paho.Client:
+        """The client of a connection that has not ended; raises DisconnectedError."""
+        assert self._client is not None
+        if self.lost.done():
+            raise DisconnectedError(self._why)
+        return self._client
+
     async def _answered(self, mid: int | None, otherwise: str) -> None:
         """When a request is answered. The answer may stand behind all that waited at the broker:
         time counts while nothing comes, though it is read."""
-        assert mid is not None
+        if mid is None:  # paho has noticed the end just now
+            raise DisconnectedError(self._why)
         if (
             mid >= FIRST and not self._version5
         ):  # after a thousand changes: from here on they are the window's

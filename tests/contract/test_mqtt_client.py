@@ -193,6 +193,25 @@ async def test_an_abandoned_message_comes_again(broker: Mosquitto) -> None:
         assert gateway.counters.connects == 2
 
 
+@pytest.mark.parametrize("noticed_by", ["us", "paho"])
+async def test_what_is_asked_of_a_connection_that_has_just_ended(
+    broker: Mosquitto, noticed_by: str
+) -> None:
+    """Between its end and the next turn of whoever waits for that."""
+    async with client(broker, "gateway") as gateway:
+        await gateway.wait_connected()
+        connection = gateway._ready  # pyright: ignore[reportPrivateUsage]
+        assert connection is not None
+        if noticed_by == "us":
+            connection.give_up("cut")
+        else:
+            connection._client._sock_close()  # pyright: ignore
+        with pytest.raises(DisconnectedError, match="cut" if noticed_by == "us" else "closed"):
+            await connection.subscribe(["a"])
+        with pytest.raises(DisconnectedError):
+            await connection.unsubscribe(["a"])
+
+
 def test_nothing_of_a_connection_outlives_its_loop(broker: Mosquitto) -> None:
     """paho closes its socket once more when it is collected, then on whichever thread."""
 
