@@ -158,6 +158,16 @@ class Device:
         """Somebody ends it at this moment."""
         self.life.ended(time.monotonic())
 
+    def history(self) -> list[str]:
+        """What was done to it, its lives and its records, one a line, for whoever looks for what
+        went wrong."""
+        deeds = [
+            f"{deed.begun:.3f} {deed.kind} {deed.what} seen {deed.seen} waited {deed.waited_s:.3f}"
+            for deed in self.deeds
+        ]
+        records = [str(record) for record in self.records.values()]
+        return [*deeds, *self.life.told(), *records, *self.log]
+
     def scan(self) -> None:
         """Reads the journal on the flash: what is there was appended whole. The ring is overwritten
         by and by, so this has to be done often enough: 900 events are far."""

@@ -5,10 +5,11 @@ Here: the order of things. Not here: what any of them does, and the comparison i
 
 import asyncio
 import os
+import shutil
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import cast
 
@@ -44,9 +45,8 @@ QUARTERS = 4
 
 async def run(plan: Plan, places: Sequence[Place], told: Callable[[str], None]) -> Report:
     """What became of everything. Raises UserError when a part ends by itself, or the hall does not
-    open."""
-    with tempfile.TemporaryDirectory(prefix="hall-chaos-") as name:
-        folder = Path(name)
+    open. When anything is wrong, what every part had on its disk and in its log is kept."""
+    with _kept(told) as (folder, good):
         async with _watched() as tasks, _opened(folder, places, tasks, told) as parts:
             people = People(list(parts.devices.values()), parts.system, plan.seed)
             where = windows(places)
@@ -62,9 +62,36 @@ async def run(plan: Plan, places: Sequence[Place], told: Callable[[str], None]) 
             healing.missed = await _healed(parts, people, living, where, told)
             healing.seconds = time.monotonic() - healed
             told("the account")
-            return account(
+            report = account(
                 plan, parts, people.told, faults, healing, await memory, time.monotonic() - begun
             )
+            for device in parts.devices.values():
+                (folder / device.id / "deeds.txt").write_text("\n".join(device.history()))
+        if not report.wrong:
+            good()
+        return report
+
+
+@contextmanager
+def _kept(told: Callable[[str], None]) -> Generator[tuple[Path, Callable[[], None]]]:
+    """A folder, which is removed at the end when all was good, and else named."""
+    folder = Path(tempfile.mkdtemp(prefix="hall-chaos-"))
+    bad = True
+
+    def good() -> None:
+        nonlocal bad
+        bad = False
+
+    try:
+        yield folder, good
+    except asyncio.CancelledError:  # Ctrl-C
+        good()
+        raise
+    finally:
+        if bad:
+            told(f"for whoever looks into it, kept: {folder}")
+        else:
+            shutil.rmtree(folder)
 
 
 @asynccontextmanager

@@ -51,6 +51,11 @@ class Life:
     def ended(self, at: float) -> None:
         self._ends.append(at)
 
+    def told(self) -> list[str]:
+        """Its beginnings and ends in order, one a line."""
+        moments = [(at, "began") for at in self._begins] + [(at, "ended") for at in self._ends]
+        return [f"{at:.3f} {what}" for at, what in sorted(moments)]
+
     def through(self, since: float, until: float) -> bool:
         """Whether it ran all the time."""
         begun = bisect.bisect_right(self._begins, since)
