@@ -27,10 +27,9 @@ class NotTakenError(DisconnectedError):
 
 @dataclass(frozen=True)
 class PubAck:
-    """A stream has the message. `duplicate`: it had one with this id before, and kept that."""
+    """A stream has the message, from now on or since it came before."""
 
     stream: str
-    duplicate: bool
 
 
 def read_answer(subject: str, headers: Mapping[str, str] | None, payload: bytes) -> PubAck:
@@ -44,8 +43,7 @@ def read_answer(subject: str, headers: Mapping[str, str] | None, payload: bytes)
             where = str(told.get("stream") or "the stream")
             why = f"{where} refuses: {error.get('description')!s:.200} ({code})"
             raise NotTakenError(why, where)
-        stream = told["stream"]
-        return PubAck(str(stream), bool(told.get("duplicate")))
+        return PubAck(str(told["stream"]))
     except (ValueError, KeyError, AttributeError, RecursionError):
         raise NotTakenError(f"what answers on {subject} is no stream") from None
 

@@ -1,4 +1,4 @@
-"""One connection to one NATS server: all that knows nats-py.
+"""One connection to one NATS server: with nats_client.py, all that knows nats-py.
 
 Here: logging in, publishing with and without a stream's answer, what a server says unasked, and how
 a connection ends. Not here: which server, and when there is another connection (jetstream.py);
@@ -10,7 +10,6 @@ store. Only what callers wait for an answer to is in memory, and they bound that
 """
 
 import asyncio
-import base64
 import ssl
 import time
 from collections import deque
@@ -20,23 +19,17 @@ from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any, cast
 
-import nkeys as _nkeys_as_it_is  # pyright: ignore[reportMissingTypeStubs]
 from nats import errors
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
-from nats.aio.transport import TcpTransport
 
 from hall_gateway import jetstream_subjects as subjects
 from hall_gateway.jetstream_acks import Acks, NotTakenError, PubAck
 from hall_gateway.jetstream_credentials import Credentials
 from hall_gateway.jetstream_message import Outgoing
 from hall_gateway.mqtt_message import DisconnectedError
+from hall_gateway.nats_client import CONNECT_S, StrictClient, signed, worded
 
-nkeys: Any = _nkeys_as_it_is  # it has no types
-
-CONNECT_S = 5.0
-"""For TCP, for TLS, and for each answer while logging in."""
 PING_S = 10
 """Two in a row without an answer end the connection."""
 ACK_S = 10.0
@@ -61,12 +54,13 @@ class Connection:
     them to other connections.
 
     `lost` is done, without an error, when the connection has ended. `dropped` counts commands for
-    which there was no room.
+    which there was no room. `key`: of the credentials that it was opened with.
     """
 
     def __init__(self, hall: str, take: Callable[[Arrived], Awaitable[None]] | None) -> None:
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.dropped = 0
+        self.key = b""
         self._hall = hall
         self._take = take
         self._why = "closed"
@@ -76,7 +70,7 @@ class Connection:
         self._out: deque[tuple[Outgoing, str]] = deque()
         self._news = asyncio.Event()
         self._written = asyncio.Event()
-        self._client = _Client()
+        self._client = StrictClient()
         self._commands: Subscription | None = None
 
     @property
@@ -86,6 +80,7 @@ class Connection:
 
     async def open(self, server: str, who: Credentials, tls: ssl.SSLContext | None) -> None:
         """Connect, log in and subscribe; raises DisconnectedError saying what went wrong."""
+        self.key = who.key
         self._client.encrypted = server.startswith("tls://")
         try:
             await self._client.connect(
@@ -100,7 +95,7 @@ class Connection:
                 ping_interval=PING_S,
                 inbox_prefix=subjects.inbox(self._hall),
                 user_jwt_cb=lambda: who.token,
-                signature_cb=lambda nonce: _signed(nonce, who.seed),
+                signature_cb=lambda nonce: signed(nonce, who.seed),
                 tls=tls,
             )
             self._said = ""
@@ -150,7 +145,7 @@ class Connection:
             # Cancelled inside, the client would not survive the answer.
             await asyncio.shield(asyncio.ensure_future(self._round_trips()))
         except errors.Error as error:
-            self.give_up(_text(error))
+            self.give_up(worded(error))
         if self.lost.done():
             raise DisconnectedError(self._why)
 
@@ -221,7 +216,7 @@ class Connection:
         if isinstance(error, errors.SlowConsumerError):
             self.dropped += 1
             return
-        self._said = _text(error)
+        self._said = worded(error)
         self._acks.refused(self._said)
 
     async def _closed(self) -> None:
@@ -230,41 +225,4 @@ class Connection:
     def _told(self, error: BaseException | None) -> str:
         if error is None or isinstance(error, errors.NoServersError):
             return self._said or "the server does not answer"
-        return _text(error)
-
-
-class _Client(Client):
-    """Encrypted wherever the settings say so. nats-py goes by what the server says, before anybody
-    knows whose words those are; then whoever sits between could keep it from encrypting."""
-
-    encrypted = False
-
-    async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
-        if initial_connection and self.encrypted:
-            if not (info.get("tls_required") or info.get("tls_available")):
-                raise errors.SecureConnWantedError
-            info["tls_required"] = True
-        await super()._process_info(info, initial_connection)
-
-    def abort(self) -> None:
-        """Let go of the socket, which close() leaves when the other side takes nothing."""
-        if isinstance(transport := self._transport, TcpTransport):
-            writer = transport._io_writer  # pyright: ignore[reportPrivateUsage]
-            if writer is not None:
-                writer.transport.abort()
-
-
-def _signed(nonce: str, seed: bytes) -> bytes:
-    pair = nkeys.from_seed(bytearray(seed))
-    signature: bytes = pair.sign(nonce.encode())
-    return base64.b64encode(signature)
-
-
-def _text(error: BaseException) -> str:
-    """In one line, without the client's name before it."""
-    if isinstance(error, TimeoutError):
-        return f"no answer within {CONNECT_S:.0f} s"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    text = " ".join(str(error).split()).removeprefix("nats: ").strip("'")
-    return f"{text or type(error).__name__:.300}"
+        return worded(error)

@@ -12,6 +12,7 @@ import binascii
 import json
 import re
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,11 +29,13 @@ _ADVICE = "ask the back office for this hall's .creds file"
 
 @dataclass(frozen=True)
 class Credentials:
-    """`expires`: unix seconds, None for never; `publish`: the subjects that the token allows, none
+    """`key`: a secret of the hall's, made of its seed, for what has nothing to do with logging in.
+    `expires`: unix seconds, None for never; `publish`: the subjects that the token allows, none
     when it says nothing of them."""
 
     token: bytes = field(repr=False)
     seed: bytes = field(repr=False)
+    key: bytes = field(repr=False)
     name: str
     expires: int | None
     publish: tuple[str, ...]
@@ -57,6 +60,7 @@ def read_credentials(path: Path) -> Credentials:
     return Credentials(
         found["token"],
         found["seed"],
+        blake2b(found["seed"], digest_size=32, person=b"hall-message-ids").digest(),
         str(claims.get("name", "")),
         expires if isinstance(expires, int) and expires > 0 else None,
         tuple(map(str, allowed)),

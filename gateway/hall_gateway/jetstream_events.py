@@ -7,10 +7,9 @@ The cursor moves, in the store, after the PubAck of the stream of events: the cl
 on the disks of most of its servers then. A stream that is full, or not there, or does not answer,
 is tried again for ever from the first event that it did not take; `trouble` says why.
 
-A stream drops what it has already, which it tells by the event's id, and says `duplicate`. For an
-event that was sent before and not answered that is an answer as good as any. For any other, someone
-else has used the id: it is sent again without it, so that nobody can have our events dropped; who
-receives them knows them by hall and id.
+A stream that has a message already says so, and keeps one: an answer as good as any, for only this
+hall can make a message's id (jetstream_message.py). It knows ids for minutes; what comes again
+after that, or from another start of the gateway, whoever receives it knows by hall and event id.
 """
 
 import asyncio
@@ -39,7 +38,6 @@ class Events:
         self._hall = hall
         self._servers = servers
         self._outbox = OutboxPublisher(core, SINK, self._send, self._well)
-        self._tried = 0  # the last position that was ever sent
         self._refusal = ""  # of the stream, while it takes nothing
         self._attempt = 0
         self.settle = self._outbox.settle
@@ -66,33 +64,21 @@ class Events:
                 self._attempt += 1
 
     def _send(self, row: OutboxRow) -> asyncio.Future[None]:
-        sent_before = row.position <= self._tried
-        self._tried = max(self._tried, row.position)
         taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._offer(event(self._hall, row), taken, sent_before)
+        connection = self._servers.connection()
+        message = event(self._hall, row, connection.key)
+        connection.publish(message).add_done_callback(partial(self._answered, message, taken))
         return taken
 
-    def _offer(self, message: Outgoing, taken: asyncio.Future[None], ours: bool) -> None:
-        """`ours`: whether what the stream has with this id may be this very event."""
-        answer = self._servers.connection().publish(message)
-        answer.add_done_callback(partial(self._answered, message, taken, ours))
-
     def _answered(
-        self,
-        message: Outgoing,
-        taken: asyncio.Future[None],
-        ours: bool,
-        answer: asyncio.Future[PubAck],
+        self, message: Outgoing, taken: asyncio.Future[None], answer: asyncio.Future[PubAck]
     ) -> None:
         try:
             ack = answer.result()
             if ack.stream != subjects.EVENTS_STREAM:
                 why = f"{message.subject} goes to the stream {ack.stream:.100}"
                 raise NotTakenError(f"{why}, and not to {subjects.EVENTS_STREAM}")
-            if ack.duplicate and not ours:
-                self._offer(message.again(), taken, ours=True)
-            else:
-                taken.set_result(None)
+            taken.set_result(None)
         except DisconnectedError as error:
             taken.set_exception(error)
             taken.exception()  # the publisher looks only at the first that failed

@@ -6,11 +6,16 @@ something is sent (jetstream_link.py), the state (jetstream_state.py).
 An event is a CloudEvent in binary mode. The NATS binding has it since its draft 1.0.3, for 1.0.2 is
 older than NATS' headers; there `datacontenttype` is a header like any other. `content-type` says
 the same to tools that know nothing of CloudEvents.
+
+A stream drops what it has, which it tells by `Nats-Msg-Id`, for all halls together: whoever used
+the id of an event of another hall, on purpose or in a hall made from a copy of its disk, would have
+that event dropped. So behind the event's id stands a seal that only this hall can make.
 """
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from hashlib import blake2b
 
 from hall_gateway import jetstream_subjects as subjects
 from hall_gateway.cloud_event_headers import binary
@@ -35,21 +40,18 @@ class Outgoing:
         head = len("NATS/1.0\r\n\r\n") if lines else 0
         return head + sum(len(name) + len(value) + 4 for name, value in lines) + len(self.payload)
 
-    def again(self) -> "Outgoing":
-        """The same without the id by which a stream would take it for one that it has."""
-        headers = dict(self.headers or {})
-        headers.pop(subjects.MESSAGE_ID_HEADER, None)
-        return replace(self, headers=headers)
 
-
-def event(hall: str, row: OutboxRow) -> Outgoing:
-    """A CloudEvent of the outbox, for the stream of events."""
+def event(hall: str, row: OutboxRow, key: bytes) -> Outgoing:
+    """A CloudEvent of the outbox, for the stream of events. `key`: a secret of this hall, of at
+    most 64 bytes, by which it seals its messages' ids."""
     headers, content_type, data = binary(row.body)
+    id = headers["ce-id"]
+    seal = blake2b(f"{hall}/{id}".encode(), digest_size=8, key=key).hexdigest()
     return Outgoing(
         subjects.event(hall, row.topic_noun, row.topic_verb),
         data,
         {
-            subjects.MESSAGE_ID_HEADER: headers["ce-id"],
+            subjects.MESSAGE_ID_HEADER: f"{id}/{seal}",
             **headers,
             "ce-datacontenttype": content_type,
             "content-type": content_type,

@@ -17,6 +17,7 @@ MAX_BYTES = 64 * 1024
 MAX_PROBLEMS = 5
 MAX_DEVICES = 200
 MAX_ALERTS = 20
+MAX_AREAS = 50
 _TEXT = 300
 """Characters of a problem, or of a device's error."""
 
@@ -57,6 +58,8 @@ def told(
         "devices": list(_devices(plan, devices)),
         "alerts": [_alert(alert) for alert in alerts[:MAX_ALERTS]],
     }
+    areas = sorted(plan.occupancy.areas)[:MAX_AREAS]
+    state |= {"areas": areas} if areas else {}
     state |= {"name": name} if name is not None else {}
     state |= {"class": hall_class} if hall_class is not None else {}
     return Told(state)

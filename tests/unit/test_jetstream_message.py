@@ -12,6 +12,7 @@ from hall_gateway.wire import compact
 from hypothesis import given
 from hypothesis import strategies as st
 
+KEY = b"a hall's own"
 NOW = 1_800_000_000_000
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=40)
 JSON = st.recursive(
@@ -34,12 +35,12 @@ def test_a_message_is_the_cloud_event(id: str, subject: str, data: object):
         "datacontenttype": "application/json",
         "data": data,
     }
-    message = event("demo", OutboxRow(1, "rating", "given", compact(cloud_event), id))
+    message = event("demo", OutboxRow(1, "rating", "given", compact(cloud_event), id), KEY)
     assert message.subject == "hall.v1.demo.event.rating.given"
     assert json.loads(message.payload) == data
     headers = dict(message.headers or {})
     assert headers.pop("content-type") == "application/json"
-    assert headers.pop("Nats-Msg-Id") == headers["ce-id"]
+    assert headers.pop("Nats-Msg-Id").rpartition("/")[0] == headers["ce-id"]
     assert all(set(value) <= set(string.printable[:94]) - set('"') for value in headers.values())
     read = {name.removeprefix("ce-"): unquote(value) for name, value in headers.items()}
     assert read == {name: value for name, value in cloud_event.items() if name != "data"}
@@ -47,18 +48,22 @@ def test_a_message_is_the_cloud_event(id: str, subject: str, data: object):
 
 def test_its_size_is_what_the_server_counts():
     body = compact({"id": "kp-1/0000abcd/1", "datacontenttype": "application/json", "data": {}})
-    message = event("demo", OutboxRow(1, "rating", "given", body))
+    message = event("demo", OutboxRow(1, "rating", "given", body), KEY)
     lines = "".join(f"{name}: {value}\r\n" for name, value in (message.headers or {}).items())
     assert message.bytes == len(f"NATS/1.0\r\n{lines}\r\n") + len(message.payload)
 
 
-def test_sent_again_it_has_no_id_for_the_stream():
+@given(st.binary(min_size=1, max_size=64), st.binary(min_size=1, max_size=64))
+def test_only_the_hall_can_make_its_messages_ids(ours: bytes, theirs: bytes):
     body = compact({"id": "kp-1/0000abcd/1", "datacontenttype": "application/json", "data": {}})
-    message = event("demo", OutboxRow(1, "rating", "given", body))
-    again = message.again()
-    assert "Nats-Msg-Id" not in (again.headers or {})
-    assert (again.headers or {})["ce-id"] == "kp-1/0000abcd/1"
-    assert (again.subject, again.payload) == (message.subject, message.payload)
+    row = OutboxRow(1, "rating", "given", body)
+
+    def id(hall: str, key: bytes) -> str:
+        return (event(hall, row, key).headers or {})["Nats-Msg-Id"]
+
+    assert id("demo", ours) == id("demo", ours), "also when it is sent again"
+    assert id("demo", ours) != id("other", ours)
+    assert (id("demo", ours) == id("demo", theirs)) == (ours == theirs)
 
 
 @given(st.integers(0, NOW + subjects.MAX_TTL_MS))

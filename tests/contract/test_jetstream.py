@@ -1,0 +1,409 @@
+"""The sink over NATS JetStream, at a real nats-server with credentials as in production: nothing is
+lost, whatever the server does, and what keeps events waiting is named."""
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from hall_fleet.logins import Rights, hall_rights
+from hall_gateway import jetstream, jetstream_connection, jetstream_events, jetstream_link
+from hall_gateway import jetstream_subjects as subjects
+from hall_gateway.files import write_secret
+from hall_gateway.jetstream_message import event
+from hall_gateway.values import DeviceOrder, OutboxRow
+from hall_tools.fleet.jwt import Key, Kind, creds_file, user_token
+from hall_tools.fleet.nats_server import NatsNode, NodePorts
+from support.back_office import BUSY_S, BackOffice, linked, open_office, until
+from support.certificate import self_signed
+from support.core_hall import NOON, Device
+from support.cutting_proxy import CuttingProxy
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+EVENTS = subjects.EVENTS_STREAM
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits for the next try waits less."""
+
+    def soon(_attempt: int) -> float:
+        return 0.05
+
+    for module in (jetstream, jetstream_events):
+        monkeypatch.setattr(module, "retry_delay", soon)
+    monkeypatch.setattr(jetstream_link, "STATE_CHANGED_S", 0.2)
+    monkeypatch.setattr(jetstream_link, "TROUBLE_S", 0.05)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def office(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[BackOffice]:
+    async with open_office(tmp_path_factory.mktemp("office")) as opened:
+        yield opened
+
+
+async def test_an_event_is_a_cloud_event_in_binary_mode(tmp_path: Path, office: BackOffice):
+    async with linked(tmp_path, "headers", office.config("headers")) as hall:
+        await hall.hall.serve("A001")
+        await hall.delivered()
+        ids = await hall.ids()
+        messages = await office.stored("headers", len(ids))
+    assert [message.headers["ce-id"] for message in messages if message.headers] == ids
+    called = messages[0]
+    assert called.subject == "hall.v1.headers.event.ticket.called"
+    assert json.loads(called.data)["ticket"] == "A001"
+    headers = dict(called.headers or {})
+    id, _, seal = headers.pop("Nats-Msg-Id").rpartition("/")
+    assert (id, len(seal)) == (ids[0], 16)
+    assert headers == {
+        "ce-specversion": "1.0",
+        "ce-id": ids[0],
+        "ce-source": "/hall/headers/gateway",
+        "ce-type": "hall.ticket.called",
+        "ce-subject": "window/1",
+        "ce-time": "2027-01-15T08:00:00.000Z",
+        "ce-clockquality": "synced",
+        "ce-datacontenttype": "application/json",
+        "content-type": "application/json",
+    }
+
+
+async def test_a_server_that_is_killed_loses_nothing(tmp_path: Path, office: BackOffice):
+    floor = Device("wet")
+    (node,) = office.cluster.nodes
+    async with linked(tmp_path, "killed", office.config("killed")) as hall:
+        for _ in range(150):
+            await hall.core.event("wet", floor.event("dry", {"ohms": 300_000}))
+        await until(lambda: hall.sink["waiting"] < 150, "some events taken")
+        await node.kill()
+        await until(lambda: not hall.link.servers.connected, "the end of the connection seen")
+        for _ in range(150):
+            await hall.core.event("wet", floor.event("dry", {"ohms": 300_000}))
+        await hall.failing("127.0.0.1")
+        assert hall.sink["waiting"] >= 150
+        await office.cluster.start()
+        await hall.delivered()
+        assert hall.sink["error"] is None
+        ids = await hall.ids()
+        messages = await office.stored("killed", len(ids))
+        assert {m.headers["ce-id"] for m in messages if m.headers} == set(ids)
+
+
+async def test_while_nobody_answers_nothing_is_read(
+    tmp_path: Path, office: BackOffice, monkeypatch: pytest.MonkeyPatch
+):
+    config = office.config("away", "nats://127.0.0.1:9")  # discard
+    async with linked(tmp_path, "away", config) as hall:
+        reads: list[object] = []
+
+        async def outbox(*asked: object) -> list[OutboxRow]:
+            reads.append(asked)
+            return []
+
+        monkeypatch.setattr(hall.core, "outbox", outbox)
+        floor = Device("wet")
+        for _ in range(20):
+            await hall.core.event("wet", floor.event("dry", {"ohms": 300_000}))
+        await hall.failing("nats://127.0.0.1:9: Connect call failed")
+        tries = hall.link.servers.counters.failures
+        await until(lambda: hall.link.servers.counters.failures > tries + 3, "more tries")
+        assert not reads
+
+
+async def test_answers_that_are_lost_make_no_second_message(tmp_path: Path, office: BackOffice):
+    (node,) = office.cluster.nodes
+    async with CuttingProxy(node.ports.client) as proxy:
+        config = office.config("cut", f"nats://127.0.0.1:{proxy.port}")
+        async with linked(tmp_path, "cut", config) as hall:
+            await until(lambda: hall.link.servers.connected, "connected")
+            proxy.corrupt = lambda data: b""
+            floor = Device("wet")
+            for _ in range(10):
+                await hall.core.event("wet", floor.event("dry", {"ohms": 300_000}))
+            ids = await hall.ids()
+            await office.stored("cut", 10)
+            assert hall.sink["waiting"] == 10
+            proxy.corrupt = lambda data: data
+            proxy.cut()
+            await hall.delivered()
+            messages = await office.stored("cut", 10)
+            assert [m.headers["ce-id"] for m in messages if m.headers] == ids
+
+
+async def test_whoever_uses_an_id_before_us_keeps_nothing_out(tmp_path: Path, office: BackOffice):
+    async with linked(tmp_path, "honest", office.config("honest", "nats://127.0.0.1:9")) as hall:
+        await hall.hall.serve("A001")
+        ids = await hall.ids()
+        rows = await hall.hall.rows()
+    subject = subjects.event("squatter", "ticket", "called")
+    for row in rows:
+        copy = event("squatter", row, b"another key").headers or {}
+        for id in (row.id, copy["Nats-Msg-Id"]):
+            await office.streams.publish(subject, b"{}", headers={"Nats-Msg-Id": id})
+    async with linked(tmp_path, "honest", office.config("honest")) as hall:
+        await hall.delivered()
+        messages = await office.stored("honest", len(ids))
+        assert [m.headers["ce-id"] for m in messages if m.headers] == ids
+
+
+async def test_a_full_stream_is_named_and_waited_for(tmp_path: Path, office: BackOffice):
+    await office.make(EVENTS, max_msgs=4)
+    async with linked(tmp_path, "full", office.config("full")) as hall:
+        floor = Device("wet")
+        for _ in range(12):
+            await hall.core.event("wet", floor.event("dry", {"ohms": 300_000}))
+        await hall.failing("HALL_EVENTS refuses: maximum messages exceeded")
+        assert hall.sink["waiting"] == 8
+        await office.streams.update_stream(  # pyright: ignore[reportUnknownMemberType]
+            name=EVENTS, subjects=[subjects.EVENTS], discard="new", max_msgs=-1
+        )
+        await hall.delivered()
+        assert hall.sink["error"] is None
+        ids = await hall.ids()
+        messages = await office.stored("full", 12)
+        assert {m.headers["ce-id"] for m in messages if m.headers} == set(ids)
+
+
+async def test_a_stream_that_is_not_there_is_named_and_waited_for(
+    tmp_path: Path, office: BackOffice
+):
+    await office.drop(EVENTS)
+    async with linked(tmp_path, "early", office.config("early")) as hall:
+        await hall.hall.serve("A001")
+        await hall.failing("no stream takes hall.v1.early.event.ticket.called")
+        await office.make(EVENTS)
+        await hall.delivered()
+        await office.stored("early", len(await hall.ids()))
+
+
+async def test_another_stream_is_not_the_one(tmp_path: Path, office: BackOffice):
+    await office.drop(EVENTS)
+    await office.streams.add_stream(  # pyright: ignore[reportUnknownMemberType]
+        name="ELSEWHERE", subjects=[subjects.EVENTS]
+    )
+    async with linked(tmp_path, "astray", office.config("astray")) as hall:
+        await hall.hall.serve("A001")
+        await hall.failing("goes to the stream ELSEWHERE, and not to HALL_EVENTS")
+        await office.streams.delete_stream("ELSEWHERE")
+        await office.make(EVENTS)
+        await hall.delivered()
+
+
+async def test_an_event_that_is_too_large_for_the_stream_is_named(
+    tmp_path: Path, office: BackOffice
+):
+    await office.make(EVENTS, max_msg_size=64)
+    async with linked(tmp_path, "large", office.config("large")) as hall:
+        await hall.hall.serve("A001")
+        await hall.failing("HALL_EVENTS refuses: message size exceeds maximum allowed")
+        await office.make(EVENTS)
+        await hall.delivered()
+
+
+async def test_a_stream_that_does_not_answer_is_named(
+    tmp_path: Path, office: BackOffice, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(jetstream_connection, "ACK_S", 0.5)
+    await office.drop(EVENTS)
+    await office.streams.add_stream(  # pyright: ignore[reportUnknownMemberType]
+        name=EVENTS, subjects=[subjects.EVENTS], no_ack=True
+    )
+    async with linked(tmp_path, "silent", office.config("silent")) as hall:
+        await hall.hall.serve("A001")
+        await hall.failing("no stream answered on hall.v1.silent.event.ticket.called for 0 s")
+        await office.make(EVENTS)
+        await hall.delivered()
+
+
+async def test_a_hall_with_another_s_credentials_says_so(tmp_path: Path, office: BackOffice):
+    config = office.config("liar", creds_file=office.hall("victim"))
+    async with linked(tmp_path, "liar", config) as hall:
+        await hall.hall.serve("A001")
+        await hall.failing("does not let liar subscribe: permissions violation")
+        assert hall.sink["waiting"] == 3
+
+
+def make_creds(folder: Path, office: BackOffice, hall: str, rights: Rights, exp: int = 0) -> Path:
+    """A .creds file with these rights, which expires at unix seconds `exp`."""
+    signer = Key((office.credentials.folder / "halls.seed").read_bytes().strip())
+    user = Key.make(Kind.USER)
+    head, body, _ = user_token(signer, user.public, hall, rights, 0).split(".")
+    claims = json.loads(base64.urlsafe_b64decode(body + "==")) | ({"exp": exp} if exp else {})
+    signed = f"{head}.{unpadded(json.dumps(claims).encode())}"
+    token = f"{signed}.{unpadded(signer.sign(signed.encode()))}"
+    path = folder / "made.creds"
+    path.touch(0o600)
+    path.write_bytes(creds_file(token, user))
+    return path
+
+
+def unpadded(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).decode().rstrip("=")
+
+
+async def test_rights_to_publish_that_are_missing_are_named(tmp_path: Path, office: BackOffice):
+    """The server says so beside the message, which it does not answer."""
+    rights = Rights((subjects.state("mute"),), tuple(subjects.may_subscribe("mute")))
+    own = make_creds(tmp_path, office, "mute", rights)
+    async with linked(tmp_path, "mute", office.config("mute", creds_file=own)) as hall:
+        await hall.hall.serve("A001")
+        await hall.failing("do not let this hall publish hall.v1.mute.event.ticket.called")
+        assert hall.link.servers.connected
+        assert hall.sink["waiting"] == 3
+
+
+async def test_credentials_that_expired_are_named(tmp_path: Path, office: BackOffice):
+    own = make_creds(tmp_path, office, "late", hall_rights("late"), exp=1_700_000_000)
+    async with linked(tmp_path, "late", office.config("late", creds_file=own)) as hall:
+        await hall.failing("the credentials expired on 2023-11-14T22:13:20.000Z")
+
+
+async def test_credentials_that_are_revoked_and_new_ones(tmp_path: Path, office: BackOffice):
+    (node,) = office.cluster.nodes
+    own = tmp_path / "hall.creds"
+    write_secret(own, office.hall("leaver").read_bytes())
+    async with linked(tmp_path, "leaver", office.config("leaver", creds_file=own)) as hall:
+        await hall.hall.serve("A001")
+        await hall.delivered()
+        office.credentials.revoke(["leaver"])
+        node.configure(office.credentials.server_settings())
+        node.reload()
+        await hall.failing("Authorization Violation")
+        await hall.hall.serve("A002")
+        write_secret(own, office.hall("leaver").read_bytes())
+        await hall.delivered()
+
+
+async def test_the_hall_tells_how_it_is(tmp_path: Path, office: BackOffice):
+    listening = await office.listen(subjects.state("stately"))
+    config = office.config("stately", name="城东供电营业厅")
+    async with linked(tmp_path, "stately", config) as hall:
+        state = json.loads((await listening.next_msg(BUSY_S)).data)
+        assert state["hall"] == "stately"
+        assert state["at"] == "2027-01-15T08:00:00.000Z"
+        assert (state["status"], state["problems"], state["alerts"]) == ("ok", [], [])
+        assert (state["name"], state["class"], state["outbox"]) == ("城东供电营业厅", "B", 0)
+        devices = {device["id"]: device for device in state["devices"]}
+        assert devices["kp-1"] == {
+            "id": "kp-1",
+            "profile": "keypad-5",
+            "where": "window/1",
+            "online": False,
+            "fw": None,
+            "error": None,
+        }
+        await hall.core.online("kp-1", True)
+        while not devices["kp-1"]["online"]:
+            state = json.loads((await listening.next_msg(BUSY_S)).data)
+            devices = {device["id"]: device for device in state["devices"]}
+    last = await office.streams.get_last_msg(subjects.STATES_STREAM, subjects.state("stately"))
+    assert json.loads(last.data or b"{}")["devices"] == state["devices"]
+
+
+async def test_commands(tmp_path: Path, office: BackOffice):
+    replies = await office.listen("hall.v1.ordered.reply.*")
+
+    async def give(name: str, expires: str | None, **payload: Any) -> None:
+        headers = None if expires is None else {"Hall-Expires": expires}
+        subject = subjects.command("ordered", name)
+        await office.nats.publish(subject, json.dumps(payload).encode(), headers=headers)
+
+    async def answer() -> tuple[str, dict[str, Any]]:
+        message = await replies.next_msg(BUSY_S)
+        return message.subject.rpartition(".")[2], json.loads(message.data)
+
+    soon, over = str(NOON + 60_000), str(NOON)
+    async with linked(tmp_path, "ordered", office.config("ordered")) as hall:
+        await until(lambda: hall.link.servers.connected, "connected")
+        call = {"id": "c.1", "ticket": "A001", "window": "1"}
+        await give("call", soon, **call)
+        place, first = await answer()
+        assert (place, first["id"], first["ok"]) == ("c%2E1", "c.1", True)
+        events = len(await hall.ids())
+        await give("call", soon, **call)
+        assert (await answer())[1] == first
+        await give("call", over, **call)
+        assert (await answer())[1] == first, "what was done before keeps its reply"
+        assert (await hall.core.command("call", json.dumps(call).encode())) is not None
+        assert len(await hall.ids()) == events, "done once, whichever link brings it"
+
+        late = {"id": "c2", "ticket": "A002", "window": "2"}
+        for expires, said in (
+            (over, "it has expired on its way; nothing was done"),
+            (None, "the header Hall-Expires is missing"),
+            ("tomorrow", "the header Hall-Expires is no time"),
+            (str(NOON + subjects.MAX_TTL_MS + 1), "too far ahead"),
+        ):
+            await give("call", expires, **late)
+            _, refused = await answer()
+            assert (refused["id"], refused["ok"]) == ("c2", False)
+            assert said in refused["error"]
+        assert len(await hall.ids()) == events
+        await give("dance", soon, id="c3")
+        assert "no command dance" in (await answer())[1]["error"]
+        for garbage in (b"", b"\xff", b"[]", b"{}", b"x" * 100_000):
+            subject = subjects.command("ordered", "call")
+            await office.nats.publish(subject, garbage, headers={"Hall-Expires": soon})
+        await give("call", soon, **late)
+        assert (await answer())[1]["ok"], "and the link goes on"
+
+
+async def test_a_late_reply_goes_over_the_link_that_took_the_command(
+    tmp_path: Path, office: BackOffice
+):
+    replies = await office.listen("hall.v1.slow.reply.*")
+    async with linked(tmp_path, "slow", office.config("slow")) as hall:
+        await until(lambda: hall.link.servers.connected, "connected")
+        await hall.core.online("disp-1", True)
+        order: dict[str, Any] = {"device": "disp-1", "do": "identify", "args": {}}
+        body = json.dumps({"id": "over-nats", **order}).encode()
+        headers = {"Hall-Expires": str(NOON + 60_000)}
+        await office.nats.publish(subjects.command("slow", "device"), body, headers=headers)
+        other = json.dumps({"id": "over-mqtt", **order}).encode()
+        assert await hall.core.command("device", other) is None
+        orders: list[DeviceOrder] = []
+        while len(orders) < 2:
+            orders += await hall.core.take_device_commands()
+            await asyncio.sleep(0.02)
+        for id in ("over-mqtt", "over-nats"):
+            reply = f'{{"id": "{id}", "ok": true, "result": {{}}}}'
+            assert await hall.core.reply("disp-1", reply.encode()) == id
+        message = await replies.next_msg(BUSY_S)
+        assert message.subject == subjects.reply("slow", "over-nats")
+        assert json.loads(message.data) == {"id": "over-nats", "ok": True, "result": {}}
+        assert [reply.id for reply in await hall.core.replies()] == ["over-mqtt"]
+
+
+async def test_tls_is_verified_and_never_left_out(tmp_path: Path, office: BackOffice):
+    certificate, key = self_signed(tmp_path, "localhost")
+    (plain,) = office.cluster.nodes
+    tls = f'tls {{ cert_file: "{certificate}", key_file: "{key}" }}\n'
+    node = NatsNode(
+        tmp_path / "tls",
+        "tls",
+        NodePorts(),
+        settings=office.credentials.server_settings() + tls,
+    )
+    await node.start()
+    try:
+        await until(lambda: (tmp_path / "tls" / "nats.log").exists(), "it starts")
+        server = f"tls://localhost:{node.ports.client}"
+        config = office.config("private", server, ca_file=certificate)
+        (tmp_path / "one").mkdir()
+        async with linked(tmp_path / "one", "private", config) as hall:
+            await until(lambda: hall.link.servers.connected, "connected")
+        (tmp_path / "two").mkdir()
+        async with linked(tmp_path / "two", "private", office.config("private", server)) as hall:
+            await hall.failing("certificate verify failed")
+        (tmp_path / "three").mkdir()
+        server = f"tls://localhost:{plain.ports.client}"
+        config = office.config("private", server, ca_file=certificate)
+        async with linked(tmp_path / "three", "private", config) as hall:
+            await hall.failing("secure connection not available")
+    finally:
+        await node.stop()
