@@ -25,12 +25,12 @@ try:
     with open("/config.json") as file:
         if json.load(file)["bench"] is False:
             micropython.kbd_intr(-1)
-except (OSError, ValueError, KeyError, TypeError):
+except Exception:  # whatever it is: main.py is not run after an error in here
     pass  # whoever repairs this device will want the prompt
 try:
     with open("/slot.json") as file:
         attempts = int(json.load(file)["attempts"])
-except (OSError, ValueError, KeyError, TypeError):
+except Exception:
     attempts = 0
 if attempts > QUICK:
     wait_s = min(2 ** min(attempts - QUICK, 6), LONGEST_S)

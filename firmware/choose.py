@@ -21,6 +21,8 @@ NOUGHT = {"slot": "a", "spare": "", "turn": 0, "attempts": 0, "counter": 0, "rou
 _TRIAL_STARTS = const(3)
 _ATTEMPTS = const(5)
 _TRIAL_MS = const(1_800_000)
+_MOST = const(999_999_999)
+_TEXT_MAX = const(16)
 
 
 def begin(start, path):
@@ -29,15 +31,37 @@ def begin(start, path):
     start.why = ended(cause)
     woken = cause == machine.DEEPSLEEP_RESET
     try:
-        with open(path) as file:
-            start.state = NOUGHT | json.load(file)
-        if start.state["slot"] not in ("a", "b"):
-            raise ValueError
+        start.state = read(path)
         choose(start, there, woken)
-    except (OSError, ValueError, TypeError, LookupError):
-        # Without a state that makes sense: by what is there.
+    except Exception:
+        # Without a state that makes sense: by what is there. Nothing else would start this device.
         start.state = NOUGHT | {"spare": "b"}
         choose(start, there, woken)
+
+
+def read(path):
+    """The state on flash. An exception: there is none, or a field is none that is written; what
+    came through here, an application does not stumble over."""
+    with open(path) as file:
+        found = NOUGHT | json.load(file)
+    state = {name: found[name] for name in NOUGHT}
+    slots, texts = [state["slot"], state["spare"] or "a"], []
+    numbers = [state[name] for name in ("turn", "attempts", "counter", "rounds")]
+    if found.get("trial"):
+        slot, version, counter, left = state["trial"] = list(found["trial"])
+        slots.append(slot)
+        texts.append(version)
+        numbers += counter, left
+    if found.get("reverted"):
+        version, why = state["reverted"] = list(found["reverted"])
+        texts += version, why
+    if not (
+        all(slot in ("a", "b") for slot in slots)
+        and all(type(text) is str and len(text) <= _TEXT_MAX for text in texts)
+        and all(type(number) is int and 0 <= number <= _MOST for number in numbers)
+    ):
+        raise ValueError
+    return state
 
 
 def choose(start, there, woken):
