@@ -7,23 +7,36 @@ and piv.py. Not here: what is common to all devices (app.py).
 import json
 
 from . import coap, ident, napper, post
+from .form import fits
 from .oscore import Context
 from .piv import Numbers
 from .reported import Reported
+
+# Of what Napper.freeze() gives, as form.fits() has it; and the items of its lists.
+_KEPT = {"up": "i", "clock": "i", "unix": "ni", "boot": "i", "piv": ["i", "i"], "rev": "ni"}
+_KEPT.update({"place": ("n", ["i", "i"]), "talk": ["ni", "i", "i", "i"], "fruitless": "i"})
+_LISTS = {"errors": ["i", "i", "t"], "stats": "i"}
+# A sleep ends sooner: what the clock says beyond that is no sleep.
+_SLEPT_MAX = 1 << 32
 
 
 def remembered(hal):
     """What freeze() of the last life gave, as a dict; None after a power cut or an update."""
     try:
         state = json.loads(hal.kept())
-        return state if state["v"] == napper.VERSION else None
+        if state["v"] != napper.VERSION or not all(fits(state[it], _KEPT[it]) for it in _KEPT):
+            return None
+        for name in _LISTS:
+            if not fits(state[name], [_LISTS[name]] * len(state[name])):
+                return None
+        return state
     except (KeyError, ValueError, TypeError):
         return None
 
 
 def go_on(state, hal, clock):
     """After a wake: uptime and time of day as if it had not slept."""
-    gone = max(0, hal.clock_ms() - state["clock"])
+    gone = min(max(0, hal.clock_ms() - state["clock"]), _SLEPT_MAX)
     hal.went_on(state["up"] + gone)
     if state["unix"] is not None:
         clock.set(state["unix"] + gone)
@@ -110,6 +123,6 @@ def make_napper(
     if state and woken:
         try:
             made[0].thaw(state)
-        except (KeyError, IndexError, ValueError, TypeError) as error:
+        except (KeyError, ValueError) as error:
             errors.report("kept over the sleep, and not understood: %s" % error)
     return made[0]

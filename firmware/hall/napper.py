@@ -135,16 +135,22 @@ class Napper:
     # What is kept over a sleep
 
     def thaw(self, kept):
-        """Goes on from what freeze() gave before a sleep. KeyError, IndexError, ValueError,
-        TypeError: it cannot."""
+        """Goes on from what freeze() gave before a sleep, in the form that battery.py looks for.
+        KeyError, ValueError: the role cannot, or it counts other things; nothing has changed."""
         now = self._uptime()
+        names = sorted(self.stats)
+        if len(kept["stats"]) != len(names):
+            raise ValueError("%d figures, not %d" % (len(kept["stats"]), len(names)))
+        self._role.thaw(kept["role"])
         self._awake_until = now
         self._place = kept["place"]
         self._heard, self._talk_at, self._retry_at, self._failures = kept["talk"]
+        # Whatever was kept, the gateway hears of it again.
+        self._talk_at = min(self._talk_at, now + self._settings["heartbeat_s"] * 1000)
+        self._retry_at = min(self._retry_at, now + PATIENT_S[1] * 1000)
         self._fruitless = kept["fruitless"]
         self._post.rev = kept["rev"]
         self._errors.last = kept["errors"]
-        names = sorted(self.stats)
         for at in range(len(names)):
             self.stats[names[at]] = kept["stats"][at]
         self.stats["wakes"] += 1
@@ -155,7 +161,6 @@ class Napper:
                 self._errors.report("wake: the pin says water where the probe finds none")
         elif self._fruitless < FRUITLESS:  # the pin has let it sleep
             self._fruitless = 0
-        self._role.thaw(kept["role"])
 
     def freeze(self):
         """All that the next wake has to know, as a dict for JSON."""

@@ -7,6 +7,7 @@ a floor that dries in patches is still slippery. Not here: how ohms are measured
 
 from .. import ration
 from ..debounce import Debounce
+from ..form import fits
 from .wetness import Wetness
 
 FAULT_SAMPLES = 3  # as many in a row make a fault, and as many good ones end it
@@ -20,6 +21,10 @@ MAX_OHMS = 100_000_000  # drier than any floor
 VISIT_MS = 600_000
 BUTTON_MS = 100
 CALIBRATION_SAMPLES = 16
+# Of freeze(), as form.fits() has it.
+_WETNESS = ["nb", "i", "ni"]
+_READINGS = ["ni", "nt", "nt", "i", ("n", ["i", "i"]), "i"]
+_FROZEN = [_WETNESS, _WETNESS, _READINGS, ["i", "i", "ni", "i"], ["nt", "i"]]
 CALIBRATION_SPREAD = 20  # the samples lie within a twentieth, or somebody is mopping
 
 
@@ -122,7 +127,9 @@ class WetFloor:
         ]
 
     def thaw(self, kept):
-        """Goes on from freeze(). ValueError, TypeError: that is from another version."""
+        """Goes on from freeze(). ValueError: that is from another version; nothing has changed."""
+        if not fits(kept, _FROZEN):
+            raise ValueError("the role's part has another form")
         floor, rain, readings, times, told = kept
         self._floor.thaw(floor)
         self._rain.thaw(rain)
