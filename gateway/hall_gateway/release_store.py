@@ -14,7 +14,6 @@ import os
 import re
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
-from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 
@@ -61,7 +60,7 @@ class ReleaseStore:
             manifests, blobs = self._folders()
             for folder in (self.folder, manifests, blobs):
                 folder.mkdir(parents=True, exist_ok=True)
-            new = [id for id in ids.values() if self._read(id) is None]
+            new = [id for id in ids.values() if self._whole(manifests / id) is None]
             try:
                 for sha256, blob in bundle.blobs.items():
                     self._put(blobs / sha256, blob)
@@ -112,28 +111,41 @@ class ReleaseStore:
         if not _HASH.fullmatch(sha256):
             return None
         for folder in self._folders():
-            with suppress(FileNotFoundError):
-                content = (folder / sha256).read_bytes()
-                if hashlib.sha256(content).hexdigest() == sha256:
-                    return content
-                if sha256 not in self._damaged:
-                    self._damaged.add(sha256)
-                    log.error("%s: damaged; hand the release in again", folder / sha256)
+            if (content := self._whole(folder / sha256)) is not None:
+                return content
         return None
 
+    def _whole(self, path: Path) -> bytes | None:
+        """The file that is called by its hash; None when it is not there, or damaged."""
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        if hashlib.sha256(content).hexdigest() == path.name:
+            return content
+        self._bad(path, "damaged; hand the release in again")
+        return None
+
+    def _bad(self, path: Path, why: str) -> None:
+        """Told once, however often devices and people ask."""
+        if path.name not in self._damaged:
+            self._damaged.add(path.name)
+            log.error("%s: %s", path, why)
+
     def _manifest(self, id: str) -> Manifest | None:
-        content = self._read(id)
+        path = self._folders()[0] / id
+        content = self._whole(path)
         try:
             return None if content is None else read_manifest(content)
         except ManifestError as error:
-            log.error("%s: %s", self.folder / "manifests" / id, error)
+            self._bad(path, f"no manifest: {error}; delete it")
             return None
 
     def _folders(self) -> tuple[Path, Path]:
         return self.folder / "manifests", self.folder / "blobs"
 
     def _put(self, path: Path, content: bytes) -> None:
-        if self._read(path.name) is None:
+        if self._whole(path) is None:
             put_file(path, content, _READABLE, os.geteuid(), os.getegid())
             self._damaged.discard(path.name)
 
