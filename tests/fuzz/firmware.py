@@ -68,13 +68,18 @@ def _ticks_diff(one: int, other: int) -> int:
     return (one - other + _WRAP // 2) % _WRAP - _WRAP // 2
 
 
-def load() -> tuple[ModuleType, ModuleType]:
-    """(mp_wire, mp_flash), with everything on the stage."""
+READERS = ("mp_wire", "mp_flash", "mp_update", "mp_boot", "mp_sleep")
+"""Modules with TARGETS."""
+
+
+def load() -> list[ModuleType]:
+    """The modules of READERS, with everything on the stage."""
     hall = _module("hall", __path__=[str(FIRMWARE / "hall")])
     built_in = {
         "micropython": _module("micropython", const=lambda value: value),
         "cryptolib": _module("cryptolib", aes=_Aes),
         "framebuf": framebuf,
+        "machine": _module("machine"),
     }
     ticks = {
         "ticks_ms": lambda: time.monotonic_ns() // 1_000_000 % _WRAP,
@@ -82,23 +87,25 @@ def load() -> tuple[ModuleType, ModuleType]:
         "ticks_add": lambda one, other: (one + other) % _WRAP,
     }
     before = {name: sys.modules.get(name) for name in built_in}
-    folders = [str(ROOT / "tests/fuzz"), str(ROOT / "tests/support")]
+    folders = [str(ROOT / "tests/fuzz"), str(ROOT / "tests/support"), str(FIRMWARE)]
     sys.modules.update({**built_in, "hall": hall})
     sys.path[:0] = folders
     for name, ticking in ticks.items():
         setattr(time, name, ticking)
     try:
-        stage, wire, flash = map(importlib.import_module, ("mp_stage", "mp_wire", "mp_flash"))
+        stage = importlib.import_module("mp_stage")
+        readers = [importlib.import_module(name) for name in READERS]
         for name, module in list(sys.modules.items()):
             if name.startswith("hall.") and hasattr(module, "json"):
                 vars(module)["json"] = _Json
         vars(sys.modules["hall.slots"])["struct"] = _Struct
         stage.set_up(str(GLYPHS))
-        return wire, flash
+        sys.modules["mp_boot"].set_up(str(FIRMWARE))
+        return readers
     finally:
         for name in ticks:
             delattr(time, name)
-        del sys.path[:2]
+        del sys.path[: len(folders)]
         for name, module in before.items():
             if module is None:
                 del sys.modules[name]

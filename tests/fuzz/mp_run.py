@@ -1,8 +1,9 @@
 """The device's readers in the real MicroPython, with a heap not much larger than a device's.
 
-stdin, one JSON object: {"glyphs": path, "rounds", "seed", "targets": {name: [form, [hex of a right
-input, ...], [hex of a word to put in, ...]]}}. Prints a line for each target: its name, how many
-inputs were taken and how many refused; what is found ends it, after the input that found it.
+stdin, one JSON object: {"glyphs": path, "firmware": folder, "seed", "targets": {name: [form,
+[hex of a right input, ...], [hex of a word to put in, ...], how many inputs]}}. Prints a line for
+each target: its name, how many inputs were taken and how many refused; what is found ends it, after
+the input that found it.
 """
 
 import gc
@@ -11,9 +12,12 @@ import random
 import sys
 from binascii import hexlify, unhexlify
 
+import mp_boot
 import mp_change
 import mp_flash
+import mp_sleep
 import mp_stage
+import mp_update
 import mp_wire
 from hall import cbor
 
@@ -60,15 +64,16 @@ def run(name, target, form, right, words, rounds):
 def main():
     job = json.loads(sys.stdin.readline())
     mp_stage.set_up(job["glyphs"])
+    mp_boot.set_up(job["firmware"])
     targets = {}
-    targets.update(mp_wire.TARGETS)
-    targets.update(mp_flash.TARGETS)
+    for readers in (mp_wire, mp_flash, mp_update, mp_boot, mp_sleep):
+        targets.update(readers.TARGETS)
     for name in sorted(targets):
-        form, right, words = job["targets"][name]
+        form, right, words, rounds = job["targets"][name]
         right = [unhexlify(each) for each in right]
         random.seed(job["seed"])
         gc.collect()
-        run(name, targets[name], form, right, [unhexlify(each) for each in words], job["rounds"])
+        run(name, targets[name], form, right, [unhexlify(each) for each in words], rounds)
 
 
 main()

@@ -20,7 +20,8 @@ from hall_tools.image import ident as host_ident
 from fuzz import firmware
 from fuzz.target import Target
 
-wire, flash = firmware.load()
+READERS = firmware.load()
+wire, flash, update, boot, sleep = READERS
 stage: Any = sys.modules["mp_stage"]
 
 CBOR_WORDS = (b"\xf9\x3c\x00", b"\xfa\x47\xc3\x50\x00", b"\x9f", b"\xff", b"\xc1", b"\x42ab")
@@ -300,6 +301,19 @@ def cards() -> list[bytes]:
     return [bytes(frame), bytes((0, 1, 0, 1))]
 
 
+def slots() -> list[bytes]:
+    """/slot.json."""
+    running: dict[str, object] = {"slot": "b", "spare": "a", "counter": 7}
+    more = (
+        running,
+        {**running, "turn": 1, "attempts": 12, "rounds": 3},
+        {**running, "trial": ["a", "0.3.0", 8, 3]},
+        {**running, "reverted": ["0.3.0", "no_service"]},
+        {"reverted": ["", "hang"], "attempts": 4, "bench": False},
+    )
+    return [json.dumps(each).encode() for each in more]
+
+
 def manifests() -> list[bytes]:
     """Of a slot with two files, signed or not."""
     files = {"hall/app.mpy": b"M\x06", "hall/roles/keypad.mpy": b"M\x06" + bytes(99)}
@@ -335,4 +349,6 @@ TARGETS = (
     Target("device-kept", flash.kept_file, lambda: [b'{"dry_ohms": 450000}'], "json"),
     Target("radar", wire.radar, radar_frames),
     Target("card", wire.card, cards),
+    Target("device-slot", boot.slot, slots, "json", examples=100),
+    Target("device-slept", sleep.slept, sleep.seeds, "json", examples=60),
 )

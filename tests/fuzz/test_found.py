@@ -32,6 +32,11 @@ def moved() -> bytes:
     return bytes(image)
 
 
+def slept(**other: object) -> bytes:
+    """What a device has kept over a sleep, but for these."""
+    return json.dumps({**json.loads(targets_device.sleep.seeds()[0]), **other}).encode()
+
+
 FOUND: dict[str, dict[str, bytes]] = {
     "journal": {"events after the newest one": moved()},
     "journal-sealed": {
@@ -46,6 +51,20 @@ FOUND: dict[str, dict[str, bytes]] = {
         "no JSON": b"\xff{",
         "too deep": b"[" * 3900,
     },
+    "device-slot": {
+        "a boot without an end: infinitely many attempts": b'{"attempts":1e999}',
+        "a boot without an end: no number to keep the hall waiting by": b'{"rounds":"x"}',
+        "a boot without an end: less than no rounds": b'{"rounds":-1}',
+        "a boot without an end: nothing that could be told": b'{"reverted":3}',
+        "fields that nobody knows, for ever": b'{"x":"%s"}' % (b"y" * 200),
+    },
+    "device-slept": {
+        "stopped for a technician": slept(clock="x"),
+        "a number below the first": slept(piv=[-5, 8]),
+        "it never talks again": slept(talk=[None, 1 << 47, 1 << 47, 0]),
+        "errors that are none": slept(errors={}),
+    },
+    "release-folder": {"an empty file that was taken for one of a release": b""},
     "radar": {"more than is looked at filled the heap": FRAME * 60},
     "mqtt-3": {
         "a length of five bytes": b"\x32\xff\xff\xff\xff\x7f\x00\x01a",

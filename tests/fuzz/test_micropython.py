@@ -5,7 +5,7 @@ from pathlib import Path
 
 from support import micropython
 
-from fuzz import firmware, targets_device
+from fuzz import firmware, targets_device, targets_updates
 
 SCRIPT = Path(__file__).with_name("mp_run.py")
 FOLDER = SCRIPT.parent
@@ -28,27 +28,32 @@ RENAMED = {
 """By its name on the device: where a target under CPython holds another reader against it, too."""
 
 
+NAMES = [name for readers in targets_device.READERS for name in readers.TARGETS]
+
+
 def job(rounds: int, seed: int) -> dict[str, object]:
     """What mp_run.py is told."""
-    known = {target.name: target for target in targets_device.TARGETS}
-    names = [*targets_device.wire.TARGETS, *targets_device.flash.TARGETS]
+    known = {target.name: target for target in (*targets_device.TARGETS, *targets_updates.TARGETS)}
     targets: dict[str, list[object]] = {}
-    for name in names:
+    for name in NAMES:
         target = known[RENAMED.get(name, name)]
         right = [each.hex() for each in target.right if len(each) < 3000]
-        targets[name] = [target.form, right, [each.hex() for each in target.words]]
-    return {"glyphs": str(firmware.GLYPHS), "rounds": rounds, "seed": seed, "targets": targets}
+        share = min(target.examples, 200) / 200
+        words = [each.hex() for each in target.words]
+        targets[name] = [target.form, right, words, round(rounds * share)]
+    places = {"glyphs": str(firmware.GLYPHS), "firmware": str(firmware.FIRMWARE)}
+    return {**places, "seed": seed, "targets": targets}
 
 
 def run(
     rounds: int, seed: int, *, timeout: float = 100, check: bool = True
 ) -> micropython.Finished:
-    path = [micropython.modules(), FOLDER, FOLDER.parent / "support"]
+    path = [micropython.modules(), FOLDER, FOLDER.parent / "support", firmware.FIRMWARE]
     said = json.dumps(job(rounds, seed)) + "\n"
     return micropython.run(SCRIPT, path=path, heap=HEAP, stdin=said, timeout=timeout, check=check)
 
 
 def test_the_devices_readers_take_or_refuse_whatever_comes() -> None:
     lines = [line.split() for line in run(200, 1).output.splitlines()]
-    assert len(lines) == len(targets_device.wire.TARGETS) + len(targets_device.flash.TARGETS)
+    assert [name for name, *_ in lines] == sorted(NAMES)
     assert all(int(taken) and int(refused) for _, taken, refused in lines), lines
