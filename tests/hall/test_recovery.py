@@ -9,14 +9,14 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 import pytest
 from hall_tools.diag.console import Console, merged
 from hall_tools.image.layout import SECTOR, partition
 from hall_tools.sim import SimDevice
-from littlefs import LittleFS
 from support.diag import asked
+from support.flash_files import write_files
 from support.mock_board import MockBoard
 from support.new_hall import NewHall, new_hall
 from support.sim import watched
@@ -44,14 +44,8 @@ def journal(board: Path) -> bytes:
 
 def spoil_application(board: Path) -> None:
     """Slot a cannot be imported, and has had its attempts."""
-    content = (board / "flash.bin").read_bytes()[VFS.offset : VFS.offset + VFS.size]
-    disk = LittleFS(block_size=SECTOR, block_count=VFS.size // SECTOR, mount=False)
-    disk.context.buffer = bytearray(content)
-    disk.mount()
-    for name, text in (("a/hall/app.mpy", "no bytecode"), ("slot.json", '{"attempts":5}')):
-        with cast("IO[str]", disk.open(name, "w")) as file:  # pyright: ignore[reportUnknownMemberType]
-            file.write(text)
-    write_chip(board, VFS.offset, bytes(disk.context.buffer))
+    files = {"a/hall/app.mpy": b"no bytecode", "slot.json": b'{"attempts":5}'}
+    write_files(board / "flash.bin", files)
 
 
 def told_all(console: Console) -> dict[str, Any]:
