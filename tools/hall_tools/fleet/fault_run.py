@@ -9,7 +9,7 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from typing import Any, Self
@@ -99,6 +99,7 @@ class FaultRun:
         self._seed = seed
         self._numbers = numbers
         self._exit = AsyncExitStack()
+        self.halls: list[SimulatedHall] = []
         self._flow: asyncio.Task[None] | None = None
         self._stop = asyncio.Event()
 
@@ -113,15 +114,15 @@ class FaultRun:
         self._flow = asyncio.create_task(self._flowing())
         return self
 
-    async def _open(self, halls: Any) -> None:
-        self._halls = [await self._exit.enter_async_context(hall) for hall in halls]
+    async def _open(self, halls: Iterable[SimulatedHall]) -> None:
+        self.halls = [await self._exit.enter_async_context(hall) for hall in halls]
         settings = LinkSettings.model_validate(self.stage.links)
         self._ways = [
             await self._exit.enter_async_context(Way(hall.place.hall, self.stage))
-            for hall in self._halls
+            for hall in self.halls
         ]
-        self._links = await self._exit.enter_async_context(HallLinks(settings, self._halls))
-        for hall, way in zip(self._halls, self._ways, strict=True):
+        self._links = await self._exit.enter_async_context(HallLinks(settings, self.halls))
+        for hall, way in zip(self.halls, self._ways, strict=True):
             await hall.begin(DAYS_AGO)
             self._links.begin(hall, way.servers)
 
@@ -132,7 +133,7 @@ class FaultRun:
         await self._exit.aclose()
 
     async def _flowing(self) -> None:
-        await asyncio.gather(*map(self._live, self._halls))
+        await asyncio.gather(*map(self._live, self.halls))
 
     async def _live(self, hall: SimulatedHall) -> None:
         while not self._stop.is_set():
@@ -152,8 +153,8 @@ class FaultRun:
         assert self._flow is not None
         await self._flow
         await self._until_told(began + DELIVERED_S)
-        promises = {hall.place.hall: promised(hall.path) for hall in self._halls}
-        for hall in self._halls:
+        promises = {hall.place.hall: promised(hall.path) for hall in self.halls}
+        for hall in self.halls:
             missing = set(hall.acked()) - promises[hall.place.hall].keys()
             if missing:
                 raise UserError(f"{hall.place.hall}: {len(missing)} acked events are not stored")
@@ -162,7 +163,7 @@ class FaultRun:
         return Outcome(self._seed, dict(done), account.promised, healed, account)
 
     async def _until_told(self, deadline: float) -> None:
-        while waiting := sum(hall.waiting for hall in self._halls):
+        while waiting := sum(hall.waiting for hall in self.halls):
             self._links.check()
             if time.monotonic() > deadline:
                 raise UserError(f"{waiting} events still wait in the halls")

@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import nats
 import psycopg
-from hall_fleet.logins import inbox
+from hall_fleet.logins import EVENTS_CONSUMER, STATES_CONSUMER, inbox
 from hall_gateway import jetstream_subjects as subjects
 from nats.js import JetStreamContext
 
@@ -26,6 +26,10 @@ from hall_tools.fleet.postgres import Postgres
 from hall_tools.fleet.process import Process, last_words
 from hall_tools.ports import free_port
 
+CONSUMERS = (
+    (subjects.EVENTS_STREAM, EVENTS_CONSUMER),
+    (subjects.STATES_STREAM, STATES_CONSUMER),
+)
 _TABLES = "hall.events, hall.days, hall.seen, hall.halls, hall.poison, hall.workers"
 
 
@@ -146,6 +150,20 @@ class Stage:
         async with self._streams() as js:
             return (await js.stream_info(stream)).state.bytes
 
+    async def set_ack_wait(self, seconds: float) -> None:
+        """After so long what a worker has not acknowledged is given to another."""
+        async with self._streams() as js:
+            for stream, consumer in CONSUMERS:
+                config = (await js.consumer_info(stream, consumer)).config
+                config.ack_wait = seconds
+                await js.add_consumer(stream, config)  # pyright: ignore[reportUnknownMemberType]
+
+    async def unacknowledged(self) -> int:
+        """Events that workers have been given, and have not acknowledged."""
+        async with self._streams() as js:
+            stream, consumer = CONSUMERS[0]
+            return (await js.consumer_info(stream, consumer)).num_ack_pending or 0
+
     @asynccontextmanager
     async def _streams(self) -> AsyncGenerator[JetStreamContext]:
         client = await nats.connect(  # pyright: ignore[reportUnknownMemberType]
@@ -188,8 +206,8 @@ class Stage:
         )
         said, _ = await process.communicate()
         if process.returncode:
-            told = said.decode(errors="replace").strip().splitlines()[-1:]
-            raise UserError(f"hall {' '.join(arguments[:2])}: {' '.join(told)}", os.EX_SOFTWARE)
+            told = " ".join(said.decode(errors="replace").split())[-500:]
+            raise UserError(f"hall {' '.join(arguments[:2])}: {told}", os.EX_SOFTWARE)
 
 
 _HALL = (sys.executable, "-c", "from hall_tools.cli import main; main()")
