@@ -2,7 +2,6 @@
 lost, whatever the server does, and what keeps events waiting is named."""
 
 import asyncio
-import base64
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,12 +15,12 @@ from hall_gateway import jetstream_subjects as subjects
 from hall_gateway.files import write_secret
 from hall_gateway.jetstream_message import event
 from hall_gateway.values import DeviceOrder, OutboxRow
-from hall_tools.fleet.jwt import Key, Kind, creds_file, user_token
 from hall_tools.fleet.nats_server import NatsNode, NodePorts
 from support.back_office import BUSY_S, BackOffice, linked, open_office, until
 from support.certificate import self_signed
 from support.core_hall import NOON, Device
 from support.cutting_proxy import CuttingProxy
+from support.jetstream_creds import make_creds
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -228,28 +227,10 @@ async def test_a_hall_with_another_s_credentials_says_so(tmp_path: Path, office:
         assert hall.sink["waiting"] == 3
 
 
-def make_creds(folder: Path, office: BackOffice, hall: str, rights: Rights, exp: int = 0) -> Path:
-    """A .creds file with these rights, which expires at unix seconds `exp`."""
-    signer = Key((office.credentials.folder / "halls.seed").read_bytes().strip())
-    user = Key.make(Kind.USER)
-    head, body, _ = user_token(signer, user.public, hall, rights, 0).split(".")
-    claims = json.loads(base64.urlsafe_b64decode(body + "==")) | ({"exp": exp} if exp else {})
-    signed = f"{head}.{unpadded(json.dumps(claims).encode())}"
-    token = f"{signed}.{unpadded(signer.sign(signed.encode()))}"
-    path = folder / "made.creds"
-    path.touch(0o600)
-    path.write_bytes(creds_file(token, user))
-    return path
-
-
-def unpadded(content: bytes) -> str:
-    return base64.urlsafe_b64encode(content).decode().rstrip("=")
-
-
 async def test_rights_to_publish_that_are_missing_are_named(tmp_path: Path, office: BackOffice):
     """The server says so beside the message, which it does not answer."""
     rights = Rights((subjects.state("mute"),), tuple(subjects.may_subscribe("mute")))
-    own = make_creds(tmp_path, office, "mute", rights)
+    own = make_creds(tmp_path, office.credentials, "mute", rights)
     async with linked(tmp_path, "mute", office.config("mute", creds_file=own)) as hall:
         await hall.hall.serve("A001")
         await hall.failing("do not let this hall publish hall.v1.mute.event.ticket.called")
@@ -258,7 +239,7 @@ async def test_rights_to_publish_that_are_missing_are_named(tmp_path: Path, offi
 
 
 async def test_credentials_that_expired_are_named(tmp_path: Path, office: BackOffice):
-    own = make_creds(tmp_path, office, "late", hall_rights("late"), exp=1_700_000_000)
+    own = make_creds(tmp_path, office.credentials, "late", hall_rights("late"), exp=1_700_000_000)
     async with linked(tmp_path, "late", office.config("late", creds_file=own)) as hall:
         await hall.failing("the credentials expired on 2023-11-14T22:13:20.000Z")
 
