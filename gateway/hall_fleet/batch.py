@@ -18,6 +18,9 @@ from hall_fleet.sums import COLUMNS, Add, day_date
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+_PLACES = {name: place for place, name in enumerate(COLUMNS)}
+_NOTHING = ["0"] * len(COLUMNS)
+
 MAX_BODY = 64 * 1024
 """Bytes of a message that are kept when it is no event."""
 
@@ -99,9 +102,14 @@ class Sums:
         """The rows for COPY: hall, day, COLUMNS, counts."""
         lines: list[str] = []
         for (hall, day), found in self.sums.items():
-            counts = {name: n for name, n in found.items() if " " in name}
-            values = "\t".join([str(found.get(name, 0)) for name in COLUMNS])
-            lines.append(f"{hall}\t{day_date(day)}\t{values}\t{_escaped(_json(counts))}\n")
+            values, counts = _NOTHING.copy(), dict[str, int]()
+            for name, n in found.items():
+                if name in _PLACES:
+                    values[_PLACES[name]] = str(n)
+                else:
+                    counts[name] = n
+            told = "\t".join(values)
+            lines.append(f"{hall}\t{day_date(day)}\t{told}\t{_escaped(_json(counts))}\n")
         return "".join(lines).encode()
 
 

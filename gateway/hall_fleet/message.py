@@ -159,11 +159,13 @@ def _said_by(source: str, hall: str) -> tuple[str, str]:
 def _data(body: bytes) -> tuple[str, dict[str, Any]]:
     try:
         text = body.decode()
-        data: object = json.loads(text, parse_constant=_refused, parse_float=_finite)
+        data: object = _DECODER.decode(text)
         if "\\u" in text:
             _storable(data)
     except UnicodeDecodeError:
         raise NoEventError("form", "the data are not UTF-8") from None
+    except UnicodeEncodeError:
+        raise NoEventError("form", "a text has half a surrogate pair") from None
     except RecursionError:
         raise NoEventError("form", "the data are nested too deeply") from None
     except ValueError as error:
@@ -191,8 +193,7 @@ def _storable(value: object) -> None:
     if isinstance(value, str):
         if "\0" in value:
             raise ValueError("a text has a NUL")
-        if any("\ud800" <= each <= "\udfff" for each in value):
-            raise ValueError("a text has half a surrogate pair")
+        value.encode()  # UnicodeEncodeError, a ValueError
     elif isinstance(value, dict):
         for key, each in cast("dict[str, object]", value).items():
             _storable(key)
@@ -200,3 +201,6 @@ def _storable(value: object) -> None:
     elif isinstance(value, list):
         for each in cast("list[object]", value):
             _storable(each)
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refused, parse_float=_finite)

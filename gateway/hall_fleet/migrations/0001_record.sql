@@ -184,9 +184,12 @@ BEGIN
         RETURN false;
     END IF;
     IF to_regclass(format('hall.%I', name)) IS NULL THEN
-        -- One after the other; ATTACH lets others read and write meanwhile.
+        -- One after the other; ATTACH lets others read and write meanwhile. Asked a second time,
+        -- to_regclass would remember what it said.
         PERFORM pg_advisory_xact_lock(hashtext('hall.ensure_month'));
-        IF to_regclass(format('hall.%I', name)) IS NULL THEN
+        IF NOT EXISTS (
+            SELECT FROM pg_class WHERE relname = name AND relnamespace = to_regnamespace('hall')
+        ) THEN
             EXECUTE format('CREATE TABLE hall.%I (LIKE hall.events INCLUDING ALL)', name);
             EXECUTE format(
                 'ALTER TABLE hall.events ATTACH PARTITION hall.%I FOR VALUES FROM (%L) TO (%L)',
