@@ -2,6 +2,7 @@
 none, and what is imported when."""
 
 import asyncio
+import contextlib
 import json
 import subprocess
 import sys
@@ -57,10 +58,8 @@ def test_any_other_answer_is_a_refusal(
 
 @given(st.binary(max_size=40))
 def test_no_answer_is_too_odd(payload: bytes):
-    try:
+    with contextlib.suppress(NotTakenError):
         read_answer("a", None, payload)
-    except NotTakenError:
-        pass
 
 
 async def test_answers_find_whoever_waits():
