@@ -26,6 +26,7 @@ from hall_tools.commands import (
     bench_battery,
     bench_chaos,
     bench_eye,
+    bench_fleet,
     bench_gateway,
     bench_people,
 )
@@ -33,7 +34,7 @@ from hall_tools.progress import progress
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="What the firmware and the gateway cost, and what a person sees of it.",
+    help="What the firmware, the gateway and the back office cost, and what a person sees of it.",
 )
 app.command()(bench_eye.eye)
 app.command()(bench_people.people)
@@ -41,6 +42,7 @@ app.command("battery")(bench_battery.battery_life)
 app.command()(bench_gateway.gateway)
 app.command()(bench_gateway.week)
 app.command()(bench_chaos.chaos)
+app.command()(bench_fleet.fleet)
 
 
 @app.command()

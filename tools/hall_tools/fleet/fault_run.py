@@ -78,12 +78,12 @@ class Way:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was done, and the account at the end; `healed_s`: from the last fault until all was
-    delivered."""
+    """What was done to so many halls and their back office, and the account at the end;
+    `healed_s`: from the last fault until all was delivered."""
 
     seed: int
+    halls: int
     done: dict[str, int]
-    events: int
     healed_s: float
     account: truth.Account
 
@@ -160,7 +160,7 @@ class FaultRun:
                 raise UserError(f"{hall.place.hall}: {len(missing)} acked events are not stored")
         account = await self._account(promises, began + DELIVERED_S)
         healed = time.monotonic() - began
-        return Outcome(self._seed, dict(done), account.promised, healed, account)
+        return Outcome(self._seed, len(self.halls), dict(done), healed, account)
 
     async def _until_told(self, deadline: float) -> None:
         while waiting := sum(hall.waiting for hall in self.halls):

@@ -74,13 +74,17 @@ class Faults:
             for number, kind in enumerate(kinds):
                 group.create_task(one(number, kind))
 
-    async def for_a_while(self, seconds: float) -> None:
-        """One after the other and sometimes two together, until the time is over."""
+    async def for_a_while(self, seconds: float, heard: Callable[[str], None]) -> None:
+        """One after the other and sometimes two together, until the time is over; `heard` is told
+        which."""
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
         while loop.time() < until:
             kinds = self._chance.sample(list(KINDS), self._chance.choice((1, 1, 2)))
-            await asyncio.gather(*map(self.do, kinds))
+            heard(f"fault {self.done.total() + 1}: {' and '.join(kinds)}")
+            async with asyncio.TaskGroup() as group:
+                for kind in kinds:
+                    group.create_task(self.do(kind))
             await asyncio.sleep(self._chance.uniform(0.2, 3.0))  # work in peace for a moment
 
     async def _stay_away(self) -> None:
