@@ -46,41 +46,47 @@ class Part:
 
     def __init__(self, process: Process, start: Callable[[], Awaitable[None]]) -> None:
         self.process = process
-        self.start = start
-        self.stopping = False
+        self._start = start
+        self._keeper: asyncio.Task[None] | None = None
 
-    @property
-    def name(self) -> str:
-        return self.process.name
+    async def start(self, say: Say) -> None:
+        """Start it, and from then on start it again whenever it ends by itself, and `say` so."""
+        await self._start()
+        self._keeper = asyncio.create_task(self._keep(say))
+
+    async def let_go(self) -> None:
+        """From now on it is not started again."""
+        keeper, self._keeper = self._keeper, None
+        if keeper is not None:
+            keeper.cancel()
+            await asyncio.gather(keeper, return_exceptions=True)
 
     async def stop(self) -> None:
-        self.stopping = True
+        """End it in order."""
+        await self.let_go()
         await self.process.stop()
 
-    async def keep(self, say: Say) -> None:
-        """Starts it again whenever it ends by itself, and says so; until it is stopped."""
+    async def _keep(self, say: Say) -> None:
         pause = 0.0
         clock = asyncio.get_running_loop().time
         while True:
             since = clock()
             code = await self.process.wait()
-            if self.stopping:
-                return
             pause = 0.0 if clock() - since > _LASTING_S else min(2 * pause + 1, LONGEST_PAUSE_S)
             said = last_words(self.process.log, 1)
-            say(f"{self.name} ended ({_how(code)}): {said}")
+            say(f"{self.process.name} ended ({_how(code)}): {said}")
             await self._again(say, pause)
 
     async def _again(self, say: Say, pause: float) -> None:
-        while not self.stopping:
+        while True:
             await asyncio.sleep(pause)
             try:
-                await self.start()
+                await self._start()
             except UserError as error:
                 pause = min(2 * pause + 1, LONGEST_PAUSE_S)
-                say(f"{self.name} could not be started: {error}; next attempt in {pause:.0f} s")
+                say(f"{error}; next attempt in {pause:.0f} s")
             else:
-                say(f"{self.name} runs again (process {self.process.pid})")
+                say(f"{self.process.name}: started again (process {self.process.pid})")
                 return
 
 

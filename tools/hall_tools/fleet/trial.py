@@ -9,8 +9,9 @@ import fcntl
 import os
 import secrets
 import sys
+from collections.abc import Coroutine, Iterable
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from hall_tools.errors import UserError
 from hall_tools.fleet.credentials import Credentials
@@ -51,7 +52,6 @@ class Trial:
         self._seed = seed
         self._say = say
         self._parts: list[Part] = []
-        self._keepers: list[asyncio.Task[None]] = []
         self._lock = -1
 
     @property
@@ -122,14 +122,17 @@ class Trial:
 
     async def _prepare(self, settings: Settings) -> None:
         self._say("making streams and tables")
-        log, config = self.layout.folder / "setup.log", str(settings.setup)
-        for work in ("migrate", "setup"):
-            command = hall_command("ingest", work, "--config", config)
-            await run_once(f"hall ingest {work}", command, log, self._lock)
+        works = [self._ingest(work, settings.setup) for work in ("migrate", "setup")]
         self.password = None
         if not (self.layout.folder / "users.json").exists():
             self.password = secrets.token_urlsafe(12)
-            await self._add_user(settings.console, self.password)
+            works.append(self._add_user(settings.console, self.password))
+        await _all(works)
+
+    async def _ingest(self, work: str, config: Path) -> None:
+        command = hall_command("ingest", work, "--config", str(config))
+        log = self.layout.folder / f"{work}.log"
+        await run_once(f"hall ingest {work}", command, log, self._lock)
 
     async def _add_user(self, config: Path, password: str) -> None:
         command = hall_command("fleet", "user", "add", USER, "--role", "manager")
@@ -146,34 +149,57 @@ class Trial:
     async def _start_programs(self, settings: Settings) -> None:
         self._say("starting two ingest workers and the console")
         folder, held = self.layout.folder, self._lock
-        for number, (config, port) in enumerate(
-            zip(settings.workers, self.ports.workers, strict=True), 1
-        ):
-            name = f"ingest worker {number}"
-            command = hall_command("ingest", "run", "--config", str(config))
-            log = folder / f"ingest-{number}.log"
-            await self._run(listening(Process(name, command, log, held=held), port))
-        command = hall_command("fleet", "console", "--config", str(settings.console))
-        process = Process("fleet console", command, folder / "console.log", held=held)
-        await self._run(listening(process, self.ports.console))
+
+        def program(name: str, log: str, port: int, *arguments: str) -> Part:
+            process = Process(name, hall_command(*arguments), folder / log, held=held)
+            return listening(process, port)
+
+        parts = [
+            program(
+                *(
+                    f"ingest worker {number}",
+                    f"ingest-{number}.log",
+                    self.ports.workers[number - 1],
+                ),
+                *("ingest", "run", "--config", str(settings.workers[number - 1])),
+            )
+            for number in (1, 2)
+        ]
+        parts.append(
+            program(
+                *("fleet console", "console.log", self.ports.console),
+                *("fleet", "console", "--config", str(settings.console)),
+            )
+        )
+        await _all(self._run(part) for part in parts)
         if self.numbers:
             self._say(f"starting {len(self.numbers)} simulated halls")
+            self.truth.unlink(missing_ok=True)
             self.halls = _halls(settings.halls, folder / "halls.log", held)
             await self._run(self.halls)
 
     async def _run(self, part: Part) -> None:
         self._parts.append(part)
-        await part.start()
-        self._keepers.append(asyncio.create_task(part.keep(self._say)))
+        await part.start(self._say)
 
     async def _stop(self) -> None:
         """Who sends goes before who takes."""
-        for keeper in self._keepers:
-            keeper.cancel()
-        await asyncio.gather(*self._keepers, return_exceptions=True)
+        for part in self._parts:
+            await part.let_go()
         for part in reversed(self._parts):
             await part.stop()
         os.close(self._lock)
+
+
+async def _all(works: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """All at the same time; when one fails the others are given up, and its error is raised."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _halls(spec: Path, log: Path, held: int) -> Part:

@@ -21,6 +21,7 @@ from hall_tools.fleet.postgres import Postgres
 STILL_S = 30.0
 """The record is judged when it has what is true, or has not grown for so long."""
 _LOOK_S = 0.5
+_CONSUMERS = "/jsz?accounts=true&streams=true&consumers=true"
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,8 @@ async def judge(postgres: Postgres, truth: Path) -> Judgement:
 def _told(truth: Path) -> tuple[dict[str, int], int]:
     try:
         told = json.loads(truth.read_bytes())
-        return cast(dict[str, int], told["halls"]), int(told["waiting"])
+        halls = cast(dict[str, int], told["halls"])
+        return {hall: count for hall, count in halls.items() if count}, int(told["waiting"])
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"{truth}: the halls have not written what is true: {error!r}") from None
 
@@ -122,11 +124,20 @@ async def _one(connection: psycopg.AsyncConnection, query: str) -> int:
 
 
 async def _waiting(nats: NatsCluster) -> int | None:
-    leader = await nats.stream_leader(EVENTS_STREAM)
-    told = await leader.asked("/jsz?accounts=true&streams=true&consumers=true") if leader else None
-    for account in (told or {}).get("account_details", ()):
+    """Only the leader of a consumer knows how far it is."""
+    for node in nats.nodes:
+        told = await node.asked(_CONSUMERS) if node.running else None
+        consumer = _consumer(told or {})
+        if consumer is not None and consumer["cluster"]["leader"] == node.name:
+            return int(consumer["num_pending"]) + int(consumer["num_ack_pending"])
+    return None
+
+
+def _consumer(told: dict[str, Any]) -> dict[str, Any] | None:
+    """The workers' one, as /jsz has it."""
+    for account in told.get("account_details", ()):
         for stream in account.get("stream_detail", ()):
             for consumer in stream.get("consumer_detail") or ():
                 if (stream["name"], consumer["name"]) == (EVENTS_STREAM, EVENTS_CONSUMER):
-                    return int(consumer["num_pending"]) + int(consumer["num_ack_pending"])
+                    return consumer
     return None
