@@ -365,6 +365,14 @@ class Heart:
     def sinks(self) -> Sinks:
         return self._store.sinks
 
+    def sink_trouble(self, sink: str, trouble: str | None, now: int) -> None:
+        """Why a sink takes nothing, None while nothing is wrong."""
+        if trouble is None:
+            self.sinks.well(sink)
+        else:
+            self.sinks.failed(sink, trouble, None, now)
+        self.tell("sinks")
+
     @property
     def dead_letters(self) -> DeadLetters:
         """Whoever changes them says so by tell("sinks")."""
@@ -406,9 +414,9 @@ class Heart:
             self._mistaken.discard(device.id)
         elif device.id not in self._mistaken:
             self._mistaken.add(device.id)
-            details: Json = {"reported": reported, "expected": wanted}
             told = one_line(str(reported))
             _log.warning("%s: reports profile %s; the settings say %s", device.id, told, wanted)
+            details: Json = {"reported": told, "expected": wanted}
             self._effects.alarm(device, "wrong_profile", details, now)
 
     def _tell(self) -> None:

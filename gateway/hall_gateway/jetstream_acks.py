@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hall_gateway.mqtt_message import DisconnectedError
+from hall_gateway.wire import one_line
 
 _STATUS = "Status"
 _NO_RESPONDERS = "503"
@@ -40,10 +41,10 @@ def read_answer(subject: str, headers: Mapping[str, str] | None, payload: bytes)
         told: Any = json.loads(payload)
         if error := told.get("error"):
             code = error.get("err_code", error.get("code"))
-            where = str(told.get("stream") or "the stream")
-            why = f"{where} refuses: {error.get('description')!s:.200} ({code})"
+            where = one_line(str(told.get("stream") or "the stream"))
+            why = one_line(f"{where} refuses: {error.get('description')!s:.200} ({code})", 300)
             raise NotTakenError(why, where)
-        return PubAck(str(told["stream"]))
+        return PubAck(one_line(str(told["stream"])))
     except (ValueError, KeyError, AttributeError, RecursionError):
         raise NotTakenError(f"what answers on {subject} is no stream") from None
 

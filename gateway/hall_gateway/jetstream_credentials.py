@@ -18,6 +18,7 @@ from typing import Any, cast
 
 from hall_gateway.files import FileError, read_secret
 from hall_gateway.toml_input import ConfigError
+from hall_gateway.wire import one_line
 
 _PARTS = re.compile(
     rb"-+BEGIN NATS USER JWT-+\s+(?P<token>[A-Za-z0-9_.-]+)\s+-+END NATS USER JWT-+"
@@ -55,15 +56,16 @@ def read_credentials(path: Path) -> Credentials:
     if not found or claims is None:
         raise ConfigError(f"{where}: it has no NATS user token and seed; {_ADVICE}")
     nats = _group(claims, "nats")
-    allowed: Any = _group(nats, "pub").get("allow") or ()
+    allowed: object = _group(nats, "pub").get("allow")
+    subjects = cast("list[object]", allowed) if isinstance(allowed, list) else []
     expires = claims.get("exp")
     return Credentials(
         found["token"],
         found["seed"],
         blake2b(found["seed"], digest_size=32, person=b"hall-message-ids").digest(),
-        str(claims.get("name", "")),
-        expires if isinstance(expires, int) and expires > 0 else None,
-        tuple(map(str, allowed)),
+        one_line(str(claims.get("name", ""))),
+        expires if type(expires) is int and expires > 0 else None,
+        tuple(one_line(str(subject), 256) for subject in subjects),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any, cast
 from hall_gateway.health import Health
 from hall_gateway.plan import Plan
 from hall_gateway.store_rules import Alert
-from hall_gateway.wire import compact, rfc3339
+from hall_gateway.wire import compact, one_line, rfc3339
 
 MAX_BYTES = 64 * 1024
 MAX_PROBLEMS = 5
@@ -76,7 +76,7 @@ def _devices(plan: Plan, states: Mapping[str, bytes]) -> Iterable[Json]:
             "profile": planned.profile.name,
             "where": planned.subject,
             "online": bool(known.get("online")),
-            "fw": firmware if isinstance(firmware, str) else None,
+            "fw": one_line(firmware) if isinstance(firmware, str) else None,
             "error": _last(errors),
         }
 
@@ -89,7 +89,7 @@ def _group(of: Json, name: str) -> Json:
 
 def _last(errors: object) -> str | None:
     known = cast("list[object]", errors) if isinstance(errors, list) else []
-    return str(known[-1])[:_TEXT] if known else None
+    return one_line(str(known[-1]), _TEXT) if known else None
 
 
 def _alert(alert: Alert) -> Json:

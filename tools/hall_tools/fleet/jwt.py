@@ -153,7 +153,7 @@ def claims_of(token: str) -> dict[str, Any]:
     try:
         _, claims, _ = token.split(".")
         found: object = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
-    except ValueError:
+    except (ValueError, RecursionError):
         raise TokenError("not a token") from None
     if not isinstance(found, dict):
         raise TokenError("not a token")
