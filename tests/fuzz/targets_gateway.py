@@ -145,22 +145,33 @@ def reply(data: bytes) -> bool:
 
 
 def day(data: bytes) -> bool:
-    """[[name, body], ...]: commands, and events by their device, one after the other. A command
-    that comes again has the same answer."""
-    try:
-        steps = [(str(name), body) for name, body in json.loads(data)]
-    except (ValueError, TypeError, RecursionError):
-        steps = [("call", data.decode("utf-8", "replace"))]
-    done = False
+    """[[name, body], ...]: commands, and by their device events, or states as `kp-1/state`, one
+    after the other. A command that comes again has the same answer."""
     with Inside() as heart_:
-        for at, (name, body) in enumerate(steps[:30]):
-            now = NOON + 2500 * at
-            text = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
-            if name in DEVICES:
-                heart_.event(name, text, now)
-            else:
-                done |= _commanded(heart_, name, text, now)
-            heart_.tick(now)
+        return carried_out(heart_, steps_of(data))
+
+
+def steps_of(data: bytes) -> list[tuple[str, Any]]:
+    try:
+        return [(str(name), body) for name, body in json.loads(data)][:30]
+    except (ValueError, TypeError, RecursionError):
+        return [("call", data.decode("utf-8", "replace"))]
+
+
+def carried_out(heart_: heart.Heart, steps: list[tuple[str, Any]]) -> bool:
+    """Whether any of the commands was done."""
+    done = False
+    for at, (name, body) in enumerate(steps):
+        now = NOON + 2500 * at
+        text = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+        device, _, kind = name.partition("/")
+        if device not in DEVICES:
+            done |= _commanded(heart_, name, text, now)
+        elif kind == "state":
+            heart_.state(device, text, now, False)
+        else:
+            heart_.event(device, text, now)
+        heart_.tick(now)
     return done
 
 
@@ -321,6 +332,8 @@ def days() -> list[bytes]:
         ["cnt", {**at, "seq": 1, "up": 1000, "kind": "passage", "data": {"dir": "in"}}],
         ["transfer", {"id": "f-1", "window": "2", "to": "1"}],
     ]
+    state = json.loads(examples("up.state")[0])
+    other.append(["kp-1/state", {**state, "profile": "keypad-3"}])
     rows = [[each] for each in found] + [found, served, other]
     return [json.dumps(each, ensure_ascii=False).encode() for each in rows]
 

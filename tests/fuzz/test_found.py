@@ -1,5 +1,6 @@
 """What the fuzz found on the way, as it was found: never again."""
 
+import base64
 import json
 import struct
 
@@ -7,7 +8,7 @@ import pytest
 from hall_gateway.console import sessions
 from hall_tools.flash.image_file import UserError, read_image
 
-from fuzz import targets_device, targets_gateway
+from fuzz import targets_device, targets_fleet, targets_gateway
 from fuzz.target import bounded
 from fuzz.targets import TARGETS
 
@@ -30,6 +31,18 @@ def moved() -> bytes:
     image[2 * 512 + 4 * 64 : 3 * 512] = newest
     image[3 * 64 : 8 * 64] = bytes(5 * 64)
     return bytes(image)
+
+
+def reported(name: str, value: str) -> bytes:
+    """up/state with this text in it."""
+    return json.dumps({**json.loads(targets_device.examples("up.state")[0]), name: value}).encode()
+
+
+def deep_token() -> bytes:
+    (right,) = targets_fleet.creds_seeds()
+    token = right.split(b"\n")[1]
+    deep = base64.urlsafe_b64encode(b"[" * 100_000).rstrip(b"=")
+    return right.replace(token, b"e30." + deep + b".e30")
 
 
 def slept(**other: object) -> bytes:
@@ -63,6 +76,24 @@ FOUND: dict[str, dict[str, bytes]] = {
         "a number below the first": slept(piv=[-5, 8]),
         "it never talks again": slept(talk=[None, 1 << 47, 1 << 47, 0]),
         "errors that are none": slept(errors={}),
+    },
+    "nats-told": {
+        "a NUL in a device's state kept its hall's from the record": reported("fw", "\0")
+    },
+    "nats-written": {
+        "a NUL in the name of a device's profile, in an event": json.dumps(
+            [["kp-1/state", json.loads(reported("profile", "a\0"))]]
+        ).encode()
+    },
+    "nats-answer": {
+        "a line break in a server's words": b'["a",{},{"error":{"description":"a\\nb"}}]',
+        "a stream without a name": b'["a",{},{"stream":["\\u0000"]}]',
+    },
+    "nats-reply": {"too deep": b"[" * 100_000},
+    "creds": {"too deep": deep_token()},
+    "creds-claims": {
+        "all is allowed": b'{"nats":{"pub":{"allow":true}}}',
+        "a name that steers a terminal": b'{"name":"\\u001b[2J"}',
     },
     "release-folder": {"an empty file that was taken for one of a release": b""},
     "radar": {"more than is looked at filled the heap": FRAME * 60},

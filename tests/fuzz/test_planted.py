@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from hall_fleet import ingest_config, message, sender, states
 from hall_gateway import (
     accept,
     bundle,
@@ -16,6 +17,10 @@ from hall_gateway import (
     devices_coap,
     hall_link,
     heart,
+    jetstream_acks,
+    jetstream_credentials,
+    jetstream_message,
+    jetstream_state,
     keys,
     mqtt_arrivals,
     mqtt_packets,
@@ -34,6 +39,7 @@ from hall_profiles import check
 from hall_tools import backup, glyphs
 from hall_tools.diag import console, frames
 from hall_tools.flash import ledger, occupant
+from hall_tools.fleet import credentials
 from hall_tools.image import base, config_file, ident
 from hall_tools.native import loader, objects
 
@@ -127,6 +133,33 @@ PLANTED: dict[str, tuple[Callable[..., Any], str, str]] = {
         "UnsupportedAlgorithm",
     ),
     "roll-out": (updates.Updates._chosen, "device not in self._plan.devices", "False"),
+    "nats-event": (message._storable, 'if "\\0" in value', "if False"),
+    "nats-state": (states.read, "except ValidationError as error:", NO_ERROR),
+    "nats-written": (jetstream_message.event, "**headers,", ""),
+    "nats-told": (jetstream_state._last, "isinstance(errors, list)", "errors is not None"),
+    "nats-command": (jetstream_message.expiry, "not _UNIX_MS.fullmatch(text)", "not text"),
+    "nats-reply": (sender._read, "not isinstance(found, dict)", "found is None"),
+    "nats-answer": (
+        jetstream_acks.read_answer,
+        "(ValueError, KeyError, AttributeError, RecursionError)",
+        "(ValueError, KeyError)",
+    ),
+    "creds": (
+        jetstream_credentials._claims,
+        "(ValueError, binascii.Error, RecursionError)",
+        "RecursionError",
+    ),
+    "creds-claims": (
+        jetstream_credentials._group,
+        "isinstance(found, dict)",
+        "found is not None",
+    ),
+    "logins-file": (
+        credentials.Credentials._read_model,
+        "except ValidationError as error:",
+        NO_ERROR,
+    ),
+    "fleet-settings": (ingest_config._is_dsn, "except ProgrammingError:", NO_ERROR),
     "control-body": (wire.one_line, "if short.isprintable()", "if True"),
     "webhook-answer": (webhook_client._retry_after, "(ValueError, OverflowError)", "OSError"),
     "gateway-answer": (gateway_link._news, "except ValueError:", NO_ERROR),
