@@ -45,7 +45,7 @@ class Words:
         self._texts = texts(*packages)
         self._zone = timezone(timedelta(minutes=offset_min))
 
-    def __call__(self, name: str, **values: object) -> str:
+    def __call__(self, name: str, /, **values: object) -> str:
         """The text `name`. Raises KeyError for one that nobody wrote."""
         text = self._texts[name]
         if self.language == "en" and values.get("n") == 1 and _ONE in text:
