@@ -42,6 +42,7 @@ class WebhookConfig(Settings):
 
     id: Id = Field(description=ID_RULE)
     url: str = Field(
+        repr=False,  # it may hold a token
         min_length=1,
         max_length=2000,
         description='"https://…"; "http://…" to this machine itself, e.g. "http://127.0.0.1:8080/"',

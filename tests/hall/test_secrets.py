@@ -1,103 +1,75 @@
-"""No secret is in what Hallkit says: logs, reports, figures, errors, and its objects' text.
+"""No secret is in what Hallkit says: logs, reports, figures, pages, errors, its objects' text, and
+the arguments and environments of its processes.
 
-The real gateway and mosquitto run with secrets of each kind that are known here, and things go
-wrong with each. Not here: that files with secrets are for their owners alone (test_keys.py).
+The real gateway, console and mosquitto run with secrets of each kind that are known here, and
+things go wrong with each. That a leak would be seen is shown by planting one in each place. Not
+here: that files with secrets are for their owners alone (test_modes.py), what a device says of
+itself on its cable (test_diag_report.py), the back office's own programs (tests/fleet).
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import builtins
 import json
 import os
+import subprocess
 import time
 import traceback
 import urllib.request
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hall_gateway.config import load_config
+from hall_gateway.config_links import BrokerConfig
 from hall_gateway.core import Core
 from hall_gateway.keys import KeyStoreError
 from hall_gateway.plan import plan_of
 from hall_gateway.staff import read_staff
 from hall_gateway.toml_input import ConfigError
-from hall_tools.cli import app
 from hall_tools.doctor.tls_psk import handshake
-from hall_tools.ports import free_port
-from support.installed import HALL, Installation
-from support.mosquitto import Mosquitto
-from typer.testing import CliRunner
+from hall_tools.errors import UserError
+from hall_tools.fleet.credentials import Credentials
+from hall_tools.fleet.jwt import Key, Kind
+from hall_tools.gateway_setup import plan
+from support import leaky
+from support.console import ConsoleProcess
+from support.console_forms import Forms
+from support.hall_of_secrets import (
+    MQTT,
+    PASSPHRASE,
+    PASSWORD,
+    PIN,
+    TOKEN,
+    WEBHOOK,
+    hall,
+    hall_of_secrets,
+    put_private,
+    secrets_of,
+)
+from support.installed import Installation
+from support.psk_tunnel import CONNACK, PUBACK, connect, publish, tunnel
+from support.secrets_known import Secrets, below, started
+from support.warm import PROGRAM
 
-PIN, PASSWORD, MQTT = "739154", "Zaunkoenig-4711-xyz", "mqtt-pass-5d1c0ffee"
-WEBHOOK = base64.b64encode(b"hush hush hush hush hush hush").decode()
-
-
-class Secrets:
-    """What nobody may say, by what it is."""
-
-    def __init__(self, installation: Installation) -> None:
-        self.known: dict[str, str] = {
-            "PIN": PIN,
-            "console password": PASSWORD,
-            "MQTT password of the hall": MQTT,
-            "webhook secret": WEBHOOK,
-            "webhook secret, decoded": base64.b64decode(WEBHOOK).decode(),
-            "MQTT password": (installation.config.parent / "broker.password").read_text().strip(),
-        }
-        for device in ("kp-1", "floor-9"):
-            keys = installation.keys.get(device)
-            assert keys is not None
-            self.known[f"claim of {device}"] = keys.claim
-            if keys.psk is not None:
-                self.known[f"psk of {device}"] = keys.psk
-            if keys.oscore is not None:
-                self.known[f"OSCORE secret of {device}"] = keys.oscore.master_secret
-                self.known[f"OSCORE salt of {device}"] = keys.oscore.master_salt
-
-    def none_in(self, where: str, text: str) -> None:
-        lower = text.lower()
-        for what, secret in self.known.items():
-            assert secret.lower() not in lower, f"{what} is in {where}"
+PAGES = ("/", "/figures", "/alerts", "/devices", "/webhooks", "/account", "/nothing")
+COLD = f"{PROGRAM}\n"
+"""A process of its own, with arguments and environment of its own, and no fork of another's."""
 
 
 @pytest.fixture
 def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Installation]:
-    with Mosquitto(tmp_path / "upstream") as upstream:
-        files = tmp_path / "files"
-        files.mkdir(mode=0o700)
-        _private(files / "hall.password", f"{MQTT}\n")
-        _private(files / "office.secret", f"whsec_{WEBHOOK}\n")
-        hall("staff", "add", "王芳", "--pin", "--file", files / "staff.json", says=f"{PIN}\n")
-        coap = '[[device]]\nid = "floor-9"\nprofile = "wet-floor-battery"\nzone = "door"\n'
-        tables = (
-            f'username = "hall"\npassword_file = "{files}/hall.password"\n'
-            f'[coap]\nhost = "127.0.0.1"\nport = {free_port()}\n[http]\nport = {free_port()}\n'
-            f'[staff]\nfile = "{files}/staff.json"\n[console]\nport = {free_port()}\n'
-            f'[[webhook]]\nid = "office"\nurl = "http://127.0.0.1:{free_port()}/token-in-path"\n'
-            f'secret_file = "{files}/office.secret"\n{HALL}{coap}'
-        )
-        yield Installation(
-            tmp_path / "root",
-            monkeypatch,
-            upstream.port,
-            tables=tables,
-            devices={"kp-1": "keypad-5", "floor-9": "wet-floor-battery"},
-        )
+    with hall_of_secrets(tmp_path, monkeypatch) as made:
+        yield made
 
 
-def _private(path: Path, content: str) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(content)
-
-
-def hall(*words: object, says: str = "") -> str:
-    """What a command prints, on either side, and the text of what it failed with."""
-    done = CliRunner().invoke(app, [str(word) for word in words], input=says)
-    failed = "".join(traceback.format_exception(done.exception)) if done.exception else ""
-    return done.output + failed
+@pytest.fixture
+def secrets(installation: Installation, tmp_path: Path) -> Secrets:
+    return secrets_of(installation, tmp_path)
 
 
 def soon(read: Callable[[], str]) -> str:
@@ -117,49 +89,140 @@ def asked(url: str) -> str:
         return answer.read().decode()
 
 
-def test_nothing_that_runs_says_a_secret(installation: Installation, tmp_path: Path) -> None:
-    secrets = Secrets(installation)
-    config = installation.config
-    staff = read_staff(tmp_path / "files/staff.json")
-    secrets.known["key of the PINs"] = staff.key
-    secrets.known["code of the PIN"] = str(staff.staff[0].pins[0])
-    said: dict[str, str] = {}
-    said["console user add"] = hall(
-        *("console", "user", "add", "boss", "--role", "manager", "--config", config),
-        says=f"{PASSWORD}\n{PASSWORD}\n",
-    )
-    gateway = installation.gateway(tmp_path / "gateway")
-    with installation.broker, gateway:
-        told = load_config(config)
-        assert told.http is not None
-        for path in ("health", "metrics"):
-            url = f"http://127.0.0.1:{told.http.port}/{path}"
-            said[f"/{path}"] = soon(partial(asked, url))
-        handshake("127.0.0.1", installation.psk_port, "kp-1", bytes(32))
-        said["doctor --json"] = hall("doctor", "--json", "--config", config)
-        said["config show"] = hall("gateway", "config", "show", "--json", "--config", config)
-        other = tmp_path / "other.toml"
-        other.write_text(config.read_text().replace('"entrance"', '"door"'))
-        said["config diff"] = hall("gateway", "config", "diff", other, "--json", "--config", config)
-        said["check"] = hall("gateway", "check", "--config", config)
-        said["setup --dry-run"] = json.dumps([str(r) for r in installation.setup(dry_run=True)])
-        said["health file"] = soon(installation.machine.path("/run/hallkit/health.json").read_text)
+async def wet(installation: Installation) -> None:
+    """A device says something that the back office is to hear of, and what makes no sense."""
+    psk, root = installation.psk("kp-1"), "device/v1/kp-1/up"
+    press = {"epoch": 1, "seq": 1, "boot": 1, "up": 5, "t": None, "kind": "press"}
+    async with tunnel(installation.psk_port, "kp-1", psk) as device:
+        await device.ask(connect("kp-1"), CONNACK)
+        await device.ask(publish(f"{root}/online", b"1", 1, retain=True), PUBACK)
+        await device.send(publish(f"{root}/event", json.dumps({**press, "psk": psk}).encode(), 2))
+        event = json.dumps({**press, "data": {"key": 1}}).encode()
+        await device.ask(publish(f"{root}/event", event, 3), PUBACK)
+
+
+def everything(
+    installation: Installation, secrets: Secrets, tmp_path: Path, program: str = COLD
+) -> dict[str, str]:
+    """What is said of a hall while it runs, by where; `program` in place of `hall` runs it."""
+    config, said = installation.config, dict[str, str]()
+    at = ("--config", config)
+    twice = f"{PASSWORD}\n{PASSWORD}\n"
+    with started() as children:
+        user = ("console", "user", "add", "tech", "--role", "technician", *at)
+        said["console user add"] = hall(*user, says=twice)
+        keys = ("update", "keys", tmp_path / "files/release", "--passphrase")
+        said["update keys"] = hall(*keys, says=f"{PASSPHRASE}\n{PASSPHRASE}\n")
+        secrets.add_pem("release key", tmp_path / "files/release.key")
+        gateway = installation.gateway(tmp_path / "gateway", program)
+        with installation.broker, gateway, ConsoleProcess(config, program) as console:
+            told = load_config(config)
+            assert told.http is not None
+            asyncio.run(wet(installation))
+            gateway.await_log("; trying again")
+            for path in ("health", "metrics"):
+                url = f"http://127.0.0.1:{told.http.port}/{path}"
+                said[f"/{path}"] = soon(partial(asked, url))
+            with Forms(console.address, tmp_path / "files/cert.pem") as forms:
+                said["page to log in"] = forms.get("/login")
+                forms.log_in("tech", PASSWORD)
+                secrets.known |= {f"cookie {name}": text for name, text in forms.cookies.items()}
+                said |= {f"page {path}": forms.get(path) for path in PAGES}
+                forms.post("/account", old="wrong", new=PASSWORD, again=PASSWORD)
+            handshake("127.0.0.1", installation.psk_port, "kp-1", bytes(32))
+            said["doctor"] = hall("doctor", *at)
+            said["doctor --json"] = hall("doctor", "--json", *at)
+            said["config show"] = hall("gateway", "config", "show", "--json", *at)
+            other = tmp_path / "other.toml"
+            changed = config.read_text().replace('"entrance"', '"door"')
+            other.write_text(changed.replace(TOKEN, f"other-{TOKEN}"))
+            said["config diff"] = hall("gateway", "config", "diff", other, "--json", *at)
+            said["check"] = hall("gateway", "check", *at)
+            backup = ("gateway", "backup", "--to", tmp_path / "files/hall.tar", *at)
+            said["backup"] = hall(*backup)
+            said["backup, where one is"] = hall(*backup)
+            for kind in ("md", "csv", "json"):
+                said[f"report {kind}"] = hall("report", "--format", kind, *at)
+            said["user list"] = hall("console", "user", "list", *at)
+            said["staff list"] = hall("staff", "list", "--file", tmp_path / "files/staff.json")
+            said["setup"] = json.dumps([str(r) for r in installation.setup(dry_run=True)])
+            health = installation.machine.path("/run/hallkit/health.json")
+            said["health file"] = soon(health.read_text)
+            said |= below(os.getpid())
+    said["revoke"] = hall("revoke", "kp-1", *at)
     said["gateway's log"] = gateway.log
+    said["console's log"] = console.log
     said["mosquitto's log"] = installation.broker.log
+    own = (each for each in children if "s_client" not in each)  # the device that the test plays
+    said["processes that were started"] = "\n".join(own)
+    return said
+
+
+def test_nothing_that_runs_says_a_secret(
+    installation: Installation, secrets: Secrets, tmp_path: Path
+) -> None:
+    said = everything(installation, secrets, tmp_path)
     for where, text in said.items():
-        assert len(text) > 10, where
+        assert len(text) > 10 or where.startswith("environ"), where
         secrets.none_in(where, text)
+    assert len(secrets.known) > 25
+    assert sum(where.startswith("cmdline") for where in said) >= 4
 
 
-def test_no_error_and_no_object_says_a_secret(installation: Installation, tmp_path: Path) -> None:
-    secrets = Secrets(installation)
+def test_a_leak_is_seen_wherever_it_is(
+    installation: Installation, secrets: Secrets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Gateway, console, commands and setup say a secret in everything that they say."""
+    planted, told, printed = tmp_path / "planted", plan.broker_conf, builtins.print
+    planted.write_text("planted-in-all-places")
+    secrets.known = {"planted": planted.read_text()}
+
+    def say(*what: object, **more: Any) -> None:
+        if more.get("file") is None:
+            printed(planted.read_text())
+        printed(*what, **more)
+
+    def conf(broker: BrokerConfig) -> str:
+        if not done:
+            done.append(subprocess.run(["true", planted.read_text()], check=True))
+        return told(broker) + planted.read_text()
+
+    def wrong(error: UserError) -> str:
+        return planted.read_text()
+
+    done: list[object] = []
+    monkeypatch.setattr(builtins, "print", say)
+    monkeypatch.setattr(plan, "broker_conf", conf)
+    monkeypatch.setattr(UserError, "__str__", wrong)
+    said = everything(installation, secrets, tmp_path, leaky.program(planted))
+    secrets.known = {"planted": planted.read_text()}
+    silent = {where for where, text in said.items() if not secrets.in_text(text)}
+    processes = {where for where in said if " of process " in where}
+    assert silent - processes == {"mosquitto's log"}
+    for kind in ("cmdline", "environ"):
+        assert any(where.startswith(kind) for where in processes - silent)
+    for spelled in (
+        PIN,
+        MQTT.upper(),
+        base64.b64encode(MQTT.encode()).decode(),
+        MQTT.encode().hex(),
+    ):
+        secrets.known = {"PIN": PIN, "MQTT": MQTT}
+        assert secrets.in_text(f"nothing but {spelled}")
+
+
+def test_no_error_and_no_object_says_a_secret(
+    installation: Installation, secrets: Secrets, tmp_path: Path
+) -> None:
     folder, files = installation.config.parent, tmp_path / "files"
     config = load_config(installation.config)
     staff = read_staff(files / "staff.json")
-    secrets.known["key of the PINs"] = staff.key
-    secrets.known["code of the PIN"] = str(staff.staff[0].pins[0])
     keys = [installation.keys.get(device) for device in ("kp-1", "floor-9")]
-    for thing in (config, *config.webhooks, config.staff, staff, plan_of(config), *keys, Core):
+    assert config.jetstream is not None
+    creds = config.jetstream.creds_file
+    login, nats = config.jetstream.credentials(), Credentials(files / "nats")
+    things = (config, *config.webhooks, config.staff, config.console, staff, plan_of(config), Core)
+    for thing in (*things, *keys, config.jetstream, login, nats, Key.make(Kind.USER)):
         secrets.none_in(f"repr of a {type(thing).__name__}", repr(thing) + str(thing))
     for keys_of in ("kp-1", "floor-9"):
         path = folder / "keys" / f"{keys_of}.json"
@@ -169,20 +232,33 @@ def test_no_error_and_no_object_says_a_secret(installation: Installation, tmp_pa
             installation.keys.get(keys_of)
         secrets.none_in(f"the error about keys of {keys_of}", text_of(damaged.value))
         path.write_text(whole)
-    for name, wrong in (
-        ("office.secret", f"{WEBHOOK}\n"),
-        ("staff.json", json.dumps({"key": staff.key, "staff": [{"id": "x", "pins": [PIN]}]})),
+    whole = creds.read_text()
+    for path, wrong in (
+        (files / "office.secret", f"{WEBHOOK}\n"),
+        (
+            files / "staff.json",
+            json.dumps({"key": staff.key, "staff": [{"id": "x", "pins": [PIN]}]}),
+        ),
+        (creds, whole.replace(".", "", 1)),
+        (creds, whole.replace("\nSU", "\nSX")),
+        (creds, whole.replace("END USER NKEY SEED", "")),
     ):
-        _private(files / name, wrong)
+        right = path.read_text()
+        put_private(path, wrong)
         with pytest.raises(ConfigError) as refused:
-            asyncio.run(_checked(installation.config))
-        secrets.none_in(f"the error about {name}", text_of(refused.value))
+            _check(installation.config)
+        secrets.none_in(f"the error about {path}", text_of(refused.value))
+        put_private(path, right)
+    key = files / "key.pem"
+    key.write_text(key.read_text().replace("\n", "\nA", 2))
+    secrets.none_in("console", hall("console", "run", "--config", installation.config))
 
 
-async def _checked(path: Path) -> None:
+def _check(path: Path) -> None:
     config = load_config(path)
-    for webhook in config.webhooks:
-        webhook.check_files()
+    assert config.jetstream is not None
+    for each in (*config.webhooks, config.jetstream):
+        each.check_files()
 
 
 def text_of(error: BaseException) -> str:

@@ -23,6 +23,8 @@ from hall_tools.console_stage import Stage
 from hall_tools.ports import free_port
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from support.warm import PROGRAM
+
 START_S = 60.0
 STOP_S = 30.0
 PAGE_S = 60.0
@@ -86,17 +88,18 @@ def write_users(settings: Path) -> Users:
 
 
 class ConsoleProcess:
-    """`with ConsoleProcess(settings) as console:` it runs inside; `address` has no slash."""
+    """`with ConsoleProcess(settings) as console:` it runs inside; `address` has no slash.
+    `program` is run in place of `hall`."""
 
-    def __init__(self, settings: Path) -> None:
+    def __init__(self, settings: Path, program: str = PROGRAM) -> None:
         self._settings = settings
+        self._program = program
         self.address = ""
 
     def __enter__(self) -> ConsoleProcess:
         with self._settings.with_suffix(".log").open("ab") as log:
-            program = "from hall_tools.cli import main; main()"
             self._process = subprocess.Popen(
-                [sys.executable, "-c", program, "console", "run", "--config", self._settings],
+                [sys.executable, "-c", self._program, "console", "run", "--config", self._settings],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,

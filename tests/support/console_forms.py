@@ -7,17 +7,24 @@ from __future__ import annotations
 
 import http.client
 import re
+import ssl
+from pathlib import Path
 from types import TracebackType
 from urllib.parse import urlencode, urlsplit
 
 
 class Forms:
-    """One visitor; `cookies` by name."""
+    """One visitor; `cookies` by name. `certificate`: of a console that has one."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, certificate: Path | None = None) -> None:
         self.cookies: dict[str, str] = {}
         self._origin = address
-        self._connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=60)
+        place = urlsplit(address).netloc
+        self._connection = http.client.HTTPConnection(place, timeout=60)
+        if certificate is not None:
+            tls = ssl.create_default_context(cafile=certificate)
+            tls.check_hostname = False  # it is known by its key
+            self._connection = http.client.HTTPSConnection(place, timeout=60, context=tls)
 
     def get(self, path: str) -> str:
         return self._ask("GET", path)[1]

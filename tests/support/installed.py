@@ -25,6 +25,7 @@ from hall_tools.ports import free_port
 
 from support.gateway import Gateway
 from support.mosquitto import Mosquitto
+from support.warm import PROGRAM
 
 DEBIANS = Path("/etc/mosquitto/mosquitto.conf")
 
@@ -167,9 +168,10 @@ class Installation:
         run(plan.steps, self.machine, dry_run=dry_run, told=results.append)
         return results
 
-    def gateway(self, folder: Path) -> Gateway:
-        """The gateway of this installation, as a process that was not started yet."""
-        gateway = Gateway(folder, self.port)
+    def gateway(self, folder: Path, program: str = PROGRAM) -> Gateway:
+        """The gateway of this installation, as a process that was not started yet; `program` is
+        run in place of `hall`."""
+        gateway = Gateway(folder, self.port, program=program)
         gateway.config, gateway.store = self.config, self.store
         return gateway
 

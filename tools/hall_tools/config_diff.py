@@ -15,7 +15,6 @@ from hall_gateway.settings_file import waits_for_restart
 HIDDEN = "(hidden)"
 _SECRET = re.compile(r"(password|secret|token|credential|pin|key)s?$")
 _URL = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
-_IN_URL = re.compile(r"(?<=://)[^/?#@]*@|(?<=\?).*$", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -70,8 +69,18 @@ def _shown(where: str, value: object) -> object:
     if _SECRET.search(where.rpartition(".")[2]):
         return HIDDEN
     if isinstance(value, str) and _URL.match(value):
-        return _IN_URL.sub(lambda found: f"{HIDDEN}@" if "@" in found[0] else HIDDEN, value)
+        return _place(value)
     return value
+
+
+def _place(url: str) -> str:
+    """Its scheme and host: many a webhook's path is all that it takes to post there."""
+    scheme, _, rest = url.partition("://")
+    place = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    login, at, host = place.rpartition("@")
+    behind = rest[len(place) :]
+    shown = f"{scheme}://{HIDDEN if login else ''}{at}{host}"
+    return shown + (behind if behind in ("", "/") else f"/{HIDDEN}")
 
 
 def _text(value: object) -> str:
