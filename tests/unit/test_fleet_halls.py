@@ -1,16 +1,21 @@
 """Simulated halls and their truth: the same each time, and a difference is seen whatever it is."""
 
+import asyncio
 import json
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hall_tools.fleet.customers import Habits
 from hall_tools.fleet.halls import SimulatedHall, promised
 from hall_tools.fleet.places import MOST, hall_class, place
 from hall_tools.fleet.truth import Account, compare, sums
 
 Json = dict[str, Any]
+
+SMALL = place(next(n for n in range(1, 50) if hall_class(n) == "D"))
 
 
 async def test_a_hall_has_as_many_events_as_were_asked_for_and_keeps_what_it_acked(
@@ -44,9 +49,26 @@ async def test_the_same_seed_tells_the_same_day(tmp_path: Path) -> None:
 
 
 async def test_days_that_are_over_come_to_an_end(tmp_path: Path) -> None:
-    async with SimulatedHall(place(3), tmp_path, seed=1, run=7) as hall:
+    hall = SimulatedHall(replace(SMALL, habits=Habits(customers=5)), tmp_path, seed=1, run=7)
+    async with hall:
         with pytest.raises(ValueError, match="no more days"):
             await hall.fill(10_000, days_ago=1)
+
+
+async def test_a_second_run_goes_on_in_a_hall_that_was_left_in_the_middle_of_a_day(
+    tmp_path: Path,
+) -> None:
+    go = asyncio.Event()
+    async with SimulatedHall(SMALL, tmp_path, seed=1, run=7) as hall:
+        await hall.catch_up(go)
+        before = promised(hall.path)
+    async with SimulatedHall(SMALL, tmp_path, seed=1, run=8) as hall:
+        await hall.catch_up(go)
+        # An hour in a hurry, with the tickets and windows that were left.
+        await hall.days.live(hall.clock.now + 3_600_000)
+    after = promised(hall.path)
+    assert before.keys() < after.keys()
+    assert "hall.ticket.called" in {json.loads(body)["type"] for body in before.values()}
 
 
 def test_halls_are_numbered_and_of_all_classes() -> None:

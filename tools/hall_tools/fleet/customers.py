@@ -51,6 +51,8 @@ class Customers:
     def __init__(self, days: HallDays) -> None:
         self._days = days
         self.random = days.random
+        self.letter = "A"
+        """Of their tickets."""
         self._keypads = {
             device.window: device.id
             for device in days.plan.devices.values()
@@ -85,7 +87,7 @@ class Customers:
             await source.tell("press", {"key": self._key(3), "session": None})
             days.after(3, 3, lambda: source.tell("close", _close(None, "lock")))
             return
-        ticket = f"A{next(self.number):03}"
+        ticket = f"{self.letter}{next(self.number):03}"
         business = self.random.choice(BUSINESS)
         if self.random.random() < 0.92:
             more = {} if business is None else {"business": business}

@@ -126,6 +126,16 @@ class HallDays:
             self.at(at, self.customers.arrive)
         self._outages(opening, day)
 
+    async def join_day(self, midnight: int, day: int) -> None:
+        """The rest of a day that has begun without us, in a hall that may not have been left in
+        order: clerks log in now, and only customers to come come."""
+        self.plan_day(midnight, day)
+        self._agenda = [each for each in self._agenda if each[0] >= self.clock.now]
+        heapq.heapify(self._agenda)
+        for window in self.windows.values():
+            await self.hall.send("resume", window=window.id)  # refused where nobody paused
+            await self._login(window)
+
     def _outages(self, opening: int, day: int) -> None:
         """A device is cut off for an hour; on some days one without the time, or until tomorrow."""
         for id in self.random.sample(sorted(self.sources), 2):

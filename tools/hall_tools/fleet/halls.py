@@ -10,6 +10,7 @@ import json
 import random
 import sqlite3
 import time
+from collections.abc import Callable
 from contextlib import closing
 from functools import cache
 from pathlib import Path
@@ -52,8 +53,11 @@ class SimulatedHall:
         self._passages = 0
 
     async def __aenter__(self) -> "SimulatedHall":
+        self._runs = self._count()
         if not self.path.exists():
             self.path.write_bytes(_empty_store())
+        # What waits from a run before has another ticket's letter.
+        self.days.customers.letter = chr(ord("A") + self._runs % 26)
         self.core = Core(self.place.plan, self.path, STORE_MB, self.clock)
         await self.core.start()
         await self.core.do(
@@ -67,6 +71,13 @@ class SimulatedHall:
 
     async def __aexit__(self, *_: object) -> None:
         await self.core.close()
+
+    def _count(self) -> int:
+        """How many runs there were on this store; this one is counted, too."""
+        counted = self.path.with_suffix(".runs")
+        runs = int(counted.read_text(encoding="ascii")) if counted.exists() else 0
+        counted.write_text(f"{runs + 1}", encoding="ascii")
+        return runs
 
     @property
     def waiting(self) -> int:
@@ -109,23 +120,29 @@ class SimulatedHall:
         await self.core.tick()
 
     async def catch_up(self, stop: asyncio.Event) -> None:
-        """Yesterday, and today up to now, or until `stop` is set; the hall is open now, whatever
-        the time."""
+        """Yesterday, and today up to now, or until `stop` is set: in a hall that had a run before,
+        nothing. The hall is open now, whatever the time."""
         now = _now()
         today = _CLOCK.began(now)
-        self.clock.now = today - DAY
-        await self.days.begin(self.core, self._queue)
-        self.days.plan_day(today - DAY, 1)
         length = self.days.closes - self.days.opens
-        while self.clock.now < today and not stop.is_set():
-            await self._pass(self.clock.now + _QUARTER)
+        self.clock.now = now if self._runs else today - DAY
+        await self.days.begin(self.core, self._queue)
+        if not self._runs:
+            self.days.plan_day(today - DAY, 1)
+            await self._hurry(lambda: today, stop)
         if not today + self.days.opens <= now - HOUR <= today + self.days.closes - 2 * HOUR:
             self.days.opens = min(max(now - today - 3 * HOUR, HOUR), DAY - length - HOUR)
             self.days.closes = self.days.opens + length
-        self.days.plan_day(today, 2)
-        self._spill(today)
-        while self.clock.now < _now() and not stop.is_set():
-            await self._pass(min(self.clock.now + _QUARTER, _now()))
+        if self._runs:
+            await self.days.join_day(today, 2)
+        else:
+            self.days.plan_day(today, 2)
+            self._spill(today)
+            await self._hurry(_now, stop)
+
+    async def _hurry(self, until: Callable[[], int], stop: asyncio.Event) -> None:
+        while self.clock.now < until() and not stop.is_set():
+            await self._pass(min(self.clock.now + _QUARTER, until()))
 
     async def here(self) -> None:
         """The devices say that they are there, and what they are."""
