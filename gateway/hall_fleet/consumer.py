@@ -11,14 +11,14 @@ PostgreSQL is away nothing is held: what is here goes back at once.
 import asyncio
 import logging
 import random
-import ssl
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from hall_gateway.jetstream_credentials import Credentials
+from hall_gateway.toml_input import ConfigError
 
 from hall_fleet.batch import Message
+from hall_fleet.ingest_config import NatsConfig
 from hall_fleet.link import Link, LinkError
 from hall_fleet.pull import Pull
 from hall_fleet.record import AwayError, Record
@@ -26,6 +26,7 @@ from hall_fleet.record import AwayError, Record
 FIRST_S, LONGEST_S = 0.2, 10.0
 """Between tries, each time twice as long, with full jitter."""
 WAIT_S = 1.0
+LAST_S = 0.2
 
 log = logging.getLogger(__name__)
 
@@ -38,15 +39,6 @@ class Source:
     consumer: str
     most: int
     linger_s: float
-
-
-@dataclass(frozen=True)
-class Servers:
-    """How to get to NATS."""
-
-    urls: Sequence[str]
-    who: Credentials
-    tls: ssl.SSLContext | None
 
 
 @dataclass
@@ -62,7 +54,7 @@ class Consumer:
 
     def __init__(
         self,
-        servers: Servers,
+        servers: NatsConfig,
         source: Source,
         record: Record,
         store: Callable[[list[Message]], Awaitable[None]],
@@ -80,12 +72,15 @@ class Consumer:
         self._failed = 0
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Until `stop`: then what is here is stored and acknowledged, and the rest goes back."""
+        """Until `stop`: then what is here is stored and acknowledged."""
         while not stop.is_set():
             self.beat = time.monotonic()
             servers = self._servers
             try:
-                async with Link(servers.urls, servers.who, servers.tls, "ingest") as link:
+                # The files are read each time: they may be new ones.
+                async with Link(
+                    servers.servers, servers.credentials(), servers.tls(), "ingest"
+                ) as link:
                     pull = Pull(link, self._source.stream, self._source.consumer, self._source.most)
                     await pull.begin()
                     self._failed = 0
@@ -93,33 +88,43 @@ class Consumer:
                         log.info("%s: connected", self._source.stream)
                         self.nats = None
                     await self._work(link, pull, stop)
-            except LinkError as error:
+            except (LinkError, ConfigError) as error:
                 self.nats = self._troubled(self.nats, "NATS", error)
                 await self._pause(stop)
         await self._record.close()
 
     async def _work(self, link: Link, pull: Pull, stop: asyncio.Event) -> None:
-        while not stop.is_set():
+        """After `stop` what was asked for is awaited still: else it would wait for a worker that is
+        gone until the server knows better."""
+        while True:
             self.beat = time.monotonic()
-            messages = await pull.batch(WAIT_S, self._source.linger_s)
-            if not messages:
-                continue
-            await pull.ask()
-            self.pending = messages[-1].pending
-            try:
-                await self._store(messages)
-            except AwayError as error:
-                self.postgres = self._troubled(self.postgres, "PostgreSQL", error)
-                await pull.give_back(messages)
+            if stopping := stop.is_set():
+                pull.last()
+            messages = await pull.batch(LAST_S if stopping else WAIT_S, self._source.linger_s)
+            if not messages and stopping:
+                break
+            if messages and not await self._stored(pull, messages):
+                if stop.is_set():
+                    break
                 await self._back(stop)
-                continue
-            if self.postgres is not None:
-                log.info("%s: PostgreSQL takes it again", self._source.stream)
-                self.postgres = None
-            self._failed = 0
-            await pull.ack(messages)
-        await pull.give_back(())
         await link.flush()
+
+    async def _stored(self, pull: Pull, messages: list[Message]) -> bool:
+        """They are committed and acknowledged; or not, and given back."""
+        await pull.ask()
+        self.pending = messages[-1].pending
+        try:
+            await self._store(messages)
+        except AwayError as error:
+            self.postgres = self._troubled(self.postgres, "PostgreSQL", error)
+            await pull.give_back(messages)
+            return False
+        if self.postgres is not None:
+            log.info("%s: PostgreSQL takes it again", self._source.stream)
+            self.postgres = None
+        self._failed = 0
+        await pull.ack(messages)
+        return True
 
     async def _back(self, stop: asyncio.Event) -> None:
         """Wait until PostgreSQL answers; that it takes something is seen with the next batch."""

@@ -23,7 +23,7 @@ from hall_gateway.systemd import ServiceManager
 
 from hall_fleet import intake, logins, states
 from hall_fleet.batch import Message
-from hall_fleet.consumer import Consumer, Servers, Source
+from hall_fleet.consumer import Consumer, Source
 from hall_fleet.ingest_config import IngestConfig
 from hall_fleet.ingest_figures import Figures, Metrics, health
 from hall_fleet.record import AwayError, Record, RefusedError
@@ -58,13 +58,14 @@ class Worker:
         self._started = datetime.now(UTC)
         self._limits = config.figures.measured_by()
         nats, dsn = config.nats, config.postgres.dsn
-        servers = Servers(nats.servers, nats.credentials(), nats.tls())
+        nats.credentials()  # whether the files can be used; they are read again to connect
+        nats.tls()
         self._events = Record(dsn, f"{self.name} events")
         self._states = Record(dsn, f"{self.name} states")
         self._own = Record(dsn, f"{self.name} keeper")
         self.consumers = {
-            "events": Consumer(servers, EVENTS, self._events, self._store_events),
-            "states": Consumer(servers, STATES, self._states, self._store_states),
+            "events": Consumer(nats, EVENTS, self._events, self._store_events),
+            "states": Consumer(nats, STATES, self._states, self._store_states),
         }
         metrics = Metrics(self.figures, self.judged)
         self._http = config.http and HttpSide(config.http, routes(self.judged, metrics.told))

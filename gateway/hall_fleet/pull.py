@@ -54,6 +54,7 @@ class Pull:
         self._full = asyncio.Event()
         self._requests: deque[_Request] = deque()
         self._number = 0
+        self._over = False
 
     async def begin(self) -> None:
         """Raises LinkError."""
@@ -84,6 +85,8 @@ class Pull:
     async def ask(self) -> None:
         """Ask for as many as there is room for; to be called before the last batch is worked on, so
         that the next one comes meanwhile. Raises LinkError."""
+        if self._over:
+            return
         now = time.monotonic()
         while self._requests and self._requests[0].until < now:
             self._requests.popleft()
@@ -96,6 +99,10 @@ class Pull:
         await self._publish(
             self._next, json.dumps(wanted).encode(), f"{self._inbox}.{self._number}"
         )
+
+    def last(self) -> None:
+        """Nothing more is asked for."""
+        self._over = True
 
     async def ack(self, messages: Iterable[Message]) -> None:
         """They are done with. Raises LinkError; then they come again."""
