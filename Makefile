@@ -1,5 +1,5 @@
-# `make demo` and `make test` set up everything they need by themselves on a fresh Debian 12.
-.PHONY: demo test fuzz lint setup lock clean
+# `make demo`, `make fleet-demo` and `make test` set up all they need on a fresh Debian 12.
+.PHONY: demo fleet-demo test fuzz lint setup lock clean
 
 ARGS ?=
 # Two workers: the whole-system tests start many processes each.
@@ -12,6 +12,12 @@ setup:
 
 demo: setup
 	@.venv/bin/hall demo $(ARGS)
+
+# The back office of HALLS simulated halls on this machine, with its real servers.
+HALLS ?= 20
+fleet-demo:
+	@tools/setup.sh nats-server postgresql
+	@.venv/bin/hall fleet up --halls $(HALLS) $(ARGS)
 
 test:
 	@tools/setup.sh mosquitto systemd xfonts-unifont procps chromium fonts-wqy-microhei nats-server postgresql \

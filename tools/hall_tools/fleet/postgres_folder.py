@@ -28,7 +28,7 @@ _LONGEST = 107
 """Of a socket's path in bytes (unix(7): sun_path)."""
 _INSTALLED = Path("/usr/lib/postgresql")
 _UNPRIVILEGED = ("postgres", "nobody")
-_HBA = "local all all peer map=hall\n"
+_HBA = "local all,replication all peer map=hall\n"
 
 
 class PostgresFolder:
