@@ -4,16 +4,14 @@ Here: the file's tables, and reading it. Not here: how a TOML error is worded
 (hall_gateway.toml_input), and what is done with them.
 """
 
-import ssl
 from pathlib import Path
 from typing import Literal
 
-from hall_gateway.config_base import FilePath, Settings
+from hall_gateway.config_base import Settings
 from hall_gateway.config_figures import Minutes
 from hall_gateway.config_http import HttpConfig
-from hall_gateway.config_jetstream import SERVERS_RULE, Server
+from hall_gateway.config_jetstream import NatsLogin
 from hall_gateway.config_links import is_loopback
-from hall_gateway.jetstream_credentials import Credentials, read_credentials
 from hall_gateway.limits import OTHER_MIN, PAYMENT_MIN, Limits
 from hall_gateway.models import Name
 from hall_gateway.toml_input import ConfigError, parse_toml
@@ -24,18 +22,9 @@ from pydantic import Field, field_validator
 DSN_RULE = 'e.g. "host=/run/postgresql dbname=hall user=hall_ingest"'
 
 
-class NatsConfig(Settings):
-    """The back office's NATS servers, and who this program is there."""
+class NatsConfig(NatsLogin):
+    """The back office's NATS servers, and what they keep."""
 
-    servers: tuple[Server, ...] = Field(
-        min_length=1, max_length=16, strict=False, description=SERVERS_RULE
-    )
-    creds_file: FilePath = Field(
-        description="the .creds file of a worker, or for `setup` that of the back office"
-    )
-    ca_file: FilePath | None = Field(
-        default=None, description="a PEM file with the servers' CA; the system's when left out"
-    )
     replicas: Literal[1, 3, 5] = Field(
         default=3, description="how many servers keep each message: 1, 3 or 5"
     )
@@ -45,19 +34,6 @@ class NatsConfig(Settings):
         le=10_000,
         description="GiB that the stream of events may take on each server, 1 to 10000",
     )
-
-    def credentials(self) -> Credentials:
-        """Who this is; read now, so that it is never kept in settings. Raises ConfigError."""
-        return read_credentials(self.creds_file)
-
-    def tls(self) -> ssl.SSLContext | None:
-        """How the servers' certificates are verified; None without TLS. Raises ConfigError."""
-        if not any(server.startswith("tls://") for server in self.servers):
-            return None
-        try:
-            return ssl.create_default_context(cafile=self.ca_file)
-        except OSError as error:  # ssl.SSLError is one
-            raise ConfigError(f"{self.ca_file}: CA file: {error.strerror or error}") from None
 
 
 def _is_dsn(dsn: str) -> str:

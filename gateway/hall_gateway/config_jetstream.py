@@ -1,6 +1,6 @@
-"""Where events go over NATS JetStream: the [jetstream] table.
+"""How NATS servers are reached, and where a hall's events go there: the [jetstream] table.
 
-Here: the model, and the files that it names. Not here: what a .creds file holds
+Here: the models, and the files that they name. Not here: what a .creds file holds
 (jetstream_credentials.py), what is sent (jetstream_message.py) and when (jetstream_link.py).
 """
 
@@ -44,22 +44,17 @@ def _is_server(url: str) -> str:
 Server = Annotated[str, Field(max_length=300), AfterValidator(_is_server)]
 
 
-class JetStreamConfig(Settings):
-    """The back office's NATS servers, and who this hall is there."""
+class NatsLogin(Settings):
+    """NATS servers of one cluster, and who this program is there."""
 
     servers: tuple[Server, ...] = Field(
         min_length=1, max_length=16, strict=False, description=SERVERS_RULE
     )
     creds_file: FilePath = Field(
-        description="the .creds file that the back office made for this hall, for its owner alone"
+        description="the .creds file that the back office made, for its owner alone"
     )
     ca_file: FilePath | None = Field(
         default=None, description="a PEM file with the servers' CA; the system's when left out"
-    )
-    types: tuple[TypePattern, ...] = Field(default=(), strict=False, description=TYPES_RULE)
-    name: Name | None = Field(
-        default=None,
-        description='what the hall is called in the back office\'s lists, e.g. "城东供电营业厅"',
     )
 
     def check_files(self) -> None:
@@ -68,7 +63,7 @@ class JetStreamConfig(Settings):
         self.tls()
 
     def credentials(self) -> Credentials:
-        """Who the hall is; read now, so that it is never kept in settings. Raises ConfigError."""
+        """Who this is; read now, so that it is never kept in settings. Raises ConfigError."""
         return read_credentials(self.creds_file)
 
     def tls(self) -> ssl.SSLContext | None:
@@ -80,3 +75,13 @@ class JetStreamConfig(Settings):
             return ssl.create_default_context(cafile=self.ca_file)
         except OSError as error:  # ssl.SSLError is one
             raise ConfigError(f"{self.ca_file}: CA file: {error.strerror or error}") from None
+
+
+class JetStreamConfig(NatsLogin):
+    """The back office's NATS servers, and what of this hall goes there."""
+
+    types: tuple[TypePattern, ...] = Field(default=(), strict=False, description=TYPES_RULE)
+    name: Name | None = Field(
+        default=None,
+        description='what the hall is called in the back office\'s lists, e.g. "城东供电营业厅"',
+    )

@@ -1,7 +1,7 @@
 """Whether there is a connection to a server, and work that is done for as long as it lasts.
 
 Here: waiting for one, and running work on each. Not here: how one is made and when it is made again
-(jetstream.py), what goes over it.
+(mqtt.py, jetstream.py), what goes over it.
 """
 
 import asyncio

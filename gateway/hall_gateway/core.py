@@ -225,6 +225,11 @@ class Core:
 
         return await self._writer.run(advance, lazy=True)
 
+    async def sink_trouble(self, sink: str, trouble: str | None) -> None:
+        """Why a sink takes nothing, None while nothing is wrong."""
+        now = self._clock()
+        await self._writer.run(lambda: self._heart.sink_trouble(sink, trouble, now))
+
     def hurry(self) -> None:
         """Let advance_lazily() wait no longer."""
         self._writer.hurry()

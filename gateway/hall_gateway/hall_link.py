@@ -148,7 +148,7 @@ class HallLink:
             stuck = self._outbox.owed or not self._mqtt.connected
             trouble = (stuck and self._mqtt.counters.last_loss) or None
             if trouble != told:
-                await until_stored(partial(self._core.do, partial(_note_trouble, trouble)))
+                await until_stored(partial(self._core.sink_trouble, SINK, trouble))
                 told = trouble
             await asyncio.sleep(STATE_INTERVAL_S)
 
@@ -186,14 +186,6 @@ def _request(
     name: str, payload: bytes, heart: Heart, now: int, *, response: Response | None, expired: bool
 ) -> Reply | None:
     return heart.request(name, payload, response, expired, now)
-
-
-def _note_trouble(trouble: str | None, heart: Heart, now: int) -> None:
-    if trouble is None:
-        heart.sinks.well(SINK)
-    else:
-        heart.sinks.failed(SINK, trouble, None, now)
-    heart.tell("sinks")
 
 
 def root(hall: str) -> str:

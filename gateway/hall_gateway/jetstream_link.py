@@ -18,7 +18,6 @@ from hall_gateway import jetstream_subjects as subjects
 from hall_gateway.config_jetstream import SINK, JetStreamConfig
 from hall_gateway.core import Core
 from hall_gateway.health import Health
-from hall_gateway.heart import Heart
 from hall_gateway.jetstream import JetStream
 from hall_gateway.jetstream_acks import NotTakenError
 from hall_gateway.jetstream_commands import Commands
@@ -128,13 +127,5 @@ class JetStreamLink:
             sinks = cast("dict[str, Any]", self._core.health().get("sinks") or {})
             trouble = self._events.trouble
             if SINK in sinks and sinks[SINK]["error"] != trouble:
-                await until_stored(partial(self._core.do, partial(_note_trouble, trouble)))
+                await until_stored(partial(self._core.sink_trouble, SINK, trouble))
             await asyncio.sleep(TROUBLE_S)
-
-
-def _note_trouble(trouble: str | None, heart: Heart, now: int) -> None:
-    if trouble is None:
-        heart.sinks.well(SINK)
-    else:
-        heart.sinks.failed(SINK, trouble, None, now)
-    heart.tell("sinks")

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from hall_gateway.config_links import MqttConfig
+from hall_gateway.connected import Connected
 from hall_gateway.mqtt_connection import Connection
 from hall_gateway.mqtt_message import Counters, DisconnectedError, Message
 
@@ -54,15 +55,14 @@ class MqttClient:
         self._inbound: asyncio.Queue[tuple[Connection, Message]] = asyncio.Queue()
         self._connection: Connection | None = None
         """Publishes, from CONNACK on: a broker delivers what waited before it sends SUBACK."""
-        self._ready: Connection | None = None
+        self._ready: Connected[Connection] = Connected()
         """The same, once every subscription is accepted."""
-        self._changed = asyncio.Condition()
         self._runner: asyncio.Task[None] | None = None
 
     @property
     def connected(self) -> bool:
         """Whether the broker has accepted the connection and every subscription."""
-        return self._ready is not None
+        return self._ready.now is not None
 
     @property
     def waiting(self) -> int:
@@ -91,7 +91,7 @@ class MqttClient:
 
     async def wait_connected(self) -> None:
         """Returns as soon as there is a connection."""
-        await self._next_connection()
+        await self._ready.next()
 
     async def supervise(self) -> None:
         """Returns never; raises what ended the connection keeper, which would be a defect."""
@@ -115,7 +115,7 @@ class MqttClient:
         at the broker would keep them. What matches both filters of before and of now comes all the
         while. Raises DisconnectedError; then it is done at the next connect."""
         self._subscribe, self._without = subscribe, without
-        if (connection := self._ready) is not None:
+        if (connection := self._ready.now) is not None:
             # Both at once: the answer to the first may stand behind all that the second keeps away.
             try:
                 await asyncio.gather(
@@ -160,31 +160,12 @@ class MqttClient:
 
         Returns never. A DisconnectedError out of `work` only ends that run; all else is raised.
         """
-        while True:
-            connection = await self._next_connection()
-            working = asyncio.ensure_future(work())
-            try:
-                await asyncio.wait((working, connection.lost), return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                working.cancel()
-                await asyncio.wait((working,))
-            if not working.cancelled():
-                with suppress(DisconnectedError):
-                    working.result()
-            await asyncio.wait((connection.lost,))
+        await self._ready.while_connected(lambda _connection: work())
 
     def _publishing(self) -> Connection:
         if self._connection is None:
             raise DisconnectedError(f"no connection to the {self.name}")
         return self._connection
-
-    async def _next_connection(self) -> Connection:
-        async with self._changed:
-            await self._changed.wait_for(
-                lambda: self._ready is not None and not self._ready.lost.done()
-            )
-            assert self._ready is not None
-            return self._ready
 
     async def _run(self) -> None:
         attempt = 0
@@ -211,7 +192,7 @@ class MqttClient:
             self.counters.connects += 1
             self.counters.last_error = ""
             log.info("connected to the %s", self.name)
-            await self._set_ready(connection)
+            await self._ready.set(connection)
             try:
                 await connection.watch()
             except DisconnectedError as error:
@@ -219,14 +200,9 @@ class MqttClient:
             finally:
                 self._connection = None
                 connection.close()
-                await self._set_ready(None)
+                await self._ready.set(None)
             attempt = 0 if time.monotonic() - started > STABLE_S else attempt + 1
             await asyncio.sleep(retry_delay(attempt))
-
-    async def _set_ready(self, connection: Connection | None) -> None:
-        async with self._changed:
-            self._ready = connection
-            self._changed.notify_all()
 
     def _report(self, error: str) -> None:
         """A broker that is down for hours is one log line, not thousands."""

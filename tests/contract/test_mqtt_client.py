@@ -200,7 +200,7 @@ async def test_what_is_asked_of_a_connection_that_has_just_ended(
     """Between its end and the next turn of whoever waits for that."""
     async with client(broker, "gateway") as gateway:
         await gateway.wait_connected()
-        connection = gateway._ready  # pyright: ignore[reportPrivateUsage]
+        connection = gateway._ready.now  # pyright: ignore[reportPrivateUsage]
         assert connection is not None
         if noticed_by == "us":
             connection.give_up("cut")
