@@ -84,11 +84,16 @@ def read_staff(path: Path) -> Staff:
     try:
         staff = Staff.model_validate(json.loads(content))
     except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors()[0]["loc"])
+        # Not a field that nobody knows: its name is somebody's text, and perhaps of a key.
+        known = {*Staff.model_fields, *Member.model_fields}
+        parts = [
+            part for part in error.errors()[0]["loc"] if isinstance(part, int) or part in known
+        ]
+        where = ".".join(map(str, parts)) or "a field"
         raise ValueError(
             f"{path}: {where}: not as hall staff writes it; mend or remove it"
         ) from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ValueError(
             f"{path}: not JSON; mend it, or remove it and use: hall staff add"
         ) from None

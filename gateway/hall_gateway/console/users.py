@@ -171,7 +171,7 @@ class Users:
         try:
             listed = cast(list[Any], json.loads(content)["users"])
             users = [User(str(u["name"]), _role(u["role"]), str(u["hash"])) for u in listed]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise UsersError(
                 f"{self.path}: is not a file of {self._command}; move it away and add the users "
                 "again"

@@ -82,7 +82,7 @@ class Ledger:
             return {}
         except OSError as error:
             raise UserError(f"{self._file}: {error.strerror}", os.EX_NOPERM) from None
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise UserError(
                 f"{self._file}: damaged; move it away, and take care that no id comes onto two "
                 "boards"
