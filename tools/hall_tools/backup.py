@@ -251,7 +251,8 @@ class Backup:
     def _read_manifest(self) -> Manifest:
         try:
             member = self._tar.next()
-            content = self._tar.extractfile(member) if member else None
+            plain = member is not None and member.type in _PLAIN
+            content = self._tar.extractfile(member) if member and plain else None
             if member is None or content is None or member.name != MANIFEST:
                 raise self._wrong("it has no manifest")
             text = content.read(MAX_MANIFEST)

@@ -123,7 +123,10 @@ def _drawn(face: "FreeTypeFont", character: str) -> tuple[float, bytes]:
 
     width = face.getlength(character)
     picture = Image.new("1", (int(width), _HEIGHT))
-    ImageDraw.Draw(picture).text((0, 0), character, fill=1, font=face)
+    try:
+        ImageDraw.Draw(picture).text((0, 0), character, fill=1, font=face)
+    except OSError as error:  # of FreeType, for one of thousands of pixels
+        raise UserError(f"the glyph of {_named(character)} cannot be drawn: {error}") from None
     return width, picture.tobytes()
 
 
