@@ -3,12 +3,13 @@
 import base64
 import json
 import struct
+import tarfile
 
 import pytest
 from hall_gateway.console import sessions
 from hall_tools.flash.image_file import UserError, read_image
 
-from fuzz import targets_device, targets_fleet, targets_gateway
+from fuzz import targets_device, targets_files, targets_fleet, targets_gateway
 from fuzz.target import bounded
 from fuzz.targets import TARGETS
 
@@ -43,6 +44,21 @@ def deep_token() -> bytes:
     token = right.split(b"\n")[1]
     deep = base64.urlsafe_b64encode(b"[" * 100_000).rstrip(b"=")
     return right.replace(token, b"e30." + deep + b".e30")
+
+
+def linked() -> bytes:
+    """A backup whose manifest is a link to nothing."""
+    member = tarfile.TarInfo("manifest.json")
+    member.type = tarfile.LNKTYPE
+    return member.tobuf() + bytes(1024)
+
+
+def wide_font() -> bytes:
+    """A font whose sign for what it has not is wider than can be drawn."""
+    (right,) = targets_files.font_seeds()
+    head, glyph = right.split(b"STARTCHAR")[:2]
+    wide = glyph.replace(b"DWIDTH 8", b"DWIDTH 65535").replace(b"CHARS 3", b"CHARS 1")
+    return head + b"STARTCHAR" + wide + b"ENDFONT\n"
 
 
 def slept(**other: object) -> bytes:
@@ -95,6 +111,14 @@ FOUND: dict[str, dict[str, bytes]] = {
         "all is allowed": b'{"nats":{"pub":{"allow":true}}}',
         "a name that steers a terminal": b'{"name":"\\u001b[2J"}',
     },
+    "backup": {"a manifest that is a link": linked()},
+    "font": {"a glyph of thousands of pixels": wide_font()},
+    "staff-file": {
+        "a part of the key as a field's name": b'{"key":"%s","00112233":1}' % (b"00112233" * 4),
+        "too deep": b"[" * 100_000,
+    },
+    "users-file": {"too deep": b"[" * 100_000},
+    "boards-file": {"too deep": b"[" * 100_000},
     "release-folder": {"an empty file that was taken for one of a release": b""},
     "radar": {"more than is looked at filled the heap": FRAME * 60},
     "mqtt-3": {

@@ -179,11 +179,15 @@ PLANTED: dict[str, tuple[Callable[..., Any], str, str]] = {
     "key-file": (keys._parse, "ValidationError", "ZeroDivisionError"),
     "boards-file": (
         ledger.Ledger._read,
-        "(ValueError, KeyError, TypeError, AttributeError)",
+        "(ValueError, KeyError, TypeError, AttributeError, RecursionError)",
         "EOFError",
     ),
     "staff-file": (staff.read_staff, "error.errors()[0]", "error.errors()[1]"),
-    "users-file": (users.Users._read, "(ValueError, KeyError, TypeError)", "EOFError"),
+    "users-file": (
+        users.Users._read,
+        "(ValueError, KeyError, TypeError, RecursionError)",
+        "EOFError",
+    ),
     "micropython": (
         base._image,
         "(FatalError, struct.error, RuntimeError, IndexError)",
