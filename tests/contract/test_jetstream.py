@@ -3,6 +3,7 @@ lost, whatever the server does, and what keeps events waiting is named."""
 
 import asyncio
 import json
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,29 @@ async def test_a_server_that_is_killed_loses_nothing(tmp_path: Path, office: Bac
         ids = await hall.ids()
         messages = await office.stored("killed", len(ids))
         assert {m.headers["ce-id"] for m in messages if m.headers} == set(ids)
+
+
+async def test_a_server_that_hangs_is_left_and_found_again(
+    tmp_path: Path, office: BackOffice, monkeypatch: pytest.MonkeyPatch
+):
+    """As behind a router that drops everything: no connection is closed."""
+    monkeypatch.setattr(jetstream_connection, "PING_S", 0.3)
+    monkeypatch.setattr(jetstream_connection, "CONNECT_S", 0.5)
+    (node,) = office.cluster.nodes
+    floor = Device("wet")
+    async with linked(tmp_path, "hung", office.config("hung")) as hall:
+        await until(lambda: hall.link.servers.connected, "connected")
+        node.process.send(signal.SIGSTOP)
+        try:
+            for _ in range(30):
+                await hall.core.event("wet", floor.event("dry", {"ohms": 300_000}))
+            await hall.failing("no answer within")
+        finally:
+            node.process.send(signal.SIGCONT)
+        await hall.delivered()
+        ids = await hall.ids()
+        messages = await office.stored("hung", 30)
+        assert [m.headers["ce-id"] for m in messages if m.headers] == ids
 
 
 async def test_while_nobody_answers_nothing_is_read(
@@ -332,6 +356,33 @@ async def test_commands(tmp_path: Path, office: BackOffice):
             await office.nats.publish(subject, garbage, headers={"Hall-Expires": soon})
         await give("call", soon, **late)
         assert (await answer())[1]["ok"], "and the link goes on"
+
+
+async def test_a_flood_of_commands_is_bounded_and_counted(
+    tmp_path: Path, office: BackOffice, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(jetstream_connection, "MAX_COMMANDS", 5)
+    replies = await office.listen("hall.v1.flooded.reply.last")
+    async with linked(tmp_path, "flooded", office.config("flooded")) as hall:
+        await until(lambda: hall.link.servers.connected, "connected")
+        room, real = asyncio.Event(), hall.core.do
+
+        async def slow(*asked: Any, **more: Any) -> Any:
+            await room.wait()
+            return await real(*asked, **more)
+
+        monkeypatch.setattr(hall.core, "do", slow)
+        where, headers = subjects.command("flooded", "recall"), {"Hall-Expires": str(NOON + 1000)}
+        for number in range(50):
+            body = json.dumps({"id": f"c{number}", "window": "1"}).encode()
+            await office.nats.publish(where, body, headers=headers)
+        await until(lambda: hall.link.refused["command_flood"] > 0, "some are dropped")
+        assert hall.link.servers.waiting <= 5
+        room.set()
+        await until(lambda: not hall.link.servers.waiting, "the others are handled")
+        body = json.dumps({"id": "last", "window": "1"}).encode()
+        await office.nats.publish(where, body, headers=headers)
+        assert json.loads((await replies.next_msg(BUSY_S)).data)["id"] == "last"
 
 
 async def test_a_late_reply_goes_over_the_link_that_took_the_command(
