@@ -1,4 +1,5 @@
-"""Every route of the console: no form but ours does anything, every page has its policy.
+"""Every route of the hall's console and of the fleet's: no form but ours does anything, every page
+has its policy.
 
 The router is walked, so a route that is added is looked at too. Not here: what a form does, and for
 whom (test_console_web.py).
@@ -12,10 +13,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import hall_fleet.console
 import hall_gateway.console
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
+from hall_fleet.console.app import make_app as make_fleet_app
+from hall_fleet.console.settings import FleetConfig, PostgresConfig
 from hall_gateway.console import guard
 from hall_gateway.console.app import make_app
 from hall_gateway.console.current import Current
@@ -23,7 +27,11 @@ from hall_gateway.schema import open_store
 from support.console import PASSWORD, write_settings, write_users
 from support.guarded import Client, faults, faults_of, let_in, path_of, routes, without_policy
 
-TEMPLATES = sorted((Path(hall_gateway.console.__file__).parent / "templates").glob("*.html"))
+TEMPLATES = sorted(
+    path
+    for package in (hall_gateway.console, hall_fleet.console)
+    for path in (Path(str(package.__file__)).parent / "templates").glob("*.html")
+)
 
 
 @dataclass
@@ -40,21 +48,36 @@ class Place:
         return str(self.tech.make_url("/")).rstrip("/")
 
 
-@pytest.fixture
-async def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Place]:
+def hall_console(tmp_path: Path) -> web.Application:
+    settings = write_settings(tmp_path, 8080)
+    open_store(tmp_path / "hall.db", 16).close()
+    return make_app(Current(settings), write_users(settings))
+
+
+def fleet_console(tmp_path: Path) -> web.Application:
+    """Without its PostgreSQL: its pages say so."""
+    postgres = PostgresConfig(dsn=f"host={tmp_path} dbname=hall user=hall_console")
+    users = write_users(tmp_path / "fleet.toml")
+    return make_fleet_app(FleetConfig(postgres=postgres), users)
+
+
+@pytest.fixture(params=[hall_console, fleet_console])
+async def place(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Place]:
     monkeypatch.setattr("hall_gateway.console.pages_login.WRONG_S", 0.0)
     monkeypatch.setattr("hall_gateway.console.stream.Stream.serve", briefly)
-    settings = write_settings(tmp_path, 8080)
-    users = write_users(settings)
-    open_store(tmp_path / "hall.db", 16).close()
-    app = make_app(Current(settings), users)
+    monkeypatch.setattr("hall_fleet.console.database.WAIT_S", 0.01)
+    app = request.param(tmp_path)
     server = TestServer(app)
     async with server, visitor(server) as tech, visitor(server) as boss:
         made = Place(tech, boss, server, app)
         for client, name in ((tech, "tech"), (boss, "王经理")):
             form = {"name": name, "password": PASSWORD, "csrf": await token(client, "/login")}
-            async with client.post("/login", data=form, headers={"Origin": made.origin}) as answer:
-                assert answer.status == 200
+            async with client.post(
+                "/login", data=form, headers={"Origin": made.origin}, allow_redirects=False
+            ) as answer:
+                assert answer.status == 303
         yield made
 
 
@@ -81,8 +104,8 @@ async def token(client: Client, path: str) -> str:
 
 async def test_no_form_but_ours_does_anything(place: Place) -> None:
     forms = routes(place.app, reads=False)
-    assert len(forms) > 8
-    own, others = await token(place.tech, "/"), await token(place.boss, "/")
+    assert len(forms) >= 4
+    own, others = await token(place.tech, "/account"), await token(place.boss, "/account")
     assert own != others
     assert await let_in(place.tech, place.app, place.origin, own, others) == []
 
@@ -93,7 +116,7 @@ async def test_nobody_does_anything_without_a_login(place: Place) -> None:
         for method, path in routes(place.app, reads=False):
             if path == "/login":
                 continue
-            for csrf in (form, await token(place.tech, "/")):
+            for csrf in (form, await token(place.tech, "/account")):
                 async with stranger.request(
                     method, path, data={"csrf": csrf}, headers={"Origin": place.origin}
                 ) as answer:
@@ -133,7 +156,7 @@ async def test_a_guard_that_forgets_something_is_seen(
 ) -> None:
     """That the walk above can fail: without the check of a form, of its origin alone, and of a
     header."""
-    own, others = await token(place.tech, "/"), await token(place.boss, "/")
+    own, others = await token(place.tech, "/account"), await token(place.boss, "/account")
 
     def any_origin(request: web.Request) -> bool:
         return True
@@ -166,9 +189,10 @@ async def test_a_guard_that_forgets_something_is_seen(
 async def again(place: Place) -> str:
     """Log in once more: the walk has logged out."""
     form = {"name": "tech", "password": PASSWORD, "csrf": await token(place.tech, "/login")}
-    async with place.tech.post("/login", data=form, headers={"Origin": place.origin}):
+    origin = {"Origin": place.origin}
+    async with place.tech.post("/login", data=form, headers=origin, allow_redirects=False):
         pass
-    return await token(place.tech, "/")
+    return await token(place.tech, "/account")
 
 
 def test_a_route_nobody_knows_a_path_of_is_seen() -> None:
