@@ -140,10 +140,15 @@ class Record:
 
     async def run(self, statement: LiteralString, values: Sequence[object] = ()) -> None:
         """One statement in a transaction of its own; raises RefusedError and AwayError."""
+        await self.run_each(statement, [values])
+
+    async def run_each(self, statement: LiteralString, rows: Sequence[Sequence[object]]) -> None:
+        """One statement for each of `rows`, all in one transaction; raises RefusedError when one
+        of them cannot be stored, and AwayError."""
         try:
             connection = await self._connected()
-            async with connection.transaction():
-                await connection.execute(statement, values)
+            async with connection.transaction(), connection.cursor() as cursor:
+                await cursor.executemany(statement, rows)
         except (errors.DataError, errors.IntegrityError) as error:
             raise RefusedError(error) from error
         except psycopg.Error as error:

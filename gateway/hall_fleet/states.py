@@ -129,17 +129,26 @@ async def store(record: Record, messages: Sequence[Message], now: datetime) -> C
             newest = rows.setdefault(row.state.hall, row)
             if newest.message.stored < row.message.stored:
                 rows[row.state.hall] = row
-    for hall in sorted(rows):
-        try:
-            await record.run(_UPSERT, _values(rows[hall]))
-        except RefusedError as error:
-            why = f"{error.code}: {error}"
-            poison.append(Poison(rows[hall].message, hall, hall, "refused", why))
+    poison += await _put(record, [rows[hall] for hall in sorted(rows)])
     if poison:
         await record.put([], poison)
     done = Counter[str](each.reason for each in poison)
     done["states"] = len(messages) - len(poison)
     return done
+
+
+async def _put(record: Record, rows: Sequence[Row]) -> list[Poison]:
+    """Those that PostgreSQL does not take. Together, for a commit waits for the disk; and when one
+    of them cannot be stored, each by itself."""
+    try:
+        await record.run_each(_UPSERT, [_values(row) for row in rows])
+    except RefusedError as error:
+        if len(rows) > 1:
+            return [poison for row in rows for poison in await _put(record, [row])]
+        (row,) = rows
+        why = f"{error.code}: {error}"
+        return [Poison(row.message, row.state.hall, row.state.hall, "refused", why)]
+    return []
 
 
 def _values(row: Row) -> tuple[object, ...]:
