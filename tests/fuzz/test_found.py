@@ -8,6 +8,7 @@ import tarfile
 import pytest
 from hall_gateway.console import sessions
 from hall_tools.flash.image_file import UserError, read_image
+from support import micropython_base
 
 from fuzz import targets_device, targets_files, targets_fleet, targets_gateway
 from fuzz.target import bounded
@@ -51,6 +52,11 @@ def linked() -> bytes:
     member = tarfile.TarInfo("manifest.json")
     member.type = tarfile.LNKTYPE
     return member.tobuf() + bytes(1024)
+
+
+def cut_off() -> bytes:
+    """A boot loader without its last byte, the checksum, and what is behind it."""
+    return targets_files.gathered(micropython_base.image("esp32", bytes(1000))[:1039])
 
 
 def wide_font() -> bytes:
@@ -112,6 +118,7 @@ FOUND: dict[str, dict[str, bytes]] = {
         "a name that steers a terminal": b'{"name":"\\u001b[2J"}',
     },
     "backup": {"a manifest that is a link": linked()},
+    "micropython": {"cut off before the checksum": cut_off()},
     "font": {"a glyph of thousands of pixels": wide_font()},
     "staff-file": {
         "a part of the key as a field's name": b'{"key":"%s","00112233":1}' % (b"00112233" * 4),

@@ -190,8 +190,8 @@ PLANTED: dict[str, tuple[Callable[..., Any], str, str]] = {
     ),
     "micropython": (
         base._image,
-        "(FatalError, struct.error, RuntimeError, IndexError)",
-        "EOFError",
+        "except Exception:",
+        "except EOFError:",
     ),
 }
 

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import NamedTuple, Protocol, cast
 
 from esptool.bin_image import LoadFirmwareImage  # pyright: ignore[reportMissingTypeStubs]
-from esptool.util import FatalError  # pyright: ignore[reportMissingTypeStubs]
 
 from hall_tools.errors import UserError
 from hall_tools.image.layout import TABLE_ADDRESS, Region, partition, region
@@ -139,7 +138,7 @@ def _image(data: bytes, chip: str, where: str) -> bytes:
     damaged = f"{where} is damaged or cut off; download the file again"
     try:
         image = cast("_EspImage", LoadFirmwareImage(chip, data))
-    except (FatalError, struct.error, RuntimeError, IndexError):
+    except Exception:  # whatever esptool meets in what is no image
         raise UserError(damaged) from None
     if not image.append_digest:
         raise UserError(f"{where} has no SHA-256 of its own; give an official MicroPython")
