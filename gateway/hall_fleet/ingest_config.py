@@ -11,13 +11,12 @@ from hall_gateway.config_base import Settings
 from hall_gateway.config_figures import Minutes
 from hall_gateway.config_http import HttpConfig
 from hall_gateway.config_jetstream import NatsLogin
-from hall_gateway.config_links import is_loopback
 from hall_gateway.limits import OTHER_MIN, PAYMENT_MIN, Limits
 from hall_gateway.models import Name
 from hall_gateway.toml_input import ConfigError, parse_toml
-from psycopg import ProgrammingError
-from psycopg.conninfo import conninfo_to_dict
-from pydantic import Field, field_validator
+from pydantic import Field
+
+from hall_fleet.dsn import Dsn
 
 DSN_RULE = 'e.g. "host=/run/postgresql dbname=hall user=hall_ingest"'
 
@@ -36,34 +35,14 @@ class NatsConfig(NatsLogin):
     )
 
 
-def _is_dsn(dsn: str) -> str:
-    """Nothing of it is repeated in an error, for somebody may have put a password there."""
-    try:
-        parts = conninfo_to_dict(dsn)
-    except ProgrammingError:
-        raise ValueError("not a connection string of PostgreSQL") from None
-    if "password" in parts:
-        raise ValueError("no password in it: passfile= names a file that has it, or use peer")
-    hosts = str(parts.get("host") or "").split(",")
-    away = [host for host in hosts if host and not host.startswith("/") and not is_loopback(host)]
-    if away and parts.get("sslmode") != "verify-full":
-        raise ValueError("another machine: add sslmode=verify-full, and sslrootcert= with its CA")
-    return dsn
-
-
 class PostgresConfig(Settings):
     """The record. `dsn` is a worker's; the owner migrates, and drops what is too old."""
 
-    dsn: str = Field(description=f"a connection string without a password, {DSN_RULE}")
-    owner_dsn: str | None = Field(
+    dsn: Dsn = Field(description=f"a connection string without a password, {DSN_RULE}")
+    owner_dsn: Dsn | None = Field(
         default=None,
         description="the same of hall_owner, for `migrate` and `retain`; a worker needs none",
     )
-
-    @field_validator("dsn", "owner_dsn")
-    @classmethod
-    def _is_dsn(cls, dsn: str | None) -> str | None:
-        return None if dsn is None else _is_dsn(dsn)
 
 
 class FiguresConfig(Settings):
@@ -101,7 +80,7 @@ def load_config(path: Path) -> IngestConfig:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}; see docs/fleet.md") from None
+        raise ConfigError(f"{path}: {error.strerror}; see docs/ingest.md") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8: {error.reason} at byte {error.start}") from None
     return parse_toml(text, IngestConfig, path)

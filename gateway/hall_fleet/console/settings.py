@@ -5,12 +5,12 @@ Here: its tables, and reading it. Not here: the console's own table (hall_gatewa
 
 from pathlib import Path
 
-import psycopg
 from hall_gateway.config_base import Settings
 from hall_gateway.config_console import ConsoleConfig
 from hall_gateway.toml_input import ConfigError, parse_toml
-from psycopg.conninfo import conninfo_to_dict
-from pydantic import Field, field_validator
+from pydantic import Field
+
+from hall_fleet.dsn import Dsn
 
 _DSN = (
     'how to connect, e.g. "host=db.example.com dbname=hall user=hall_console sslmode=verify-full '
@@ -21,19 +21,7 @@ _DSN = (
 class PostgresConfig(Settings):
     """Where the record is."""
 
-    dsn: str = Field(min_length=1, description=_DSN)
-
-    @field_validator("dsn")
-    @classmethod
-    def _is_dsn(cls, dsn: str) -> str:
-        try:
-            parts = conninfo_to_dict(dsn)
-        except psycopg.ProgrammingError:
-            # libpq's own words have the text that it could not read, and a password perhaps.
-            raise ValueError("no connection string of PostgreSQL") from None
-        if "password" in parts:
-            raise ValueError("a password does not stand in settings; name a passfile, of mode 0600")
-        return dsn
+    dsn: Dsn = Field(min_length=1, description=_DSN)
 
 
 class FleetConfig(Settings):
