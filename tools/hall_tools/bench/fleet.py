@@ -11,7 +11,8 @@ The halls have been cut off: their stores are full of days that are over. Then, 
    4 workers and no hall connected;
 3. live: customers come in, at two rates, with two workers.
 
-After each, every event and every sum in PostgreSQL is held against what the halls' stores promised.
+After each of 1 and 2 and at the end, every event and sum in PostgreSQL is held against what the
+halls' stores promised.
 """
 
 import asyncio
@@ -27,7 +28,7 @@ from typing import Any
 
 from hall_gateway import jetstream_subjects as subjects
 
-from hall_tools.bench.fleet_parts import PARTS, Use, uses
+from hall_tools.bench.fleet_parts import PARTS, uses
 from hall_tools.errors import UserError
 from hall_tools.fleet import truth
 from hall_tools.fleet.gateways import Gateways
@@ -39,7 +40,6 @@ TOGETHER = 2
 """Workers while halls are connected."""
 RATES = (20, 200)
 """Events a second of all halls together, live."""
-WARM_UP = 10, 1.0
 EVENTS_PER_S = 4000
 """So many for each second that a phase is to last."""
 DAYS_AGO = 25
@@ -54,7 +54,7 @@ Heard = Callable[[str], None]
 @dataclass(frozen=True)
 class Phase:
     """`events` came into the table at `per_s`, from the first that was seen there to the last.
-    `cpu_us`: of each part, for an event of that time; `wrong`: what the comparison found."""
+    `cpu_us`: of each part, for an event, from the beginning; `wrong`: what the comparison found."""
 
     halls: int
     workers: int
@@ -83,7 +83,6 @@ class Live:
     p50: float
     p99: float
     most: float
-    lost: int
     late_s: float
     """How far behind its own plan the load was at most."""
 
@@ -100,6 +99,7 @@ class Fleet:
     together: Phase | None = None
     ingest: list[Phase] = field(default_factory=list[Phase])
     live: list[Live] = field(default_factory=list[Live])
+    at_end: truth.Account = field(default_factory=truth.Account)
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -114,7 +114,7 @@ class Fleet:
                 for p in phases
                 for line in p.wrong
             ),
-            *(f"{self.halls} halls, live: {one.lost} lost" for one in self.live if one.lost),
+            *(f"{self.halls} halls, at the end: {line}" for line in self.at_end.wrong),
         ]
 
 
@@ -157,23 +157,29 @@ class Bench:
         await self._gateways.tell("fill", events=each, days_ago=DAYS_AGO)
         self._promises = await self._gateways.promises()
         fleet.promised = sum(map(len, self._promises.values()))
-        self._say(f"all at once: {fleet.promised:,} events")
         await self._stage.start_workers(TOGETHER)
-        fleet.together = await self._phase(self._tell_all)
+        await self._stage.ready()
+        self._say(f"all at once: {fleet.promised:,} events")
+        fleet.together = await self._phase(asyncio.create_task(self._tell_all()))
         await self._sizes()
         await self._gateways.tell("disconnect")
         for workers in WORKERS:
             await self._stage.stop_workers()
             await self._stage.empty(stream=False)
             self._say(f"{workers} workers alone: {fleet.promised:,} events")
-            fleet.ingest.append(await self._phase(lambda n=workers: self._stage.start_workers(n)))
+            async with self._stage.held():
+                await self._stage.start_workers(workers)
+                await self._stage.ready()
+            fleet.ingest.append(await self._phase(None))
         await self._stage.stop_workers()
         await self._stage.start_workers(TOGETHER)
+        await self._stage.ready()
         await self._gateways.tell("connect")
-        await self._live(*WARM_UP)  # a worker takes a moment to start
         for rate in RATES:
             self._say(f"live: {rate} events a second")
             fleet.live.append(await self._live(rate, max(seconds, 5.0)))
+        self._promises = await self._gateways.promises()
+        fleet.at_end = await self._account()
         return fleet
 
     def _say(self, what: str) -> None:
@@ -187,59 +193,43 @@ class Bench:
     def _parts(self) -> dict[str, list[int]]:
         return {"gateways": self._gateways.pids, **self._stage.parts}
 
-    async def _phase(self, begin: Callable[[], Any]) -> Phase:
-        """`begin` starts the flow; ends when all that was promised is there, or nothing comes."""
-        beginning = asyncio.create_task(begin())
-        first, was, since = 0, 0, time.monotonic()
-        before, began = uses(self._parts), since
-        wal = await self._wal()
-        while was < self._fleet.promised:
+    async def _phase(self, beginning: asyncio.Task[None] | None) -> Phase:
+        """What flows from now on, with `beginning`; ends when all that was promised is there, or
+        nothing comes any more."""
+        before, wal = uses(self._parts), await self._wal()
+        first, was, began = 0, 0, time.monotonic()
+        since = began
+        while was < self._fleet.promised and time.monotonic() - since < STALLED_S:
             await asyncio.sleep(_LOOK_S)
             self._stage.check()
-            if beginning.done():
+            if beginning is not None and beginning.done():
                 beginning.result()
             now = await self._counted()
-            if not first and now:
-                # From here on: how long a worker takes to start is not what is measured.
-                first, before, began, wal = (
-                    now,
-                    uses(self._parts),
-                    time.monotonic(),
-                    await self._wal(),
-                )
             if now != was:
                 was, since = now, time.monotonic()
-            elif time.monotonic() - since > STALLED_S:
-                break
-        lasted, after = since - began, uses(self._parts)
-        wal = await self._wal() - wal
-        await beginning
-        return await self._judged(max(was - first, 1), max(lasted, 1e-3), before, after, wal)
-
-    async def _judged(
-        self,
-        events: int,
-        lasted: float,
-        before: Mapping[str, Use],
-        after: Mapping[str, Use],
-        wal: int,
-    ) -> Phase:
-        account = await asyncio.to_thread(
-            truth.check, self._stage.postgres.dsn("hall_console"), self._promises
-        )
+                if not first:
+                    first, began = now, since
+        after, wal = uses(self._parts), await self._wal() - wal
+        if beginning is not None:
+            await beginning
+        account = await self._account()
         return Phase(
             halls=self._fleet.halls,
             workers=len(self._stage.workers),
-            events=events,
-            per_s=events / lasted,
-            cpu_us={n: 1e6 * (after[n].cpu_s - before[n].cpu_s) / events for n in PARTS},
+            events=was,
+            per_s=(was - first) / max(since - began, 1e-3),
+            cpu_us={n: 1e6 * (after[n].cpu_s - before[n].cpu_s) / max(was, 1) for n in PARTS},
             memory_mb={n: after[n].memory_mb for n in PARTS},
-            wal_bytes=wal / events,
+            wal_bytes=wal / max(was, 1),
             lost=account.lost,
             doubled=account.doubled,
             other=account.other,
             wrong=account.wrong,
         )
+
+    async def _account(self) -> truth.Account:
+        dsn = self._stage.postgres.dsn("hall_console")
+        return await asyncio.to_thread(truth.check, dsn, self._promises)
 
     async def _counted(self) -> int:
         """How many events the sums have, which are committed with them: cheaper than to count."""
@@ -277,7 +267,7 @@ class Bench:
         if not found[0]:
             raise UserError(f"no event of {sent} came within {STALLED_S:g} s", os.EX_SOFTWARE)
         count, p50, p99, most = found
-        return Live(rate, sent, float(p50), float(p99), float(most), sent - int(count), late)
+        return Live(rate, int(count), float(p50), float(p99), float(most), late)
 
 
 _LATENCY = (

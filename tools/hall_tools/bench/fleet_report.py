@@ -18,8 +18,9 @@ NOTES = (
     "machine's processors; the halls have backlogs, as after an outage, and tell them as fast as "
     "they are taken. Workers alone: the same messages from the streams, no hall connected.",
     "Rates are from the first event that was seen in the table to the last; CPU is that of the "
-    "processes of each part in that time (proc(5)), by the events of that time. PostgreSQL commits "
-    "with fsync, each event in the table and in the sums of its day; each stream has three copies.",
+    "processes of each part (proc(5)), that of connecting the halls too, by the events. PostgreSQL "
+    "commits with fsync, each event in the table and in the sums of its day; each stream has three "
+    "copies.",
     "Live: from the moment a customer comes in, in ms, through the gateway's store, the stream and "
     "a worker, to the commit of the row (track_commit_timestamp).",
     "What it does not say: how the disks of three machines and the network between them do, for "
@@ -36,8 +37,8 @@ def targets(fleets: Sequence[Fleet]) -> list[Target]:
         found.append(_rate(f"{most.halls} halls all at once", most.together))
     if most.ingest:
         found.append(_rate(f"{most.halls} halls, workers alone", max(most.ingest, key=_per_s)))
-    wrong = sum(p.lost + p.doubled + p.other for fleet in fleets for p in _phases(fleet))
-    wrong += sum(one.lost for fleet in fleets for one in fleet.live)
+    judged = [each for fleet in fleets for each in (*_phases(fleet), fleet.at_end)]
+    wrong = sum(each.lost + each.doubled + each.other for each in judged)
     found.append(Target("lost, doubled or otherwise wrong", "0", f"{wrong}", not wrong))
     few = min(fleets, key=lambda fleet: fleet.halls)
     if few.halls < most.halls and few.together and most.together:

@@ -175,7 +175,7 @@ def _bytes(fleets: list[Fleet]) -> Table:
 
 def _live(fleets: list[Fleet]) -> Table:
     table = _table("Live: ms from the customer to the committed row", "halls")
-    for header in ("events/s", "events", "p50", "p99", "most", "lost", "load late\nby s"):
+    for header in ("events/s", "events", "p50", "p99", "most", "load late\nby s"):
         table.add_column(header, justify="right", no_wrap=True)
     for each in fleets:
         for one in each.live:
@@ -186,7 +186,6 @@ def _live(fleets: list[Fleet]) -> Table:
                 f"{one.p50:,.1f}",
                 f"{one.p99:,.1f}",
                 f"{one.most:,.1f}",
-                f"{one.lost}",
                 f"{one.late_s:.2f}",
             )
     return table

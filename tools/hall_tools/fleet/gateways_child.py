@@ -81,6 +81,8 @@ class Gateways:
     async def live(self, rate: float, seconds: float) -> Json:
         """Customers come in, `rate` a second in all these halls together, each at a moment by
         chance within its turn and in a hall by chance."""
+        for hall in self._halls:
+            await hall.in_order()
         count = round(rate * seconds)
         began = time.monotonic()
         late = 0.0

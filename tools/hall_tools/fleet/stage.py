@@ -8,6 +8,7 @@ look at (`hall fleet up`).
 import asyncio
 import os
 import sys
+import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -30,6 +31,8 @@ CONSUMERS = (
     (subjects.EVENTS_STREAM, EVENTS_CONSUMER),
     (subjects.STATES_STREAM, STATES_CONSUMER),
 )
+READY_S = 60.0
+_READY = b"takes events"
 _TABLES = "hall.events, hall.days, hall.seen, hall.halls, hall.poison, hall.workers"
 
 
@@ -93,6 +96,25 @@ class Stage:
             )
             await worker.start()
             self.workers.append(worker)
+
+    async def ready(self) -> None:
+        """Every worker is connected. UserError when one ends, or takes too long."""
+        deadline = time.monotonic() + READY_S
+        while not all(_READY in worker.log.read_bytes() for worker in self.workers):
+            self.check()
+            if time.monotonic() > deadline:
+                raise UserError(f"a worker is not ready after {READY_S:g} s", os.EX_UNAVAILABLE)
+            await asyncio.sleep(0.02)
+
+    @asynccontextmanager
+    async def held(self) -> AsyncGenerator[None]:
+        """No event gets into the table inside: workers wait with their first batch, for up to
+        30 s."""
+        superuser = self.postgres.dsn("postgres")
+        async with await psycopg.AsyncConnection.connect(superuser) as connection:
+            await connection.execute("LOCK TABLE hall.events IN SHARE MODE")
+            yield
+            await connection.rollback()
 
     async def replace_workers(self) -> None:
         """New ones in the places of those that do not run."""
