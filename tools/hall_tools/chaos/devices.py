@@ -7,6 +7,7 @@ comes (faults.py), and what follows from all of it (truth.py).
 import asyncio
 import time
 from collections import Counter, deque
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ class Device:
         self.resets: Counter[str] = Counter()
         """Those that it made itself, by what the chip calls them."""
         self.changed = asyncio.Event()
+        self._over = asyncio.Event()
         self._excepting = False
         self._flash = folder / FLASH
         ident = {"device": place.device, "psk": None, "wifi": [["hall", "simulated"]]}
@@ -78,13 +80,16 @@ class Device:
         elif "cut" in line:
             self.cuts.append(line)
         elif "off" in line or "reset" in line or "hangs" in line:
-            self.life.ended(at)
+            self._ended_at(at)
             if "reset" in line:
                 self._reset(line["reset"])
         elif "pressed" in line:
             self._seen("press", line["pressed"], at)
+        elif "released" in line:
+            self._over.set()
         elif "crossed" in line:
             self._seen("cross", line["crossed"], at)
+            self._over.set()
         elif "error" in line or "misuse" in line:
             self.problems.append(f"{self.id}: {line.get('error') or line['misuse']}")
 
@@ -136,7 +141,15 @@ class Device:
         deed.begun = time.monotonic()
         deed.waited_s = self._waited_s()
         self.deeds.append(deed)
+        self._over.clear()
         return await self.tell(line)
+
+    async def over(self) -> None:
+        """When the last press or walk has ended, or its device has. What is done to a device that
+        starts begins when it runs, and whoever came next meanwhile would walk into it."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_ANSWER_S):
+                await self._over.wait()
 
     async def tell(self, line: dict[str, Any]) -> bool:
         """A line for the simulated world; False when the device is off."""
@@ -156,7 +169,11 @@ class Device:
 
     def ended(self) -> None:
         """Somebody ends it at this moment."""
-        self.life.ended(time.monotonic())
+        self._ended_at(time.monotonic())
+
+    def _ended_at(self, at: float) -> None:
+        self.life.ended(at)
+        self._over.set()
 
     def history(self) -> list[str]:
         """What was done to it, its lives and its records, one a line, for whoever looks for what

@@ -105,12 +105,14 @@ class People:
 
 async def _press(device: Device, rng: random.Random) -> None:
     await device.press(rng.randint(1, device.keys), HOLD_MS)
-    await asyncio.sleep(HOLD_MS / 1000 + 0.3)
+    await device.over()
+    await asyncio.sleep(0.3)
 
 
 async def _cross(device: Device, rng: random.Random) -> None:
     await device.cross(rng.choice(("in", "out")), WALK_MS)
-    await asyncio.sleep(WALK_MS / 1000 + 1.0)
+    await device.over()
+    await asyncio.sleep(1.0)
 
 
 async def _spill(device: Device, rng: random.Random) -> None:
