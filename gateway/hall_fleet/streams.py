@@ -84,6 +84,17 @@ async def setup(link: Link, config: NatsConfig) -> dict[str, str]:
     return done
 
 
+async def forget(link: Link) -> None:
+    """Take the consumers away: those that setup() makes next give out once more all that the
+    streams still have. Raises LinkError."""
+    for stream, wanted in consumers():
+        try:
+            await link.ask(f"CONSUMER.DELETE.{stream}.{wanted['durable_name']}")
+        except LinkError as error:
+            if "not found" not in str(error):
+                raise
+
+
 async def _set(
     link: Link,
     info: str,

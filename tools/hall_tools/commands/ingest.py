@@ -19,6 +19,7 @@ from hall_fleet import migrate as migrations
 from hall_fleet import poison as poisoned
 from hall_fleet.ingest_config import IngestConfig, load_config
 from hall_fleet.link import Link, LinkError
+from hall_fleet.streams import forget
 from hall_fleet.streams import setup as set_up
 from hall_gateway import logs
 from hall_gateway.toml_input import ConfigError
@@ -33,7 +34,7 @@ _poison = typer.Typer(no_args_is_help=True, help="Messages that are no event, an
 app.add_typer(_poison, name="poison")
 
 ConfigOption = Annotated[
-    Path, typer.Option("--config", help="The TOML file of ingest; see docs/fleet.md.")
+    Path, typer.Option("--config", help="The TOML file of ingest; see docs/ingest.md.")
 ]
 
 
@@ -61,13 +62,26 @@ def migrate(config: ConfigOption, as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def setup(config: ConfigOption, as_json: JsonOption = False) -> None:
-    """Make the streams and consumers, or change what differs. Needs the back office's .creds."""
+def setup(
+    config: ConfigOption,
+    again: Annotated[
+        bool,
+        typer.Option("--again", help="Take all that the streams still have once more."),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make the streams and consumers, or change what differs. Needs the back office's .creds.
+
+    With --again, after the record came from a backup, workers get everything once more that the
+    streams have, seven days of it; what the record has is not taken twice.
+    """
     settings = _load(config)
 
     async def run() -> dict[str, str]:
         nats = settings.nats
         async with Link(nats.servers, nats.credentials(), nats.tls(), "backoffice") as link:
+            if again:
+                await forget(link)
             return await set_up(link, nats)
 
     try:
@@ -87,7 +101,7 @@ def setup(config: ConfigOption, as_json: JsonOption = False) -> None:
 def run(config: ConfigOption) -> None:
     """Run a worker until SIGTERM or Ctrl-C; logs go to stderr. Start as many as are wanted."""
     settings = _load(config)
-    logs.begin(os.environ)
+    logs.begin(os.environ, "hall-ingest")
     faulthandler.enable()  # the service manager's watchdog ends a worker that hangs by SIGABRT
     try:
         asyncio.run(ingest.serve(settings, lambda line: print(line, flush=True)))
