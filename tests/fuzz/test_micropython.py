@@ -54,6 +54,6 @@ def run(
 
 
 def test_the_devices_readers_take_or_refuse_whatever_comes() -> None:
-    lines = [line.split() for line in run(200, 1).output.splitlines()]
+    lines = [line.split() for line in run(150, 1).output.splitlines()]
     assert [name for name, *_ in lines] == sorted(NAMES)
     assert all(int(taken) and int(refused) for _, taken, refused in lines), lines

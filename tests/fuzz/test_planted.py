@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from hall_fleet import ingest_config, message, sender, states
+from hall_fleet import dsn, message, sender, states
 from hall_gateway import (
     accept,
     bundle,
@@ -136,7 +136,7 @@ PLANTED: dict[str, tuple[Callable[..., Any], str, str]] = {
     "nats-event": (message._storable, 'if "\\0" in value', "if False"),
     "nats-state": (states.read, "except ValidationError as error:", NO_ERROR),
     "nats-written": (jetstream_message.event, "**headers,", ""),
-    "nats-told": (jetstream_state._last, "isinstance(errors, list)", "errors is not None"),
+    "nats-told": (jetstream_state.Told.payload, "rfc3339(now)", "str(now)"),
     "nats-command": (jetstream_message.expiry, "not _UNIX_MS.fullmatch(text)", "not text"),
     "nats-reply": (sender._read, "not isinstance(found, dict)", "found is None"),
     "nats-answer": (
@@ -159,7 +159,7 @@ PLANTED: dict[str, tuple[Callable[..., Any], str, str]] = {
         "except ValidationError as error:",
         NO_ERROR,
     ),
-    "fleet-settings": (ingest_config._is_dsn, "except ProgrammingError:", NO_ERROR),
+    "fleet-settings": (dsn._is_dsn, "except ProgrammingError:", NO_ERROR),
     "control-body": (wire.one_line, "if short.isprintable()", "if True"),
     "webhook-answer": (webhook_client._retry_after, "(ValueError, OverflowError)", "OSError"),
     "gateway-answer": (gateway_link._news, "except ValueError:", NO_ERROR),
