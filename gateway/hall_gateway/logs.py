@@ -70,8 +70,11 @@ class Journal(logging.Handler):
     """To systemd's journal, with priority, logger and place as fields (systemd.journal-fields(7));
     what it does not take goes to stderr, which it reads too."""
 
-    def __init__(self, address: str = JOURNAL, stderr: TextIO | None = None) -> None:
+    def __init__(
+        self, address: str = JOURNAL, stderr: TextIO | None = None, name: str = "hall-gateway"
+    ) -> None:
         super().__init__()
+        self._program = name
         self._address = address
         self._stderr = stderr or sys.stderr
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
@@ -89,7 +92,7 @@ class Journal(logging.Handler):
         fields = {
             "MESSAGE": text,
             "PRIORITY": str(priority),
-            "SYSLOG_IDENTIFIER": "hall-gateway",
+            "SYSLOG_IDENTIFIER": self._program,
             "LOGGER": record.name,
             "CODE_FILE": record.pathname,
             "CODE_LINE": str(record.lineno),
@@ -110,10 +113,10 @@ def _field(field: tuple[str, str]) -> bytes:
     return name + b"\n" + len(value).to_bytes(8, "little") + value + b"\n"
 
 
-def begin(environment: Mapping[str, str]) -> None:
-    """Log from here on, all that the gateway has to say, within its limit."""
+def begin(environment: Mapping[str, str], name: str = "hall-gateway") -> None:
+    """Log from here on, all that the program `name` has to say, within its limit."""
     if _is_journal(environment.get("JOURNAL_STREAM", "")):
-        handler: logging.Handler = Journal()
+        handler: logging.Handler = Journal(name=name)
     else:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))

@@ -11,25 +11,31 @@ import signal
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 import pytest_asyncio
-from hall_fleet import streams
+from click.testing import Result
+from hall_fleet import intake, streams
 from hall_fleet.batch import Message
 from hall_fleet.ingest import Worker
 from hall_fleet.ingest_config import IngestConfig, load_config
 from hall_fleet.link import Link, LinkError
 from hall_fleet.pull import Pull
+from hall_gateway.limits import Limits
 from hall_gateway.toml_input import ConfigError
+from hall_tools.cli import app
+from hall_tools.errors import UserError
 from hall_tools.fleet.credentials import Credentials
 from hall_tools.fleet.nats_server import NatsCluster
 from hall_tools.fleet.postgres import Postgres
 from hall_tools.ports import free_port
 from support.office import office_folder
 from support.record import Database, Databases, event, message, state, state_message
+from typer.testing import CliRunner
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -53,14 +59,15 @@ class Office:
     async def make(self) -> None:
         self.database: Database = await Databases(self.postgres).make()
 
-    def config(self, role: Any = "ingest", **nats: Any) -> Path:
-        path = self.folder / f"{role}.toml"
+    def config(self, role: Any = "ingest", database: Database | None = None, **nats: Any) -> Path:
+        database = database or self.database
+        path = self.folder / f"{role}-{database.name}.toml"
         more = "\n".join(f"{name} = {value}" for name, value in {"replicas": 1, **nats}.items())
         path.write_text(
             f"[nats]\nservers = {json.dumps(self.cluster.servers)}\n"
             f'creds_file = "{self.credentials.creds(role)}"\n{more}\n'
-            f'[postgres]\ndsn = "{self.database.dsn("hall_ingest")}"\n'
-            f'owner_dsn = "{self.database.dsn("hall_owner")}"\n'
+            f'[postgres]\ndsn = "{database.dsn("hall_ingest")}"\n'
+            f'owner_dsn = "{database.dsn("hall_owner")}"\n'
             f"[http]\nport = {self.http}\n",
             encoding="utf-8",
         )
@@ -310,3 +317,50 @@ async def test_wrong_settings_say_where_and_what(
         _load(tmp_path, GOOD.replace(*change))
     assert error in str(raised.value)
     assert "geheim" not in str(raised.value)
+
+
+# The command.
+
+
+def hall(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["ingest", *map(str, arguments)])
+
+
+async def test_the_command_says_what_it_does(office: Office) -> None:
+    database = await Databases(office.postgres).make()
+    config = office.config(database=database)
+    assert hall("migrate", "--config", config).output == "the record is up to date\n"
+    assert json.loads(hall("migrate", "--config", config, "--json").output) == {"applied": []}
+    assert hall("poison", "list", "--config", config).output == "there is none\n"
+    database.rows("SELECT hall.ensure_month('2024-02-01')")
+    told = json.loads(hall("retain", "--months", 12, "--config", config, "--json").output)
+    assert [(each["month"], each["events"]) for each in told["dropped"]] == [("2024-02", None)]
+    assert hall("retain", "--months", 12, "--config", config).output.startswith("events are kept")
+    record = database.record()
+    try:
+        bad = message(event(1, time="2023-01-01T00:00:00Z"), 7)
+        await intake.store(record, [bad], datetime.now(UTC), Limits())
+    finally:
+        await record.close()
+    line = hall("poison", "list", "--config", config).output
+    assert "HALL_EVENTS 7 hall.v1.demo.event.ticket.taken: time: ce-time: 2023-01-01T00:" in line
+    (found,) = json.loads(hall("poison", "list", "--config", config, "--json").output)
+    assert (found["reason"], found["hall"], found["size"]) == ("time", "demo", 46)
+
+
+async def test_the_roles_are_told_as_sql() -> None:
+    told = hall("roles", "--database", "record").output.splitlines()
+    assert told[0] == "CREATE ROLE hall_owner LOGIN;"
+    assert "CREATE DATABASE record OWNER hall_owner TEMPLATE template0 ENCODING 'UTF8';" in told
+    refused = hall("roles", "--database", "x; DROP")
+    assert (refused.exit_code, str(refused.exception)[:7]) == (1, "x; DROP")
+
+
+async def test_what_the_owner_does_needs_the_owner(tmp_path: Path) -> None:
+    path = tmp_path / "ingest.toml"
+    path.write_text(GOOD, encoding="utf-8")
+    for command in (["migrate"], ["retain", "--months", 3]):
+        refused = hall(*command, "--config", path)
+        assert isinstance(refused.exception, UserError)
+        assert refused.exception.exit_code == os.EX_CONFIG
+        assert "owner_dsn is missing" in str(refused.exception)

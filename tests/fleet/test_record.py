@@ -117,9 +117,9 @@ TEXTS = st.one_of(
     st.text(max_size=12),
     st.sampled_from(
         [
-            *("2026-11-21T01:00:00.000Z", "2026-11-21T01:00:00+08:00", "2026-02-30T00:00:00Z"),
-            *("2023-12-31T23:59:59.999Z", "2026-11-23T00:00:00Z", "9999-12-31T23:59:59Z"),
-            *("0001-01-01T00:00:00+14:00", "2026-11-21T24:00:00Z", "window/1", "zone/door"),
+            *("2025-11-21T01:00:00.000Z", "2025-11-21T01:00:00+08:00", "2025-02-30T00:00:00Z"),
+            *("2023-12-31T23:59:59.999Z", "2025-11-23T00:00:00Z", "9999-12-31T23:59:59Z"),
+            *("0001-01-01T00:00:00+14:00", "2025-11-21T24:00:00Z", "window/1", "zone/door"),
             *("/hall/other/gateway", "gateway/0badcafe/1", "synced", "%00", "%ff", "1.0"),
         ]
     ),
@@ -225,7 +225,7 @@ async def test_a_hall_that_makes_up_names_has_them_under_one(
 async def test_the_last_state_of_a_hall_is_kept(database: Database, record: Record) -> None:
     """The last that the stream took: a hall's clock may have been set back."""
     late = state(**{"class": "C", "name": "城东供电营业厅", "areas": ["vip"], "outbox": 7})
-    early = state(at="2026-11-21T02:00:00.000Z", status="failing")
+    early = state(at="2025-11-21T02:00:00.000Z", status="failing")
     done = await states.store(
         record, [state_message(late, 2, at=60_000), state_message(early, 1)], NOW
     )
@@ -235,7 +235,7 @@ async def test_the_last_state_of_a_hall_is_kept(database: Database, record: Reco
         "SELECT name, class, areas, status, devices, devices_online, outbox, state_at FROM"
         " hall.halls"
     )
-    at = datetime(2026, 11, 21, 1, tzinfo=UTC)
+    at = datetime(2025, 11, 21, 1, tzinfo=UTC)
     assert found == [("城东供电营业厅", "C", ["vip"], "ok", 1, 1, 7, at)]
 
 
@@ -267,7 +267,7 @@ ALLOWED = {
         "SELECT hall, id, time FROM hall.events",
         "SELECT * FROM hall.days",
         "INSERT INTO hall.seen VALUES ('x', now(), now(), now())",
-        "SELECT hall.ensure_month('2026-11-01')",
+        "SELECT hall.ensure_month('2025-11-01')",
     ],
     "hall_console": [
         "SELECT * FROM hall.events",
@@ -301,7 +301,7 @@ REFUSED = {
     "hall_console": [
         "INSERT INTO hall.halls (hall) VALUES ('x')",
         "DELETE FROM hall.poison",
-        "SELECT hall.ensure_month('2026-11-01')",
+        "SELECT hall.ensure_month('2025-11-01')",
         "CREATE TABLE hall.mine (x int)",
         "CREATE TEMP TABLE mine (x int)",
     ],
@@ -310,7 +310,7 @@ REFUSED = {
         "SELECT * FROM hall.events",
         "SELECT * FROM hall.halls",
         "SELECT * FROM hall_figures.day_sums",
-        "SELECT hall.ensure_month('2026-11-01')",
+        "SELECT hall.ensure_month('2025-11-01')",
         "CREATE TEMP TABLE mine (x int)",
     ],
 }
@@ -327,7 +327,7 @@ async def test_a_role_may_what_it_needs_and_nothing_else(database: Database, rol
 
 async def test_a_month_comes_of_itself_and_no_month_that_cannot_be(database: Database) -> None:
     ask = "SELECT hall.ensure_month(%s)"
-    for month in ("2024-01-31", "2026-03-01"):
+    for month in ("2024-01-31", "2025-03-01"):
         assert database.rows(ask, (date.fromisoformat(month),), "hall_ingest") == [(True,)]
     for month in (date(2023, 12, 31), datetime.now(UTC).date() + timedelta(100)):
         with pytest.raises(psycopg.errors.InvalidParameterValue):
@@ -368,11 +368,13 @@ async def test_too_few_ratings_give_no_place(made: Databases) -> None:
     for hall, mark5, mark1 in (("a", 49, 0), ("b", 95, 5), ("c", 700, 300), ("d", 95, 5)):
         database.rows("INSERT INTO hall.halls (hall, class) VALUES (%s, 'A')", (hall,))
         database.rows(
-            "INSERT INTO hall.days (hall, day, mark5, mark1) VALUES (%s, '2026-11-02', %s, %s)",
+            "INSERT INTO hall.days (hall, day, mark5, mark1) VALUES (%s, '2025-11-02', %s, %s)",
             (hall, mark5, mark1),
         )
-    ranking = database.rows("SELECT hall, place FROM hall_figures.class_ranking ORDER BY 2, 1")
-    assert ranking == [("b", 1), ("d", 1), ("c", 3)]
+    ranking = database.rows(
+        "SELECT hall, best_place, worst_place, places FROM hall_figures.class_ranking ORDER BY hall"
+    )
+    assert ranking == [("b", 1, 2, 3), ("c", 3, 3, 3), ("d", 1, 2, 3)]
     ((halls, compared, ratings),) = database.rows(
         "SELECT halls, halls_compared, ratings FROM hall_figures.class_month"
     )
@@ -408,13 +410,13 @@ async def test_an_older_program_leaves_a_newer_record_alone(
 async def test_old_months_go_whole_and_do_not_come_back(made: Databases) -> None:
     database = await made.make()
     owner, record = database.dsn("hall_owner"), database.record()
-    times = ("2026-08-31T23:59:59.999Z", "2026-09-01T00:00:00.000Z", "2026-11-01T00:00:00.000Z")
+    times = ("2025-08-31T23:59:59.999Z", "2025-09-01T00:00:00.000Z", "2025-11-01T00:00:00.000Z")
     told = [message(event(n, time=time), n) for n, time in enumerate(times, 1)]
     assert (await store(record, *told)).events == 3
-    assert retention.first_kept(date(2026, 11, 21), 2) == date(2026, 9, 1)
-    assert retention.first_kept(date(2026, 1, 5), 13) == date(2024, 12, 1)
-    done = retention.retain(owner, date(2026, 9, 1))
-    assert [each.month for each in done.dropped] == ["2026-08"]
+    assert retention.first_kept(date(2025, 11, 21), 2) == date(2025, 9, 1)
+    assert retention.first_kept(date(2025, 1, 5), 13) == date(2023, 12, 1)
+    done = retention.retain(owner, date(2025, 9, 1))
+    assert [each.month for each in done.dropped] == ["2025-08"]
     # This worker has known the month; a new one learns it now.
     other = database.record()
     for each in (record, other):
@@ -423,17 +425,17 @@ async def test_old_months_go_whole_and_do_not_come_back(made: Databases) -> None
         await each.close()
     assert database.rows("SELECT sum(events) FROM hall.days") == [(3,)]
     assert database.rows("SELECT count(*) FROM hall.poison") == [(1,)]
-    assert retention.retain(owner, date(2026, 9, 1)).dropped == []
-    assert retention.retain(owner, date(2025, 1, 1)).since == date(2026, 9, 1)
+    assert retention.retain(owner, date(2025, 9, 1)).dropped == []
+    assert retention.retain(owner, date(2025, 1, 1)).since == date(2025, 9, 1)
 
 
 async def test_a_retention_that_was_interrupted_goes_on(made: Databases) -> None:
     database = await made.make()
     owner = database.dsn("hall_owner")
-    database.rows("SELECT hall.ensure_month('2026-08-01'), hall.ensure_month('2026-09-01')")
-    database.rows("ALTER TABLE hall.events DETACH PARTITION hall.events_2026_08", role="hall_owner")
-    done = retention.retain(owner, date(2026, 10, 1))
-    assert [each.month for each in done.dropped] == ["2026-08", "2026-09"]
+    database.rows("SELECT hall.ensure_month('2025-08-01'), hall.ensure_month('2025-09-01')")
+    database.rows("ALTER TABLE hall.events DETACH PARTITION hall.events_2025_08", role="hall_owner")
+    done = retention.retain(owner, date(2025, 10, 1))
+    assert [each.month for each in done.dropped] == ["2025-08", "2025-09"]
 
 
 async def test_a_record_without_tables_is_told_as_such(made: Databases) -> None:

@@ -32,9 +32,9 @@ from support.record import Database, Databases, Json, databases, messages
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 DAYS = 4
-FIRST = int(datetime(2026, 10, 29, 16, tzinfo=UTC).timestamp() * 1000)
+FIRST = int(datetime(2025, 10, 29, 16, tzinfo=UTC).timestamp() * 1000)
 """A midnight of the hall's clock, two days before a month ends."""
-LATER = datetime(2026, 11, 21, tzinfo=UTC)
+LATER = datetime(2025, 11, 21, tzinfo=UTC)
 LIMITS = Limits({"缴费": 5, "报装": 12})
 RULES = Rules("demo", CLOCK, frozenset({"vip"}), limits=LIMITS)
 
@@ -152,13 +152,13 @@ def _everything_happened(database: Database) -> None:
     assert database.rows("SELECT count(*) FROM hall.poison") == [(0,)]
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 async def test_any_way_that_events_come_gives_the_same(
     made: Databases, days: HallDays, seed: int
 ) -> None:
     """In order and once; and shuffled, most of it twice, by two workers at once in odd batches."""
     draw = random.Random(seed)
-    told = days.told[: 900 + 300 * seed]
+    told = days.told[: 400 + 400 * seed]
     once, often = await made.make(), await made.make()
     await _store(once, [messages(told)])
     again = draw.sample(told, len(told) * 2 // 3)

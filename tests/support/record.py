@@ -23,7 +23,7 @@ from hall_tools.fleet.postgres import Postgres
 
 from support.office import office_folder
 
-NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+NOW = datetime(2025, 11, 21, 12, tzinfo=UTC)
 
 Json = dict[str, Any]
 _numbers = itertools.count(1)
@@ -97,7 +97,7 @@ def event(sequence: int = 1, **changes: Any) -> Json:
         "source": "/hall/demo/gateway",
         "type": "hall.ticket.taken",
         "subject": "hall",
-        "time": "2026-11-21T01:00:00.000Z",
+        "time": "2025-11-21T01:00:00.000Z",
         "datacontenttype": "application/json",
         "clockquality": "synced",
         "data": {"ticket": "A001", "business": None, "priority": 0},
@@ -122,7 +122,7 @@ def state(hall: str = "demo", **changes: Any) -> Json:
     """What a hall says of itself, with `changes`."""
     told: Json = {
         "hall": hall,
-        "at": "2026-11-21T01:00:00.000Z",
+        "at": "2025-11-21T01:00:00.000Z",
         "version": "0.1.0",
         "status": "ok",
         "problems": [],

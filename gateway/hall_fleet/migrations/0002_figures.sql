@@ -186,16 +186,29 @@ SELECT
     cleared AS alerts_cleared
 FROM hall_figures.month_sums;
 
--- Halls of one class beside each other: only with as many ratings as the class asks for, and by the
--- lower bound of the interval. Equals share a place.
+-- Halls of one class beside each other: only with as many ratings as the class asks for. A place is
+-- a range: before a hall are those whose whole interval lies above its own for sure (best_place),
+-- and at worst all whose interval reaches into it.
 CREATE VIEW hall_figures.class_ranking AS
+WITH enough AS MATERIALIZED (
+    SELECT
+        m.month, m.class, m.hall, m.name, m.ratings, m.satisfied,
+        hall_figures.share(m.satisfied, m.ratings) AS satisfaction,
+        hall_figures.wilson_low(m.satisfied, m.ratings) AS satisfaction_low,
+        hall_figures.wilson_high(m.satisfied, m.ratings) AS satisfaction_high,
+        hall_figures.share(m.rated, m.asked) AS rated_share
+    FROM hall_figures.month_sums AS m JOIN hall.classes AS c USING (class)
+    WHERE m.ratings >= c.min_n
+)
 SELECT
-    m.month, m.class, m.hall, m.name, m.ratings, m.satisfaction, m.satisfaction_low,
-    m.satisfaction_high, m.rated_share,
-    rank() OVER (PARTITION BY m.month, m.class ORDER BY m.satisfaction_low DESC) AS place,
-    count(*) OVER (PARTITION BY m.month, m.class) AS places
-FROM hall_figures.hall_month AS m JOIN hall.classes AS c USING (class)
-WHERE m.ratings >= c.min_n;
+    e.month, e.class, e.hall, e.name, e.ratings, e.satisfaction, e.satisfaction_low,
+    e.satisfaction_high, e.rated_share,
+    1 + count(*) FILTER (WHERE o.satisfaction_low > e.satisfaction_high) AS best_place,
+    count(*) FILTER (WHERE o.satisfaction_high >= e.satisfaction_low) AS worst_place,
+    count(*) AS places
+FROM enough AS e JOIN enough AS o ON (o.month, o.class) = (e.month, e.class)
+GROUP BY e.month, e.class, e.hall, e.name, e.ratings, e.satisfaction, e.satisfaction_low,
+    e.satisfaction_high, e.rated_share;
 
 -- Each class as a whole. `halls_compared`: how many have enough ratings for a place.
 CREATE VIEW hall_figures.class_month AS
