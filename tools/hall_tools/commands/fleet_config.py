@@ -37,7 +37,7 @@ def config(
     ] = None,
     program: Annotated[
         Path, typer.Option(help="Where hall is installed on the record's machine.")
-    ] = Path("/opt/hallkit/bin/hall"),
+    ] = Path("/opt/hallkit/.venv/bin/hall"),
     store_gb: Annotated[
         int, typer.Option(min=2, max=100_000, help="GB for streams on each node's disk.")
     ] = 100,
