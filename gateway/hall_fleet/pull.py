@@ -20,6 +20,7 @@ from secrets import token_hex
 from typing import Any, cast
 
 from hall_gateway.nats_client import worded
+from hall_gateway.wire import one_line
 from nats import errors
 from nats.aio.msg import Msg
 
@@ -142,7 +143,7 @@ class Pull:
         if headers["Status"] in _OVER:
             await self.ask()
         else:  # the next batch() asks again
-            log.warning("%s: %s", self._next, " ".join(headers.values()))
+            log.warning("%s: %s", self._next, one_line(" ".join(headers.values()), 200))
 
     async def _until(self, event: asyncio.Event, seconds: float) -> None:
         """Until it is set, the connection is gone, or so many seconds have passed."""

@@ -12,6 +12,8 @@ from nats import errors
 from nats.aio.client import Client
 from nats.aio.transport import TcpTransport
 
+from hall_gateway.wire import one_line
+
 nkeys: Any = _nkeys_as_it_is  # it has no types
 
 CONNECT_S = 5.0
@@ -53,4 +55,4 @@ def worded(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     text = " ".join(str(error).split()).removeprefix("nats: ").strip("'")
-    return f"{text or type(error).__name__:.300}"
+    return one_line(text or type(error).__name__, 300)

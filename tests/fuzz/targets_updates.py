@@ -66,10 +66,14 @@ def made(version: str, counter: int, files: dict[str, bytes]) -> bundle.Bundle:
     return bundle.bundle_of(manifests, [files])
 
 
+SHARED_MEMORY = Path("/dev/shm")
+
+
 @contextmanager
 def store(max_bytes: int = 4000) -> Iterator[ReleaseStore]:
-    """An empty one, in a folder of its own."""
-    with tempfile.TemporaryDirectory(prefix="hall-fuzz-") as folder:
+    """An empty one, in a folder of its own; not on a disk, where each file has to be waited for."""
+    where = SHARED_MEMORY if SHARED_MEMORY.is_dir() else None
+    with tempfile.TemporaryDirectory(prefix="hall-fuzz-", dir=where) as folder:
         yield ReleaseStore(Path(folder) / "releases", [KEY], max_bytes)
 
 
