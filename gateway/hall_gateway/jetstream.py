@@ -23,6 +23,10 @@ from hall_gateway.wire import rfc3339
 
 log = logging.getLogger(__name__)
 
+MANY = 2
+"""Attempts that count as made already: thousands of halls lose one server in the same moment, so
+they spread over 4 s from the first attempt on."""
+
 
 class JetStream:
     """Keeps one connection as `hall`; `take` is awaited with each command."""
@@ -70,7 +74,7 @@ class JetStream:
             except DisconnectedError as error:
                 self.counters.failures += 1
                 self._report(str(error))
-                await asyncio.sleep(retry_delay(attempt))
+                await asyncio.sleep(retry_delay(attempt + MANY))
                 attempt += 1
                 continue
             started = time.monotonic()
@@ -85,28 +89,29 @@ class JetStream:
             finally:
                 await self._end(connection)
             attempt = 0 if time.monotonic() - started > STABLE_S else attempt + 1
-            await asyncio.sleep(retry_delay(attempt))
+            await asyncio.sleep(retry_delay(attempt + MANY))
 
     async def _open(self) -> Connection:
-        """To the first server that lets the hall in; raises DisconnectedError with what the last
-        one said."""
+        """To the first server that lets the hall in; raises DisconnectedError with what each of
+        them said, in the settings' order, so that the same trouble has the same words."""
         try:
             who, tls = self._config.credentials(), self._config.tls()
         except ConfigError as error:
             raise DisconnectedError(str(error)) from None
-        why = ""
+        refusals: dict[str, str] = {}
         for server in random.sample(self._config.servers, len(self._config.servers)):
             connection = Connection(self._hall, self._take)
             try:
                 await connection.open(server, who, tls)
             except DisconnectedError as error:
                 await connection.close()
-                why = str(error)
+                refusals[server] = str(error)
             except BaseException:
                 await connection.close()
                 raise
             else:
                 return connection
+        why = "; ".join(refusals[server] for server in dict.fromkeys(self._config.servers))
         if who.expires is not None and who.expires <= time.time():
             why += f"; the credentials expired on {rfc3339(who.expires * 1000)}"
         raise DisconnectedError(why)

@@ -28,7 +28,7 @@ from hall_gateway.jetstream_acks import Acks, NotTakenError, PubAck
 from hall_gateway.jetstream_credentials import Credentials
 from hall_gateway.jetstream_message import Outgoing
 from hall_gateway.mqtt_message import DisconnectedError
-from hall_gateway.nats_client import CONNECT_S, StrictClient, signed, worded
+from hall_gateway.nats_client import CONNECT_S, StrictClient, apart, signed, worded
 
 PING_S = 10
 """Two in a row without an answer end the connection."""
@@ -83,36 +83,39 @@ class Connection:
         self.key = who.key
         self._client.encrypted = server.startswith("tls://")
         try:
-            await self._client.connect(
-                servers=[server],
-                name=f"hallkit-{self._hall}",
-                error_cb=self._complained,
-                closed_cb=self._closed,
-                allow_reconnect=False,
-                max_reconnect_attempts=1,
-                reconnect_time_wait=0,
-                connect_timeout=CONNECT_S,  # pyright: ignore[reportArgumentType]
-                ping_interval=PING_S,
-                inbox_prefix=subjects.inbox(self._hall),
-                user_jwt_cb=lambda: who.token,
-                signature_cb=lambda nonce: signed(nonce, who.seed),
-                tls=tls,
-            )
-            self._said = ""
-            subscribe: Any = cast(Any, self._client).subscribe
-            await subscribe(f"{self._inbox}.*", cb=self._answered)
-            if self._take is not None:
-                self._commands = await subscribe(
-                    subjects.command(self._hall, "*"),
-                    cb=self._command,
-                    pending_msgs_limit=MAX_COMMANDS,
-                    pending_bytes_limit=MAX_COMMAND_BYTES,
-                )
-            await self.flush()
+            await apart(self._log_in(server, who, tls))
         except Exception as error:  # whatever the client meets at a server that is none
             raise DisconnectedError(f"{server}: {self._told(error)}") from None
         if self._said:  # of a subscription
             raise DisconnectedError(f"{server} does not let {self._hall} subscribe: {self._said}")
+
+    async def _log_in(self, server: str, who: Credentials, tls: ssl.SSLContext | None) -> None:
+        await self._client.connect(
+            servers=[server],
+            name=f"hallkit-{self._hall}",
+            error_cb=self._complained,
+            closed_cb=self._closed,
+            allow_reconnect=False,
+            max_reconnect_attempts=1,
+            reconnect_time_wait=0,
+            connect_timeout=CONNECT_S,  # pyright: ignore[reportArgumentType]
+            ping_interval=PING_S,
+            inbox_prefix=subjects.inbox(self._hall),
+            user_jwt_cb=lambda: who.token,
+            signature_cb=lambda nonce: signed(nonce, who.seed),
+            tls=tls,
+        )
+        self._said = ""
+        subscribe: Any = cast(Any, self._client).subscribe
+        await subscribe(f"{self._inbox}.*", cb=self._answered)
+        if self._take is not None:
+            self._commands = await subscribe(
+                subjects.command(self._hall, "*"),
+                cb=self._command,
+                pending_msgs_limit=MAX_COMMANDS,
+                pending_bytes_limit=MAX_COMMAND_BYTES,
+            )
+        await self.flush()
 
     def publish(self, message: Outgoing) -> asyncio.Future[PubAck]:
         """Publish to a stream; the future has its answer, or DisconnectedError without one, which
@@ -176,13 +179,14 @@ class Connection:
             self._acks.end(DisconnectedError(why))
             self._out.clear()
             self._written.set()
+            self._news.set()
 
     async def close(self) -> None:
         """End it."""
         self.give_up("closed")
         with suppress(Exception):  # whatever a socket meets that is closed
             async with asyncio.timeout(CLOSE_S):
-                await self._client.close()
+                await apart(self._client.close())
         self._client.abort()
 
     def _send(self, message: Outgoing, reply: str) -> None:

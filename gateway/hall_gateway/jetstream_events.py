@@ -19,7 +19,7 @@ from functools import partial
 from hall_gateway import jetstream_subjects as subjects
 from hall_gateway.config_jetstream import SINK
 from hall_gateway.core import Core
-from hall_gateway.jetstream import JetStream
+from hall_gateway.jetstream import MANY, JetStream
 from hall_gateway.jetstream_acks import NotTakenError, PubAck
 from hall_gateway.jetstream_connection import Connection
 from hall_gateway.jetstream_message import Outgoing, event
@@ -60,7 +60,7 @@ class Events:
                 if (why := str(error)) != self._refusal:
                     log.warning("%s: %s; trying again", SINK, why)
                     self._refusal = why
-                await asyncio.sleep(retry_delay(self._attempt))
+                await asyncio.sleep(retry_delay(self._attempt + MANY))
                 self._attempt += 1
 
     def _send(self, row: OutboxRow) -> asyncio.Future[None]:

@@ -4,8 +4,10 @@ Here: what is different from nats-py, and how its errors are worded. Not here: c
 (jetstream_connection.py, hall_fleet.link).
 """
 
+import asyncio
 import base64
-from typing import Any
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 import nkeys as _nkeys_as_it_is  # pyright: ignore[reportMissingTypeStubs]
 from nats import errors
@@ -15,6 +17,8 @@ from nats.aio.transport import TcpTransport
 from hall_gateway.wire import one_line
 
 nkeys: Any = _nkeys_as_it_is  # it has no types
+
+Result = TypeVar("Result")
 
 CONNECT_S = 5.0
 """For TCP, for TLS, and for each answer while logging in."""
@@ -39,6 +43,21 @@ class StrictClient(Client):
             writer = transport._io_writer  # pyright: ignore[reportPrivateUsage]
             if writer is not None:
                 writer.transport.abort()
+
+
+async def apart(work: Coroutine[Any, Any, Result]) -> Result:
+    """What a call of the client returns, which runs in a task of its own: for it may lose a
+    cancellation (asyncio.wait_for does so before Python 3.12), and whoever waits here may not.
+
+    Cancelled, this does not wait for the call: close() or abort() the client then.
+    """
+    task = asyncio.ensure_future(work)
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    try:
+        await asyncio.wait((task,))
+    finally:
+        task.cancel()
+    return task.result()
 
 
 def signed(nonce: str, seed: bytes) -> bytes:

@@ -120,7 +120,8 @@ async def test_a_server_that_hangs_is_left_and_found_again(
 async def test_while_nobody_answers_nothing_is_read(
     tmp_path: Path, office: BackOffice, monkeypatch: pytest.MonkeyPatch
 ):
-    config = office.config("away", "nats://127.0.0.1:9")  # discard
+    away = ("nats://127.0.0.1:9", "nats://127.0.0.1:10")  # discard, and nobody
+    config = office.config("away", *away)
     async with linked(tmp_path, "away", config) as hall:
         reads: list[object] = []
 
@@ -132,9 +133,12 @@ async def test_while_nobody_answers_nothing_is_read(
         floor = Device("wet")
         for _ in range(20):
             await hall.core.event("wet", floor.event("dry", {"ohms": 300_000}))
-        await hall.failing("nats://127.0.0.1:9: Connect call failed")
+        await hall.failing("Connect call failed")
+        known = hall.sink["error"]
+        assert all(f"{server}: Connect call failed" in known for server in away)
         tries = hall.link.servers.counters.failures
         await until(lambda: hall.link.servers.counters.failures > tries + 3, "more tries")
+        assert hall.sink["error"] == known, "the same words, whichever is tried first"
         assert not reads
 
 
@@ -181,7 +185,7 @@ async def test_a_full_stream_is_named_and_waited_for(tmp_path: Path, office: Bac
         for _ in range(12):
             await hall.core.event("wet", floor.event("dry", {"ohms": 300_000}))
         await hall.failing("HALL_EVENTS refuses: maximum messages exceeded")
-        assert hall.sink["waiting"] == 8
+        await until(lambda: hall.sink["waiting"] == 8, "what it took is known")
         await office.streams.update_stream(  # pyright: ignore[reportUnknownMemberType]
             name=EVENTS, subjects=[subjects.EVENTS], discard="new", max_msgs=-1
         )
@@ -439,3 +443,20 @@ async def test_tls_is_verified_and_never_left_out(tmp_path: Path, office: BackOf
             await hall.failing("secure connection not available")
     finally:
         await node.stop()
+
+
+async def test_it_ends_at_any_moment(tmp_path: Path, office: BackOffice):
+    """nats-py may lose a cancellation; then the gateway would never end."""
+    own = make_creds(tmp_path, office.credentials, "ending", hall_rights("ending"), exp=1)
+
+    async def leave(_command: jetstream_connection.Arrived) -> None:
+        """There is none."""
+
+    for config in (office.config("ending", creds_file=own), office.config("ending")):
+        for turns in range(60):
+            running = asyncio.create_task(jetstream.JetStream("ending", config, leave).run())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            running.cancel()
+            done, _ = await asyncio.wait((running,), timeout=BUSY_S)
+            assert done, f"cancelled after {turns} turns of the loop"
