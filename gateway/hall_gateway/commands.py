@@ -37,11 +37,10 @@ class Commands:
     def command(self, name: str, payload: bytes, now: int, by: str | None = None) -> Reply | None:
         """The reply; None when a device has to give it first, or there is no id to answer to.
         `by`: who gave it on this machine; None for the hall system."""
-        id = command_id(payload)
+        id, name = command_id(payload), one_line(name)  # any text may stand in a topic
         if id is None:
             self._counts["refused.command_without_id"] += 1
-            named = one_line(name)
-            _log.warning("command %s refused: it has no usable id to answer to", named)
+            _log.warning("command %s refused: it has no usable id to answer to", name)
             return None
         digest = _digest(name, payload)
         if (before := self._hall.command(id)) is not None:

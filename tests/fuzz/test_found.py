@@ -136,7 +136,10 @@ FOUND: dict[str, dict[str, bytes]] = {
         "a reply to a topic with a wildcard": b"\x09\x08\x00\x06apps/#",
         "a line break in a topic that is refused": b"\x07\x08\x00\x04a\nb\r",
     },
-    "commands": {"a line break in a command's name": b'[["call\\nconnected to the broker",{}]]'},
+    "commands": {
+        "a line break in a command's name": b'[["call\\nconnected to the broker",{}]]',
+        "half a character in a command's name": b'[["\\ud800",{"id":"c-1"}]]',
+    },
     "control-body": {"a line break in a field's name": b'{"by":"lin","\\n":1}'},
     "settings": {
         "a thousand brackets": b"hall = " + b"[" * 5000,
