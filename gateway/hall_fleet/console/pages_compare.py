@@ -71,7 +71,7 @@ async def show(request: web.Request) -> web.StreamResponse:
     shown = halls[first : first + PAGE]
     lows = [each.low for each in shown if each.enough and each.low is not None]
     spreads = [each.spread[0] for each in found.classes if each.spread]
-    floor = floor_of([*lows, *spreads])
+    floor, wide_floor = floor_of(lows), floor_of(spreads)
     of_class = sum(each.place is not None for each in halls)
 
     def query(**changes: object) -> str:
@@ -83,7 +83,7 @@ async def show(request: web.Request) -> web.StreamResponse:
 
     def spread(each: ClassSum) -> tuple[float, ...]:
         low, high = each.spread or (0.0, 0.0)
-        return bar(low, each.share or 0.0, high, floor, 160)
+        return bar(low, each.share or 0.0, high, wide_floor, 160)
 
     return page(
         request,
@@ -98,6 +98,7 @@ async def show(request: web.Request) -> web.StreamResponse:
         first=first,
         size=PAGE,
         floor=floor,
+        wide_floor=wide_floor,
         line=line,
         query=query,
         spread=spread,

@@ -63,6 +63,7 @@ async def show(request: web.Request) -> web.StreamResponse:
         sorts=SORTS,
         downward=DOWNWARD,
         offline_min=offline,
+        days=record_query.DAYS,
     )
 
 

@@ -29,7 +29,8 @@ HEADER = (
     *("stream", "sequence"),
 )
 
-ZONES = (*range(-720, 0, 60), *range(0, 841, 60), 330, 345, 570)
+ZONES = sorted((*range(-720, 841, 60), -570, -210, 210, 270, 330, 345, 390, 525, 570, 630, 765))
+"""Minutes ahead of UTC that clocks on land are."""
 
 
 async def refused(request: web.Request) -> web.StreamResponse:
@@ -83,7 +84,7 @@ async def ingest(request: web.Request) -> web.StreamResponse:
 
 async def zone(request: web.Request) -> web.StreamResponse:
     """The form for the reader's clock."""
-    zones = [(minutes, zone_text(minutes)) for minutes in sorted(ZONES)]
+    zones = [(minutes, zone_text(minutes)) for minutes in ZONES]
     to = own_path(request.query.get("to", ""), "/")
     return page(request, "zone.html", zones=zones, to=to)
 

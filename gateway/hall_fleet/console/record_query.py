@@ -23,10 +23,12 @@ COUNTS_SQL: LiteralString = """
 """
 
 FORGED_SQL: LiteralString = """
-    SELECT hall, count(*) AS n, max(received) AS last FROM (
+    SELECT hall, count(*) AS n, (sum(count(*)) OVER ())::bigint AS messages,
+        count(*) OVER () AS halls
+    FROM (
         SELECT hall, received FROM hall.poison WHERE reason = 'hall' AND received > %(since)s
         ORDER BY received DESC LIMIT %(most)s
-    ) AS lately GROUP BY hall ORDER BY n DESC, hall LIMIT 6
+    ) AS lately GROUP BY hall ORDER BY n DESC, max(received) DESC LIMIT 6
 """
 
 WORKERS_SQL: LiteralString = """
@@ -89,7 +91,8 @@ def counts(connection: Connection, now: dt.datetime) -> list[Row]:
 
 
 def forged(connection: Connection, now: dt.datetime) -> list[Row]:
-    """Who spoke for other halls in the last DAYS."""
+    """Who spoke for other halls in the last DAYS, the six who did most; in each row how many
+    `messages` and `halls` there are in all."""
     values = {"since": now - dt.timedelta(days=DAYS), "most": MOST_COUNTED}
     return rows(connection, FORGED_SQL, values)
 

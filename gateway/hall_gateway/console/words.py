@@ -48,7 +48,7 @@ class Words:
     def __call__(self, name: str, /, **values: object) -> str:
         """The text `name`. Raises KeyError for one that nobody wrote."""
         text = self._texts[name]
-        if self.language == "en" and values.get("n") == 1 and _ONE in text:
+        if self.language == "en" and values.get("n") in (1, "1") and _ONE in text:
             return text[_ONE].format(**values)
         return text[self.language].format(**values)
 
