@@ -25,8 +25,8 @@ Say = Callable[[str], None]
 
 
 def hall_command(*arguments: str) -> list[str]:
-    """The command line of `hall ARGUMENT ...`."""
-    return [sys.executable, "-m", "hall_tools.cli", *arguments]
+    """The command line of `hall ARGUMENT ...`; whatever lies in the working folder, it is ours."""
+    return [sys.executable, "-P", "-m", "hall_tools.cli", *arguments]
 
 
 async def run_once(name: str, arguments: Sequence[str], log: Path, held: int) -> None:

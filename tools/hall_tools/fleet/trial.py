@@ -203,7 +203,7 @@ async def _all(works: Iterable[Coroutine[Any, Any, None]]) -> None:
 
 
 def _halls(spec: Path, log: Path, held: int) -> Part:
-    command = [sys.executable, "-m", "hall_tools.fleet.simulated", str(spec)]
+    command = [sys.executable, "-P", "-m", "hall_tools.fleet.simulated", str(spec)]
     return saying(
         Process("simulated halls", command, log, stop_s=_HALLS_STOP_S, held=held), "running"
     )
