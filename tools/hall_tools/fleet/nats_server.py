@@ -1,8 +1,7 @@
 """nats-server on this machine: one node, or a cluster of three, with JetStream.
 
 Here: the nodes' configuration on loopback, starting, stopping, killing and wiping one, and when the
-cluster is ready. Not here: who may log in (credentials.py), streams (hall_fleet), and the
-configuration of nodes on machines of their own (production.py).
+cluster is ready. Not here: who may log in (credentials.py), streams (hall_fleet), production.py.
 
 A node's HTTP port (https://docs.nats.io/running-a-nats-service/nats_admin/monitoring) tells how it
 is: `/healthz` answers 200 once JetStream serves and the node has caught up with its groups, `/jsz`
