@@ -126,6 +126,23 @@ def test_every_difference_is_told(events: list[Json], rows: list[Json], told: st
     assert told in account.wrong[0]
 
 
+def test_what_is_told_the_day_after_is_summed_on_its_own_day() -> None:
+    """A press that a keypad held back, and a rating whose service ended before 3 o'clock."""
+    late = {"time": "2026-03-02T04:00:00.000Z"}
+    of_before = "2026-03-01T04:00:00.000Z"
+    press = event("kp-1/00000007/1", type="hall.rating.quarantined", **late)
+    rating = event("kp-1/00000007/2", type="hall.rating.given", **late)
+    told = [
+        {**press, "data": {"pressed_at": of_before}},
+        {**rating, "data": {"mark": 4, "ended_at": of_before}},
+    ]
+    found = sums({e["id"]: json.dumps(e).encode() for e in told})
+    assert {day.isoformat(): dict(+counted) for day, counted in found.items()} == {
+        "2026-03-01": {"quarantined": 1, "mark4": 1},
+        "2026-03-02": {"events": 2},
+    }
+
+
 def test_a_day_of_the_sums_ends_at_three_in_the_morning() -> None:
     late = event("door/00000007/2", time="2026-03-01T19:00:00.000Z")
     found = sums({e["id"]: json.dumps(e).encode() for e in (event(), late)})

@@ -6,7 +6,7 @@ Here: the phases of a measurement and their figures. Not here: the back office
 
 The halls have been cut off: their stores are full of days that are over. Then, on this one machine:
 
-1. all at once: every hall connects and tells all it has, while two workers take it;
+1. all at once: every hall is connected and tells all it has, while two workers take it;
 2. the workers alone: the same messages once more from the streams into empty tables, with 1, 2 and
    4 workers and no hall connected;
 3. live: customers come in, at two rates, with two workers.
@@ -20,7 +20,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -89,12 +89,15 @@ class Live:
 
 @dataclass
 class Fleet:
-    """What was measured with so many halls. `bytes`, for an event: `stream` as each server keeps
-    it, `table` with its indexes, `wire_out` and `wire_back` over TCP between hall and servers."""
+    """What was measured with so many halls. `connect_s`: until all were connected, all beginning
+    at once; `connect_ms`: CPU of each part for each of them. `bytes`, for an event: `stream` as
+    each server keeps it, `table` with its indexes, `wire_out` and `wire_back` over TCP between hall
+    and servers."""
 
     halls: int
     promised: int = 0
     connect_s: float = 0.0
+    connect_ms: dict[str, float] = field(default_factory=dict[str, float])
     bytes: dict[str, float] = field(default_factory=dict[str, float])
     together: Phase | None = None
     ingest: list[Phase] = field(default_factory=list[Phase])
@@ -159,8 +162,9 @@ class Bench:
         fleet.promised = sum(map(len, self._promises.values()))
         await self._stage.start_workers(TOGETHER)
         await self._stage.ready()
+        await self._connect()
         self._say(f"all at once: {fleet.promised:,} events")
-        fleet.together = await self._phase(asyncio.create_task(self._tell_all()))
+        fleet.together = await self._phase(self._gateways.tell("release"))
         await self._sizes()
         await self._gateways.tell("disconnect")
         for workers in WORKERS:
@@ -170,11 +174,12 @@ class Bench:
             async with self._stage.held():
                 await self._stage.start_workers(workers)
                 await self._stage.ready()
-            fleet.ingest.append(await self._phase(None))
+            fleet.ingest.append(await self._phase())
         await self._stage.stop_workers()
         await self._stage.start_workers(TOGETHER)
         await self._stage.ready()
         await self._gateways.tell("connect")
+        await self._gateways.tell("release")
         for rate in RATES:
             self._say(f"live: {rate} events a second")
             fleet.live.append(await self._live(rate, max(seconds, 5.0)))
@@ -185,33 +190,37 @@ class Bench:
     def _say(self, what: str) -> None:
         self._heard(f"{self._fleet.halls} halls, {what}")
 
-    async def _tell_all(self) -> None:
+    async def _connect(self) -> None:
+        """All halls, which say how they are and tell nothing yet."""
+        before = uses(self._parts)
         told = await self._gateways.tell("connect")
         self._fleet.connect_s = max(each["seconds"] for each in told)
+        after = uses(self._parts)
+        self._fleet.connect_ms = {
+            n: 1e3 * (after[n].cpu_s - before[n].cpu_s) / self._fleet.halls for n in PARTS
+        }
 
     @property
     def _parts(self) -> dict[str, list[int]]:
         return {"gateways": self._gateways.pids, **self._stage.parts}
 
-    async def _phase(self, beginning: asyncio.Task[None] | None) -> Phase:
-        """What flows from now on, with `beginning`; ends when all that was promised is there, or
+    async def _phase(self, begin: Awaitable[object] | None = None) -> Phase:
+        """What flows from now on, or from `begin`; ends when all that was promised is there, or
         nothing comes any more."""
         before, wal = uses(self._parts), await self._wal()
+        if begin is not None:
+            await begin
         first, was, began = 0, 0, time.monotonic()
         since = began
         while was < self._fleet.promised and time.monotonic() - since < STALLED_S:
             await asyncio.sleep(_LOOK_S)
             self._stage.check()
-            if beginning is not None and beginning.done():
-                beginning.result()
             now = await self._counted()
             if now != was:
                 was, since = now, time.monotonic()
                 if not first:
                     first, began = now, since
         after, wal = uses(self._parts), await self._wal() - wal
-        if beginning is not None:
-            await beginning
         account = await self._account()
         return Phase(
             halls=self._fleet.halls,

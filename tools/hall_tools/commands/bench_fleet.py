@@ -153,7 +153,16 @@ def _row(table: Table, what: str, phase: Phase) -> None:
 
 def _bytes(fleets: list[Fleet]) -> Table:
     table = _table("Bytes for an event, and MB of memory, all at once", "halls")
-    headers = ("to NATS", "back", "stream", "WAL", "table", "events", "connected\nin s")
+    headers = (
+        "to NATS",
+        "back",
+        "stream",
+        "WAL",
+        "table",
+        "events",
+        "connected\nin s",
+        "CPU ms\na hall",
+    )
     for header in (*headers, *(f"{_NAMES[part]}\nMB" for part in PARTS)):
         table.add_column(header, justify="right", no_wrap=True)
     for each in fleets:
@@ -168,6 +177,7 @@ def _bytes(fleets: list[Fleet]) -> Table:
             f"{each.bytes['table']:,.0f}",
             f"{each.promised:,}",
             f"{each.connect_s:.1f}",
+            f"{sum(each.connect_ms.values()):.0f}",
             *(f"{each.together.memory_mb[part]:,.0f}" for part in PARTS),
         )
     return table

@@ -59,12 +59,20 @@ class Gateways:
         return sum(hall.waiting for hall in self._halls)
 
     async def connect(self) -> Json:
-        """Every sink begins, now; answered when all are connected."""
+        """Every sink begins, now, and tells nothing before release(); answered when all are
+        connected."""
         for hall in self._halls:
             hall.clock.go()
+            await hall.hold()
         began = time.monotonic()
         await self._links.connect()
         return {"seconds": time.monotonic() - began}
+
+    async def release(self) -> Json:
+        """Every sink tells what it has."""
+        for hall in self._halls:
+            await hall.release()
+        return {}
 
     async def drain(self) -> Json:
         """Answered when no hall has anything left for its sink."""
@@ -141,6 +149,7 @@ async def run(spec: Json) -> None:
             for each in (
                 gateways.fill,
                 gateways.connect,
+                gateways.release,
                 gateways.drain,
                 gateways.disconnect,
                 gateways.live,

@@ -20,6 +20,7 @@ from typing import cast
 from hall_gateway import rules_file
 from hall_gateway.core import Core
 from hall_gateway.hall_clock import HallClock
+from hall_gateway.heart import Heart
 from hall_gateway.schema import open_store
 from hall_gateway.store_sinks import SinkPlan
 
@@ -176,6 +177,22 @@ class SimulatedHall:
             at = midnight + self.days.opens + self._chance.randrange(6 * HOUR)
             self.days.at(at, lambda: floor.tell("wet", {"ohms": 4200}))
             self.days.at(at + 30 * MINUTE, lambda: floor.tell("dry", {"ohms": 250_000}))
+
+    async def hold(self) -> None:
+        """The sink wants nothing until release(): it may be connected, and tells nothing."""
+        plans = {SINK: SinkPlan(types=("hall.held.back",), from_oldest=True)}
+        await self.core.do(lambda heart, now: heart.sinks.declare(plans, now))
+
+    async def release(self) -> None:
+        """The sink wants all, from where its cursor is."""
+        plans = {SINK: SinkPlan(from_oldest=True)}
+
+        def again(heart: Heart, now: int) -> None:
+            heart.sinks.taken_back()  # what it has passed over, and not written down
+            heart.sinks.declare(plans, now)
+
+        await self.core.do(again)
+        self.core.signals.outbox.set()
 
     async def in_order(self) -> None:
         """No device is cut off any more, and each knows the time."""

@@ -84,13 +84,15 @@ def _difference(event: Json, row: Json) -> str | None:
 
 
 def sums(promised: Mapping[str, bytes]) -> dict[date, Counter[str]]:
-    """Some sums of a hall's days: a day begins at 3 on the hall's clock, 8 hours before UTC."""
+    """Some sums of a hall's days, as docs/figures.md has them: a day begins at 3 on the hall's
+    clock, which is 8 hours ahead of UTC; a rating is of the day on which its service ended, and a
+    press that does not count after all of that on which it was pressed."""
     days: dict[date, Counter[str]] = defaultdict(Counter)
     for body in promised.values():
         event = json.loads(body)
-        day = days[(_moment(event["time"]) + timedelta(hours=8 - 3)).date()]
-        day["events"] += 1
         data = event["data"]
+        days[_day(event["time"])]["events"] += 1
+        day = days[_day(data.get("ended_at") or data.get("pressed_at") or event["time"])]
         match event["type"]:
             case "hall.ticket.taken":
                 day["taken"] += 1
@@ -105,6 +107,10 @@ def sums(promised: Mapping[str, bytes]) -> dict[date, Counter[str]]:
             case _:
                 pass
     return dict(days)
+
+
+def _day(time: str) -> date:
+    return (_moment(time) + timedelta(hours=8 - 3)).date()
 
 
 def _moment(text: str) -> datetime:
