@@ -375,8 +375,23 @@ async def test_too_few_ratings_give_no_place(made: Databases) -> None:
         "SELECT hall, best_place, worst_place, places FROM hall_figures.class_ranking ORDER BY hall"
     )
     assert ranking == [("b", 1, 2, 3), ("c", 3, 3, 3), ("d", 1, 2, 3)]
+    # As it is said: halls that lie above for sure, and halls that reach into it.
+    draw = random.Random(3)
+    for number in range(60):
+        hall, bad = f"x{number}", draw.randrange(60)
+        database.rows("INSERT INTO hall.halls (hall, class) VALUES (%s, 'D')", (hall,))
+        database.rows(
+            "INSERT INTO hall.days (hall, day, mark5, mark1) VALUES (%s, '2025-11-02', %s, %s)",
+            (hall, 80 - bad, bad),
+        )
+    found = database.named("SELECT * FROM hall_figures.class_ranking WHERE class = 'D'")
+    assert len(found) == 60
+    for each in found:
+        above = [o for o in found if o["satisfaction_low"] > each["satisfaction_high"]]
+        into = [o for o in found if o["satisfaction_high"] >= each["satisfaction_low"]]
+        assert (each["best_place"], each["worst_place"]) == (1 + len(above), len(into))
     ((halls, compared, ratings),) = database.rows(
-        "SELECT halls, halls_compared, ratings FROM hall_figures.class_month"
+        "SELECT halls, halls_compared, ratings FROM hall_figures.class_month WHERE class = 'A'"
     )
     assert (halls, compared, ratings) == (4, 3, 1249)
 

@@ -199,16 +199,26 @@ WITH enough AS MATERIALIZED (
         hall_figures.share(m.rated, m.asked) AS rated_share
     FROM hall_figures.month_sums AS m JOIN hall.classes AS c USING (class)
     WHERE m.ratings >= c.min_n
+),
+bounds AS (
+    -- Both ends of each interval in one line, so that each is compared with all others at once;
+    -- of equal ones the lower ends go first.
+    SELECT enough.*, satisfaction_low AS bound, 1 AS low, 0 AS high FROM enough
+    UNION ALL SELECT enough.*, satisfaction_high, 0, 1 FROM enough
+),
+counted AS (
+    SELECT
+        bounds.*, sum(low) OVER so_far AS lows_up_to, sum(high) OVER so_far AS highs_below,
+        sum(low) OVER (PARTITION BY month, class) AS places
+    FROM bounds WINDOW so_far AS (PARTITION BY month, class ORDER BY bound, high)
 )
 SELECT
-    e.month, e.class, e.hall, e.name, e.ratings, e.satisfaction, e.satisfaction_low,
-    e.satisfaction_high, e.rated_share,
-    1 + count(*) FILTER (WHERE o.satisfaction_low > e.satisfaction_high) AS best_place,
-    count(*) FILTER (WHERE o.satisfaction_high >= e.satisfaction_low) AS worst_place,
-    count(*) AS places
-FROM enough AS e JOIN enough AS o ON (o.month, o.class) = (e.month, e.class)
-GROUP BY e.month, e.class, e.hall, e.name, e.ratings, e.satisfaction, e.satisfaction_low,
-    e.satisfaction_high, e.rated_share;
+    month, class, hall, name, ratings, satisfaction, satisfaction_low, satisfaction_high,
+    rated_share, 1 + places - min(lows_up_to) FILTER (WHERE high = 1) AS best_place,
+    places - min(highs_below) FILTER (WHERE low = 1) AS worst_place, places
+FROM counted
+GROUP BY month, class, hall, name, ratings, satisfaction, satisfaction_low, satisfaction_high,
+    rated_share, places;
 
 -- Each class as a whole. `halls_compared`: how many have enough ratings for a place.
 CREATE VIEW hall_figures.class_month AS
