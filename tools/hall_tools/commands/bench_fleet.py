@@ -6,6 +6,7 @@ Here: options, progress, tables. Not here: the measurement (`hall_tools.bench.fl
 
 import asyncio
 import json
+import logging
 import os
 from typing import Annotated
 
@@ -84,6 +85,8 @@ def fleet(
 
 
 def _break(halls: list[int], seed: int, minutes: float, as_json: bool) -> None:
+    # That a hall is cut off is no news here.
+    logging.getLogger("hall_gateway").setLevel(logging.ERROR)
     with progress() as heard:
         outcomes = [asyncio.run(break_it(count, seed, 60 * minutes, heard)) for count in halls]
     if as_json:
