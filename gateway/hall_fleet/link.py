@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import Any, Self, cast
 
 from hall_gateway.jetstream_credentials import Credentials
-from hall_gateway.nats_client import CONNECT_S, StrictClient, signed, worded
+from hall_gateway.nats_client import CONNECT_S, StrictClient, apart, signed, worded
 from nats import errors
 
 from hall_fleet import logins
@@ -55,10 +55,13 @@ class Link:
             self.client = StrictClient()
             self.client.encrypted = server.startswith("tls://")
             try:
-                await self._connect(server)
+                await apart(self._connect(server))
             except Exception as error:  # whatever the client meets at a server that is none
                 why.append(f"{server}: {self._told(error)}")
                 self.client.abort()
+            except asyncio.CancelledError:
+                self.client.abort()
+                raise
             else:
                 return self
         raise LinkError("; ".join(why))
@@ -67,7 +70,7 @@ class Link:
         self._gone()
         with suppress(Exception):  # whatever a socket meets that is closed
             async with asyncio.timeout(CLOSE_S):
-                await self.client.close()
+                await apart(self.client.close())
         self.client.abort()
 
     async def flush(self) -> None:
