@@ -24,7 +24,8 @@ from hall_tools.fleet.nats_server import NatsNode
 from hall_tools.fleet.places import place
 from hall_tools.fleet.stage import Stage
 
-DELIVERED_S = 120.0
+STALLED_S = 90.0
+"""What a killed worker had comes again after half a minute."""
 DAYS_AGO = 600
 """When the halls' days begin: a minute of the run is about two weeks."""
 _PAUSE_S = 0.05
@@ -152,35 +153,37 @@ class FaultRun:
         self._stop.set()
         assert self._flow is not None
         await self._flow
-        await self._until_told(began + DELIVERED_S)
+        await self._until_told()
         promises = {hall.place.hall: promised(hall.path) for hall in self.halls}
         for hall in self.halls:
             missing = set(hall.acked()) - promises[hall.place.hall].keys()
             if missing:
                 raise UserError(f"{hall.place.hall}: {len(missing)} acked events are not stored")
-        account = await self._account(promises, began + DELIVERED_S)
+        account = await self._account(promises)
         healed = time.monotonic() - began
         return Outcome(self._seed, len(self.halls), dict(done), healed, account)
 
-    async def _until_told(self, deadline: float) -> None:
-        while waiting := sum(hall.waiting for hall in self.halls):
+    async def _until_told(self) -> None:
+        waiting, since = -1, time.monotonic()
+        while now := sum(hall.waiting for hall in self.halls):
             self._links.check()
-            if time.monotonic() > deadline:
+            if now != waiting:
+                waiting, since = now, time.monotonic()
+            elif time.monotonic() - since > STALLED_S:
                 raise UserError(f"{waiting} events still wait in the halls")
             await asyncio.sleep(0.05)
 
-    async def _account(
-        self, promises: Mapping[str, Mapping[str, bytes]], deadline: float
-    ) -> truth.Account:
-        """The comparison, when the table has as many rows as were promised, or at the deadline."""
+    async def _account(self, promises: Mapping[str, Mapping[str, bytes]]) -> truth.Account:
+        """The comparison, when the table has as many rows as were promised, or no more come."""
         wanted = sum(map(len, promises.values()))
         names = ", ".join(f"'{hall}'" for hall in promises)
         query = f"SELECT count(*) FROM hall.events WHERE hall IN ({names})"
-        while time.monotonic() < deadline:
+        stored, since = -1, time.monotonic()
+        while stored < wanted and time.monotonic() - since < STALLED_S:
             self.stage.check()
-            (count,) = await self.stage.value(query)
-            if count >= wanted:
-                break
+            (now,) = await self.stage.value(query)
+            if now != stored:
+                stored, since = now, time.monotonic()
             await asyncio.sleep(0.05)
         dsn = self.stage.postgres.dsn("hall_console")
         return await asyncio.to_thread(truth.check, dsn, promises, alone=False)
