@@ -43,11 +43,10 @@ PAGES = {
 
 
 class Server:
-    """`with Server(settings, clock) as address:` the console serves inside, in a thread."""
+    """`with Server(make) as address:` the console that `make` makes serves inside, in a thread."""
 
-    def __init__(self, file: Path, clock: Callable[[], int]) -> None:
-        self._file = file
-        self._clock = clock
+    def __init__(self, make: Callable[[], web.Application]) -> None:
+        self._make = make
 
     def __enter__(self) -> str:
         started: Future[str] = Future()
@@ -61,11 +60,7 @@ class Server:
 
     async def _run(self, started: "Future[str]") -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        current = Current(self._file)
-        users = Users(current.config.console.users(self._file))
-        users.add("王经理", "technician", PASSWORD)
-        app = make_app(current, users, self._clock)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        runner = web.AppRunner(self._make(), access_log=None, shutdown_timeout=1.0)
         await runner.setup()
         try:
             port = free_port()
@@ -83,8 +78,20 @@ def furnished(folder: Path) -> Generator[tuple[Stage, str]]:
     with Stage(file, hands) as stage:
         Day(stage, hands).run()
         hands.go()
-        with Server(file, hands) as address:
+        with Server(lambda: _console(file, hands)) as address:
             yield stage, address
+
+
+def _console(file: Path, clock: Callable[[], int]) -> web.Application:
+    current = Current(file)
+    return make_app(current, with_manager(current.config.console.users(file)), clock)
+
+
+def with_manager(file: Path) -> Users:
+    """Whom the pictures are taken for, in a new file."""
+    users = Users(file)
+    users.add("王经理", "technician", PASSWORD)
+    return users
 
 
 def take(folder: Path, only: str = "") -> None:
@@ -114,7 +121,7 @@ def _pictures(
     page = context.new_page()
     page.set_default_timeout(PATIENCE_MS)
     page.goto(f"{address}/login?lang={language}")
-    _save(page, folder, f"login-{size}-{language}", only, whole=False)
+    save(page, folder, f"login-{size}-{language}", only, whole=False)
     page.fill("[name=name]", "王经理")
     page.fill("[name=password]", PASSWORD)
     page.click("button.primary")
@@ -122,11 +129,11 @@ def _pictures(
     for name, path in PAGES.items():
         wall = "?wall" if (name, size) == ("live", "wall") else ""
         page.goto(f"{address}{path}{wall}")
-        _save(page, folder, f"{name}-{size}-{language}", only, whole=size == "phone")
+        save(page, folder, f"{name}-{size}-{language}", only, whole=size == "phone")
     context.close()
 
 
-def _save(page: Any, folder: Path, name: str, only: str, *, whole: bool) -> None:
+def save(page: Any, folder: Path, name: str, only: str, *, whole: bool) -> None:
     if not name.startswith(only):
         return
     height = page.evaluate("document.documentElement.scrollHeight") if whole else 0

@@ -26,12 +26,20 @@ MAX_OF_ONE = 24
 
 
 class Listener:
-    """One open page. What it has not heard yet is a set of names, so it cannot grow."""
+    """One open page, which `request` asked for. What it has not heard yet is a set of names, so it
+    cannot grow."""
 
-    def __init__(self, user: str) -> None:
+    def __init__(self, user: str, request: web.Request | None = None) -> None:
         self.user = user
+        self._request = request
         self.news: set[str] = set()
         self.waiting = asyncio.Event()
+
+    @property
+    def gone(self) -> bool:
+        """Whether its connection is: who turns many pages leaves one behind with each, until the
+        next beat."""
+        return self._request is not None and self._request.transport is None
 
     def tell(self, news: Iterable[str]) -> None:
         self.news.update(news)
@@ -76,15 +84,16 @@ class Stream:
         self, request: web.Request, user: str, logged_in: Callable[[], bool]
     ) -> web.StreamResponse:
         """Tell this browser of `user` until it goes, or is not `logged_in` any more."""
-        own = sum(listener.user == user for listener in self._listeners)
-        if len(self._listeners) >= MAX_LISTENERS or own >= MAX_OF_ONE:
+        there = [listener for listener in self._listeners if not listener.gone]
+        own = sum(listener.user == user for listener in there)
+        if len(there) >= MAX_LISTENERS or own >= MAX_OF_ONE:
             raise web.HTTPServiceUnavailable(
                 text="too many open pages", headers={"Retry-After": "30"}
             )
         response = web.StreamResponse(
             headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
         )
-        listener = Listener(user)
+        listener = Listener(user, request)
         self._listeners.add(listener)
         try:
             await response.prepare(request)

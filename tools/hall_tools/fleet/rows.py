@@ -191,7 +191,7 @@ def fill(connection: psycopg.Connection[Any], company: Company) -> None:
         "events": company.events,
         "poison": company.poison,
         "now": f"'{now.isoformat()}'",
-        "today": f"'{(now + dt.timedelta(hours=5)).astimezone(dt.UTC).date()}'",
+        "today": f"'{_hall_day(now)}'",
         "towns": f"ARRAY[{', '.join(repr(town) for town in _TOWNS)}]",
         "many": len(_TOWNS),
         **_durations("w", "wait_min"),
@@ -203,8 +203,27 @@ def fill(connection: psycopg.Connection[Any], company: Company) -> None:
             cursor.execute(cast("LiteralString", part.format(**values)))
         cursor.execute("DROP TABLE made")
         cursor.execute("DROP FUNCTION pg_temp.u")
-        cursor.execute("SELECT hall.refresh_standing()")
+        for span, first, last in _spans(_hall_day(now)):
+            cursor.execute("SELECT hall.make_standing(%s, %s, %s)", (span, first, last))
+        cursor.execute("UPDATE hall.standing_made SET made = %s", (now,))
     connection.execute("ANALYZE")
+
+
+def _hall_day(now: dt.datetime) -> dt.date:
+    """As hall.today() has it, at another time."""
+    return (now.astimezone(dt.UTC) + dt.timedelta(hours=5)).date()
+
+
+def _spans(today: dt.date) -> list[tuple[str, dt.date, dt.date]]:
+    """The last 31 days, this month and the one before."""
+    one, first = dt.timedelta(days=1), today.replace(day=1)
+    before = (first - one).replace(day=1)
+    after = (first + 32 * one).replace(day=1)
+    return [
+        ("recent", today - 30 * one, today),
+        (f"{first:%Y-%m}", first, after - one),
+        (f"{before:%Y-%m}", before, first - one),
+    ]
 
 
 def _durations(letter: str, mean: str) -> dict[str, str]:
