@@ -53,8 +53,8 @@ Heard = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Phase:
-    """`events` came into the table at `per_s`, from the first that was seen there to the last.
-    `cpu_us`: of each part, for an event, from the beginning; `wrong`: what the comparison found."""
+    """`events` came into the table at `per_s`, from when they were let go to the last of them.
+    `cpu_us`: of each part, for an event; `wrong`: what the comparison found."""
 
     halls: int
     workers: int
@@ -208,25 +208,23 @@ class Bench:
         """What flows from now on, or from `begin`; ends when all that was promised is there, or
         nothing comes any more."""
         before, wal = uses(self._parts), await self._wal()
+        was, began = 0, time.monotonic()
+        since = began
         if begin is not None:
             await begin
-        first, was, began = 0, 0, time.monotonic()
-        since = began
         while was < self._fleet.promised and time.monotonic() - since < STALLED_S:
             await asyncio.sleep(_LOOK_S)
             self._stage.check()
             now = await self._counted()
             if now != was:
                 was, since = now, time.monotonic()
-                if not first:
-                    first, began = now, since
         after, wal = uses(self._parts), await self._wal() - wal
         account = await self._account()
         return Phase(
             halls=self._fleet.halls,
             workers=len(self._stage.workers),
             events=was,
-            per_s=(was - first) / max(since - began, 1e-3),
+            per_s=was / max(since - began, _LOOK_S),
             cpu_us={n: 1e6 * (after[n].cpu_s - before[n].cpu_s) / max(was, 1) for n in PARTS},
             memory_mb={n: after[n].memory_mb for n in PARTS},
             wal_bytes=wal / max(was, 1),

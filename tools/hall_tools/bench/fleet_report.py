@@ -17,9 +17,9 @@ NOTES = (
     "All at once: the halls' gateways, three nats-servers, two workers and PostgreSQL share this "
     "machine's processors; the halls have backlogs, as after an outage, and tell them as fast as "
     "they are taken. Workers alone: the same messages from the streams, no hall connected.",
-    "Rates are from the first event that was seen in the table to the last; CPU is that of the "
-    "processes of each part (proc(5)) from the beginning, by the events; connecting the halls "
-    "comes before, and is told apart. PostgreSQL commits with fsync, each event in the table and "
+    "Rates are from when the events are let go until the last is in the table, CPU is that of the "
+    "processes of each part (proc(5)) in that time; that workers start and halls connect comes "
+    "before, and is told apart. PostgreSQL commits with fsync, each event in the table and "
     "in the sums of its day; each stream has three copies.",
     "Live: from the moment a customer comes in, in ms, through the gateway's store, the stream and "
     "a worker, to the commit of the row (track_commit_timestamp).",
