@@ -14,6 +14,7 @@ import pytest
 LONGEST = (
     "chaos/test_hall.py",
     "hall/test_updates.py",
+    "hall/test_update_latency.py",
     "hall/test_key_latency.py",
     "hall/test_fingers.py",
     "hall/test_demo.py",

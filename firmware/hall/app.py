@@ -29,7 +29,7 @@ _HEALTHY_MS = const(60_000)
 _HOUSEKEEPING_MS = const(250)
 _HEAP_MS = const(10_000)
 _REBOOT_MS = const(1000)
-_LOADING = const(1024)
+_LOADING = const(8 * 1024)
 # The heap that an update needs, with what a role may want meanwhile; and what it is ordered with at
 # a start that has no role because there was less.
 _UPDATE_ROOM = const(24 * 1024)

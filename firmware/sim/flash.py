@@ -26,8 +26,11 @@ class Flash:
         self._blank = b"\xff" * _PIECE
         self.erase_ms = 0  # the chip stands still so long for each sector
         self.cut = None  # who ends it all in the midst of an operation (`cuts`)
+        self.watch = None  # called at each read
 
     def read(self, address, buffer):
+        if self.watch:
+            self.watch()
         self._file.seek(address)
         count = self._file.readinto(buffer)
         if count != len(buffer):

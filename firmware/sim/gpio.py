@@ -10,7 +10,8 @@ from report import emit
 
 class Pads:
     """The GPIOs of one chip; `chip` decides which there are. `out`: the level of each output.
-    `held`: pins whose output keeps its level, in deep sleep too, until they are let go."""
+    `held`: pins whose output keeps its level, in deep sleep too, until they are let go. `watch()`
+    is called as a change is reported."""
 
     def __init__(self):
         self.chip = "esp32"
@@ -22,6 +23,7 @@ class Pads:
         self._lines = {}
         self._irqs = {}
         self.held = []
+        self.watch = None
 
     def exists(self, pin):
         """Whether the chip has this GPIO (data sheets)."""
@@ -86,5 +88,7 @@ class Pads:
             self._parts[pin](level)
         elif pin in self._outputs:
             emit({"pin": self._outputs[pin], "value": level})
+            if self.watch:
+                self.watch()
         elif level and pin in self._selects:
             self._selects[pin]()

@@ -32,18 +32,20 @@ def now_us():
     now = time.ticks_us()
     away = now - _last
     _last = now
-    if away > _SHORT_US and _turns:
-        waited = _waited_us()
+    if away > _SHORT_US:
+        waited = waited_us()
         _lost += min(waited - _waited, away)
         _waited = waited
     return now - _lost
 
 
-def _waited_us():
-    """How long this process could have run and was not let to, since it began.
+def waited_us():
+    """How long this process could have run and was not let to, since it began; 0: unknown.
 
     Source: Linux's Documentation/scheduler/sched-stats.rst, /proc/<pid>/schedstat.
     """
+    if not _turns:
+        return 0
     _turns.seek(0)
     return int(_turns.read(60).split()[1]) // 1000
 

@@ -16,7 +16,7 @@ import pytest
 from hall_tools.sim import SimDevice
 from support.cutting_proxy import CuttingProxy
 from support.mosquitto import Mosquitto
-from support.sim import Watched, config_of, watched
+from support.sim import Watched, config_of, memory_folder, watched
 from support.standin_gateway import StandinGateway
 
 KEY = "0f" * 32
@@ -92,12 +92,12 @@ class Keypad:
 @asynccontextmanager
 async def keypad(folder: Path) -> AsyncGenerator[Keypad]:
     broker = Mosquitto(folder / "broker", psk={"kp-1": KEY})
-    with broker, StandinGateway(broker.port) as gateway:
+    with broker, memory_folder() as flash, StandinGateway(broker.port) as gateway:
         proxy = Stalling(broker.psk_port)
         async with proxy:
             config = config_of("keypad-5", proxy.port, "kp-1", tls="psk")
             ident = {"device": "kp-1", "psk": KEY, "wifi": [["simulated", "simulated"]]}
-            async with watched(SimDevice(config, ident, folder / "kp-1")) as device:
+            async with watched(SimDevice(config, ident, flash)) as device:
                 await asyncio.to_thread(gateway.wait, lambda: "kp-1" in gateway.committed)
                 yield Keypad(device, proxy, gateway)
 

@@ -6,8 +6,9 @@ Only what tests add to `hall_tools.sim.SimDevice` belongs here.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+import tempfile
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,15 @@ from hall_tools.sim import SimDevice
 
 WAIT_S = 60.0
 Line = dict[str, Any]
+
+
+@contextmanager
+def memory_folder() -> Generator[Path]:
+    """A folder for a device whose times are measured: in memory, as a disk that others write to
+    holds it up, which no flash chip does."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+        yield Path(folder)
 
 
 def config_of(profile: str, port: int, device: str = "dev-1", **more: Any) -> dict[str, Any]:

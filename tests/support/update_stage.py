@@ -52,8 +52,11 @@ _NOT_OF_A_KEYPAD = (
 HEALTHY = ("_HEALTHY_MS = const(60_000)", "_HEALTHY_MS = const(1_000)")
 
 
-def slot(folder: Path, version: str, *changes: tuple[str, str]) -> dict[str, bytes]:
-    """A keypad's slot whose application has these changes, each in one of its modules."""
+def slot(
+    where: Path, version: str, *changes: tuple[str, str], folder: str = "hall"
+) -> dict[str, bytes]:
+    """A keypad's slot whose application has these changes, each in one of its modules. `where`
+    takes their sources, `folder` is what a traceback says that they lie in."""
     files = {
         name: content
         for name, content in mpy.slot("esp32").items()
@@ -62,16 +65,22 @@ def slot(folder: Path, version: str, *changes: tuple[str, str]) -> dict[str, byt
     texts = {
         path.name: path.read_text(encoding="utf-8")
         for path in sorted((mpy.firmware_root() / "hall").glob("*.py"))
-        if path.name in ("app.py", "compose.py")
+        if path.name in ("app.py", "compose.py", "update.py")
     }
     for old, new in (('VERSION = "0.1.0"', f'VERSION = "{version}"'), *changes):
         name = next((name for name in texts if old in texts[name]), None)
         assert name is not None, old
         texts[name] = texts[name].replace(old, new, 1)
+    if folder != "hall":
+        for name in files:
+            path = Path(name).with_suffix(".py").relative_to("hall")
+            files[name] = mpy.compile_module(
+                mpy.firmware_root() / "hall" / path, f"{folder}/{path}"
+            )
     for name, text in texts.items():
-        source = folder / f"{version}-{name}"
+        source = where / f"{version}-{name}"
         source.write_text(text, encoding="utf-8")
-        files[f"hall/{Path(name).stem}.mpy"] = mpy.compile_module(source, f"hall/{name}")
+        files[f"hall/{Path(name).stem}.mpy"] = mpy.compile_module(source, f"{folder}/{name}")
     return files
 
 
@@ -86,8 +95,11 @@ class Stage:
         self.gateway = gateway
         self._watcher = watcher
 
-    def release(self, counter: int, version: str, *changes: tuple[str, str]) -> Bundle:
-        files = {"xtensa": slot(self.folder, version, *changes)}
+    def release(
+        self, counter: int, version: str, *changes: tuple[str, str], folder: str = "hall"
+    ) -> Bundle:
+        """With another `folder`, which tracebacks name, no file of it is in any other release."""
+        files = {"xtensa": slot(self.folder, version, *changes, folder=folder)}
         return sign(build(counter, version, slots=files), self.private)
 
     async def roll_out(self, release: Bundle) -> None:
@@ -134,8 +146,15 @@ class Stage:
         command = {"id": "past-the-gateway", "do": "update", "args": args}
         self._watcher.publish("device/v1/kp-1/down/cmd", json.dumps(command))
 
-    def keypad(self, monkeypatch: pytest.MonkeyPatch, trial_ms: int) -> SimDevice:
-        """A keypad with release 0.1.0 in slot a, which gives a trial up after so long."""
+    def keypad(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        trial_ms: int,
+        *changes: tuple[str, str],
+        folder: Path | None = None,
+    ) -> SimDevice:
+        """A keypad with release 0.1.0 in slot a, which has these changes and gives a trial up after
+        so long. In `folder`, or in one of its own."""
 
         def soon(*arguments: Any, **more: Any) -> dict[str, bytes]:
             files = flashed(*arguments, **more)
@@ -147,12 +166,12 @@ class Stage:
             return files
 
         flashed = vfs.file_system
-        folder = self.folder / "kp-1"
+        folder = folder or self.folder / "kp-1"
         config = config_of("keypad-3", self.port, "kp-1")
         ident = {"device": "kp-1", "psk": None, "wifi": [["simulated", "simulated"]]}
         with monkeypatch.context() as patch:
             patch.setattr("hall_tools.image.assembly.file_system", soon)
-            old = self.release(1, "0.1.0", HEALTHY)
+            old = self.release(1, "0.1.0", HEALTHY, *changes)
             deploy.deploy(folder / FLASH, config, ident, release=old, keys=[self.public])
         return SimDevice.flashed(folder)
 
