@@ -127,7 +127,7 @@ class _Connection:
         self._pumps["up"].other = self._pumps["down"]
         self._pumps["down"].other = self._pumps["up"]
         for writer in self._writers:
-            _at_once(writer)
+            _at_once(writer, felt=link.mqtt)
 
     async def run(self) -> None:
         """Until one side ends it, or the link does."""
@@ -260,11 +260,12 @@ class _CutError(Exception):
     """The connection ends in the middle of a packet."""
 
 
-def _at_once(writer: asyncio.StreamWriter) -> None:
+def _at_once(writer: asyncio.StreamWriter, *, felt: bool) -> None:
     sock = writer.get_extra_info("socket")
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    # Small, so that who reads slowly is felt by who sends.
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _CHUNK)
+    if felt:
+        # Small, so that who reads slowly is felt by who sends. TCP waits 0.2 s when it is full.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _CHUNK)
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

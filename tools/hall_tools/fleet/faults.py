@@ -25,7 +25,7 @@ KINDS = {
     "postgres_killed": "SIGKILL of all of PostgreSQL, then its start",
     "hall_cut_off": "a hall's connections freeze or are reset, and stay away for some seconds",
 }
-AWAY_S = (0.5, 4.0)
+AWAY_S = (0.3, 2.5)
 """How long what was hit stays away."""
 
 
