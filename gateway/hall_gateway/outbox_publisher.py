@@ -130,15 +130,17 @@ class OutboxPublisher:
     def _confirm(self) -> None:
         """Note the PUBACKs that came, in the order of the events."""
         before = self._confirmed
-        while self._in_flight and self._in_flight[0][1].done():
-            position, puback = self._in_flight[0]
-            puback.result()  # one that failed stays the first: nothing after it is confirmed
-            self._confirmed = position
-            self._in_flight.popleft()
-        if self._confirmed != before:
-            self._taken()
-            self._moved.set()
-            self._landed.set()
+        try:
+            while self._in_flight and self._in_flight[0][1].done():
+                position, puback = self._in_flight[0]
+                puback.result()  # one that failed stays the first: nothing after it is confirmed
+                self._confirmed = position
+                self._in_flight.popleft()
+        finally:
+            if self._confirmed != before:
+                self._taken()
+                self._moved.set()
+                self._landed.set()
 
     def _settled(self, position: int) -> None:
         while self._unsettled and self._unsettled[0] <= position:

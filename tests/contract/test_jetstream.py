@@ -185,7 +185,9 @@ async def test_a_full_stream_is_named_and_waited_for(tmp_path: Path, office: Bac
         for _ in range(12):
             await hall.core.event("wet", floor.event("dry", {"ohms": 300_000}))
         await hall.failing("HALL_EVENTS refuses: maximum messages exceeded")
-        await until(lambda: hall.sink["waiting"] == 8, "what it took is known")
+        await until(
+            lambda: hall.sink["waiting"] == 8, lambda: f"what it took is known: {hall.sink}"
+        )
         await office.streams.update_stream(  # pyright: ignore[reportUnknownMemberType]
             name=EVENTS, subjects=[subjects.EVENTS], discard="new", max_msgs=-1
         )

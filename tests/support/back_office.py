@@ -36,14 +36,15 @@ STREAMS: dict[str, dict[str, Any]] = {
 }
 
 
-async def until(holds: Callable[[], bool], what: str) -> None:
-    """Wait until `holds()`, which nothing tells of."""
+async def until(holds: Callable[[], bool], what: str | Callable[[], str]) -> None:
+    """Wait until `holds()`, which nothing tells of; `what` says what does not hold."""
     try:
         async with asyncio.timeout(BUSY_S):
             while not holds():  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
     except TimeoutError:
-        raise AssertionError(f"not in {BUSY_S:.0f} s: {what}") from None
+        told = what if isinstance(what, str) else what()
+        raise AssertionError(f"not in {BUSY_S:.0f} s: {told}") from None
 
 
 class BackOffice:
@@ -131,7 +132,7 @@ class Linked:
 
     async def delivered(self) -> None:
         """Every event was taken, and the store knows it."""
-        await until(lambda: self.sink["waiting"] == 0, f"all events taken: {self.sink}")
+        await until(lambda: self.sink["waiting"] == 0, lambda: f"all events taken: {self.sink}")
 
     async def failing(self, why: str) -> None:
         await until(lambda: why in (self.sink["error"] or ""), f"{why}: {self.sink}")
