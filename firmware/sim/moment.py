@@ -32,7 +32,7 @@ def now_us():
     now = time.ticks_us()
     away = now - _last
     _last = now
-    if away > _SHORT_US:
+    if away > _SHORT_US and _turns:
         waited = waited_us()
         _lost += min(waited - _waited, away)
         _waited = waited
