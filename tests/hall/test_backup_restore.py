@@ -55,11 +55,11 @@ def test_backup_under_load_then_crash_then_restore(tmp_path: Path, broker: Mosqu
                 device.deliver(seconds=60)
 
         walking = pool.submit(walk)
-        assert system.client.until(lambda: device.acked >= 100)
+        assert system.client.until(lambda: device.acked >= 100, 60)
         before = device.acked
         hall(gateway, "backup", "--to", str(file))
         after = device.acked
-        assert system.client.until(lambda: device.acked >= after + 100)
+        assert system.client.until(lambda: device.acked >= after + 100, 60)
         stop.set()
         walking.result(60)
         system.await_events("hall.count.passage", count=len(device.journal), seconds=60)

@@ -57,8 +57,7 @@ class SimulatedHall:
         self._runs = self._count()
         if not self.path.exists():
             self.path.write_bytes(_empty_store())
-        # What waits from a run before has another ticket's letter.
-        self.days.customers.letter = chr(ord("A") + self._runs % 26)
+        self.days.customers.letter = self._letter(0)
         self.core = Core(self.place.plan, self.path, STORE_MB, self.clock)
         await self.core.start()
         await self.core.do(
@@ -134,12 +133,18 @@ class SimulatedHall:
         if not today + self.days.opens <= now - HOUR <= today + self.days.closes - 2 * HOUR:
             self.days.opens = min(max(now - today - 3 * HOUR, HOUR), DAY - length - HOUR)
             self.days.closes = self.days.opens + length
+        self.days.customers.letter = self._letter(1)
         if self._runs:
             await self.days.join_day(today, 2)
         else:
             self.days.plan_day(today, 2)
             self._spill(today)
             await self._hurry(_now, stop)
+
+    def _letter(self, day: int) -> str:
+        """Of the tickets of this run's day 0 or 1: what waits from a day or a run before, which may
+        be for as long as a whole day, has another."""
+        return chr(ord("A") + (2 * self._runs + day) % 26)
 
     async def _hurry(self, until: Callable[[], int], stop: asyncio.Event) -> None:
         while self.clock.now < until() and not stop.is_set():
