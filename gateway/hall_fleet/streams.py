@@ -22,6 +22,16 @@ WINDOW_S = 120
 ACK_WAIT_S = 30
 MAX_ACK_PENDING = 20_000
 
+_INFO = {
+    subjects.EVENTS_STREAM: f"STREAM.INFO.{subjects.EVENTS_STREAM}",
+    subjects.STATES_STREAM: f"STREAM.INFO.{subjects.STATES_STREAM}",
+    logins.EVENTS_CONSUMER: f"CONSUMER.INFO.{subjects.EVENTS_STREAM}.{logins.EVENTS_CONSUMER}",
+    logins.STATES_CONSUMER: f"CONSUMER.INFO.{subjects.STATES_STREAM}.{logins.STATES_CONSUMER}",
+}
+
+LEADS, HAS_ALL, BEHIND, AWAY = "leads", "has all", "is behind", "is away"
+"""What a server is to a stream or a consumer that several keep."""
+
 
 def streams(config: NatsConfig) -> list[dict[str, Any]]:
     """What is acknowledged to a hall is never dropped for want of room: then a full stream takes
@@ -73,15 +83,33 @@ async def setup(link: Link, config: NatsConfig) -> dict[str, str]:
     for wanted in streams(config):
         name = wanted["name"]
         done[name] = await _set(
-            link, f"STREAM.INFO.{name}", f"STREAM.CREATE.{name}", f"STREAM.UPDATE.{name}", wanted
+            link, _INFO[name], f"STREAM.CREATE.{name}", f"STREAM.UPDATE.{name}", wanted
         )
     for stream, wanted in consumers():
         name = wanted["durable_name"]
         make = f"CONSUMER.DURABLE.CREATE.{stream}.{name}"
         request = {"stream_name": stream, "config": wanted}
-        info = f"CONSUMER.INFO.{stream}.{name}"
-        done[name] = await _set(link, info, make, make, wanted, request)
+        done[name] = await _set(link, _INFO[name], make, make, wanted, request)
     return done
+
+
+async def copies(link: Link) -> dict[str, dict[str, str]]:
+    """What each server is to each stream and consumer, as its leader sees it; nothing where a
+    server is alone. Raises LinkError, also while one of them has no leader."""
+    told: dict[str, dict[str, str]] = {}
+    for name, subject in _INFO.items():
+        info = await link.ask(subject)
+        group: dict[str, Any] = info.get("cluster") or {}
+        states = {str(other["name"]): _state(other) for other in group.get("replicas", ())}
+        if states:
+            told[name] = {str(group.get("leader")): LEADS, **states}
+    return told
+
+
+def _state(other: dict[str, Any]) -> str:
+    if other.get("offline"):
+        return AWAY
+    return HAS_ALL if other.get("current") else BEHIND
 
 
 async def forget(link: Link) -> None:

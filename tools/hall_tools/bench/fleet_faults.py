@@ -17,4 +17,4 @@ async def break_it(halls: int, seed: int, seconds: float, heard: Heard) -> Outco
             faults = run.faults()
             await faults.for_a_while(seconds, heard)
             heard("everything heals; the halls tell what they have")
-            return await run.delivered(faults.done)
+            return await run.delivered(faults.done, faults.again)

@@ -19,7 +19,7 @@ from hall_fleet import migrate as migrations
 from hall_fleet import poison as poisoned
 from hall_fleet.ingest_config import IngestConfig, load_config
 from hall_fleet.link import Link, LinkError
-from hall_fleet.streams import forget
+from hall_fleet.streams import copies, forget
 from hall_fleet.streams import setup as set_up
 from hall_gateway import logs
 from hall_gateway.toml_input import ConfigError
@@ -72,29 +72,34 @@ def setup(
 ) -> None:
     """Make the streams and consumers, or change what differs. Needs the back office's .creds.
 
+    Says which servers have all of each stream: no second one may stop while one is behind.
+
     With --again, after the record came from a backup, workers get everything once more that the
     streams have, seven days of it; what the record has is not taken twice.
     """
     settings = _load(config)
 
-    async def run() -> dict[str, str]:
+    async def run() -> tuple[dict[str, str], dict[str, dict[str, str]]]:
         nats = settings.nats
         async with Link(nats.servers, nats.credentials(), nats.tls(), "backoffice") as link:
             if again:
                 await forget(link)
-            return await set_up(link, nats)
+            return await set_up(link, nats), await copies(link)
 
     try:
-        done = asyncio.run(run())
+        done, kept = asyncio.run(run())
     except ConfigError as error:
         raise UserError(str(error), os.EX_CONFIG) from None
     except LinkError as error:
         raise UserError(str(error), os.EX_UNAVAILABLE) from None
     if as_json:
-        print(json.dumps(done))
+        print(json.dumps({**done, "copies": kept}))
     else:
         for name, what in done.items():
-            print(f"{name}: {what}")
+            servers = kept.get(name, {}).items()
+            print(
+                "; ".join([f"{name}: {what}", *(f"{server} {state}" for server, state in servers)])
+            )
 
 
 @app.command()

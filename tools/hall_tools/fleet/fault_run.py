@@ -79,12 +79,14 @@ class Way:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was done to so many halls and their back office, and the account at the end;
-    `healed_s`: from the last fault until all was delivered."""
+    """What was done to so many halls and their back office, and the account at the end; `again`:
+    NATS servers that had to be started once more, as they got not whole by themselves; `healed_s`:
+    from the last fault until all was delivered."""
 
     seed: int
     halls: int
     done: dict[str, int]
+    again: int
     healed_s: float
     account: truth.Account
 
@@ -146,7 +148,7 @@ class FaultRun:
         """What can be done to all this, drawn from the seed."""
         return Faults(self.stage, self._ways, random.Random(self._seed))
 
-    async def delivered(self, done: Counter[str]) -> Outcome:
+    async def delivered(self, done: Counter[str], again: int = 0) -> Outcome:
         """Nothing more happens in the halls; what the record is when it has had its time. UserError
         when a part ended by itself, or a hall does not get rid of its events."""
         began = time.monotonic()
@@ -161,7 +163,7 @@ class FaultRun:
                 raise UserError(f"{hall.place.hall}: {len(missing)} acked events are not stored")
         account = await self._account(promises)
         healed = time.monotonic() - began
-        return Outcome(self._seed, len(self.halls), dict(done), healed, account)
+        return Outcome(self._seed, len(self.halls), dict(done), again, healed, account)
 
     async def _until_told(self) -> None:
         waiting, since = -1, time.monotonic()

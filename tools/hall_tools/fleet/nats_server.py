@@ -5,7 +5,8 @@ cluster is ready. Not here: who may log in (credentials.py), streams (hall_fleet
 
 A node's HTTP port (https://docs.nats.io/running-a-nats-service/nats_admin/monitoring) tells how it
 is: `/healthz` answers 200 once JetStream serves and the node has caught up with its groups, `/jsz`
-names the leader of the meta group and of each stream.
+names the leader of the meta group. Who leads a stream is asked of JetStream (stage.py): a node of
+2.9 that was started again may leave the streams out of its `/jsz` while it serves them.
 """
 
 import asyncio
@@ -28,7 +29,6 @@ READY_S = 60.0
 _LOOK_S = 0.05
 _CLUSTER = "hall"
 _LOG_BYTES = 16 << 20
-_STREAMS = "/jsz?accounts=true&streams=true"
 
 
 @dataclass(frozen=True)
@@ -222,80 +222,48 @@ class NatsCluster:
         UserError when one of them ends by itself meanwhile, or after `within_s`.
         """
 
-        async def serves() -> bool:
-            running = [node for node in self.nodes if node.running]
-            return (
-                all([await node.healthy() for node in running])
-                and await self.meta_leader() is not None
-            )
+        async def serves() -> str:
+            for node in self.nodes:
+                if node.running and not await node.healthy():
+                    return f"{node.name} is not well"
+            return "" if await self.meta_leader() is not None else "there is no leader"
 
         await self._until(serves, "serves", within_s)
 
     async def meta_leader(self) -> NatsNode | None:
-        """Who decides where streams are; of a single node, itself. None: nobody at present."""
+        """Who decides where streams are, by what most of the nodes say, running or not; of a single
+        node, itself. None: nobody at present."""
         if len(self.nodes) == 1:
             return self.nodes[0] if await self.nodes[0].healthy() else None
-        return await self._leader(lambda told: told.get("meta_cluster"))
-
-    async def stream_leader(self, stream: str) -> NatsNode | None:
-        """Who takes what is published to the stream; None: nobody at present."""
-        if len(self.nodes) == 1:
-            return await self.meta_leader()
-        return await self._leader(lambda told: _group_of(stream, told))
-
-    async def replicated(self, stream: str, within_s: float = READY_S) -> None:
-        """Wait until every node has had all of the stream once, for while much is written one or
-        the other is always a little behind; UserError after `within_s`."""
-        caught_up: set[str] = set()
-
-        async def whole() -> bool:
-            leader = await self.stream_leader(stream)
-            told = await leader.asked(_STREAMS) if leader is not None else None
-            if told is None:
-                return False
-            others = (_group_of(stream, told) or {}).get("replicas", ())
-            caught_up.update(other["name"] for other in others if other["current"])
-            return all(other["name"] in caught_up for other in others)
-
-        await self._until(whole, f"has {stream} on every node", within_s)
-
-    async def _leader(
-        self, group: Callable[[dict[str, Any]], dict[str, Any] | None]
-    ) -> NatsNode | None:
-        """Whom most of the nodes, running or not, take for the leader of the group."""
         votes: list[str] = []
         for node in self.nodes:
-            told = await node.asked(_STREAMS) if node.running else None
+            told = await node.asked("/jsz") if node.running else None
             if told is not None:
-                votes.append(str((group(told) or {}).get("leader", "")))
+                group: dict[str, Any] = told.get("meta_cluster") or {}
+                votes.append(str(group.get("leader", "")))
         for node in self.nodes:
             if votes.count(node.name) > len(self.nodes) // 2:
                 return node if node.running else None
         return None
 
     async def _until(
-        self, condition: Callable[[], Awaitable[bool]], what: str, within_s: float
+        self, missing: Callable[[], Awaitable[str]], what: str, within_s: float
     ) -> None:
+        """Wait until nothing is `missing`, which is "" then."""
         started = [node for node in self.nodes if node.running]
+        last = ""
         try:
             async with asyncio.timeout(within_s):
-                while not await condition():
+                while last := await missing():
                     for node in started:
                         if not node.running:
                             raise UserError(f"{node.process.name} ended: {_why(node)}")
                     await asyncio.sleep(_LOOK_S)
         except TimeoutError:
             told = "; ".join(f"{node.name}: {_why(node)}" for node in started)
-            raise UserError(f"no NATS cluster {what} after {within_s:.0f} s: {told}") from None
-
-
-def _group_of(stream: str, told: dict[str, Any]) -> dict[str, Any] | None:
-    """The group of servers that keeps the stream, as /jsz has it."""
-    for account in told.get("account_details", ()):
-        for detail in account.get("stream_detail", ()):
-            if detail["name"] == stream:
-                return detail.get("cluster")
-    return None
+            raise UserError(
+                f"no NATS cluster {what} after {within_s:.0f} s: {last}; {told}"
+            ) from None
 
 
 def _why(node: NatsNode) -> str:

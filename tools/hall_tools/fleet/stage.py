@@ -16,13 +16,16 @@ from typing import Any, Self
 
 import nats
 import psycopg
+from hall_fleet.link import Link, LinkError
 from hall_fleet.logins import EVENTS_CONSUMER, STATES_CONSUMER, inbox
+from hall_fleet.streams import HAS_ALL, LEADS, copies
 from hall_gateway import jetstream_subjects as subjects
+from hall_gateway.jetstream_credentials import read_credentials
 from nats.js import JetStreamContext
 
 from hall_tools.errors import UserError
 from hall_tools.fleet.credentials import Credentials
-from hall_tools.fleet.nats_server import NatsCluster
+from hall_tools.fleet.nats_server import NatsCluster, NatsNode
 from hall_tools.fleet.postgres import Postgres
 from hall_tools.fleet.process import Process, last_words
 from hall_tools.ports import free_port
@@ -32,6 +35,7 @@ CONSUMERS = (
     (subjects.STATES_STREAM, STATES_CONSUMER),
 )
 READY_S = 60.0
+_LOOK_S = 0.2
 _READY = b"takes events"
 _TABLES = "hall.events, hall.days, hall.seen, hall.halls, hall.poison, hall.workers"
 
@@ -166,6 +170,38 @@ class Stage:
                     for consumer in await js.consumers_info(name):
                         await js.delete_consumer(name, consumer.name)
         await self._hall("ingest", "setup", "--config", str(self._config(0, "backoffice")))
+
+    async def stream_leader(self, stream: str) -> NatsNode | None:
+        """Who takes what is published to the stream; None: nobody at present."""
+        servers = (await self._copies()).get(stream, {})
+        return next((self.cluster.node(n) for n, state in servers.items() if state == LEADS), None)
+
+    async def amiss(self, within_s: float) -> list[NatsNode]:
+        """Wait until every node is well and has had all of each stream and consumer once, for while
+        much is written one or the other is always a little behind. Those of which that did not hold
+        after so long; all of them when a stream or a consumer has no leader."""
+        had: set[tuple[str, str]] = set()
+        deadline = time.monotonic() + within_s
+        while True:
+            found = {node.name for node in self.cluster.nodes if not await node.healthy()}
+            copies = await self._copies()
+            for group, servers in copies.items():
+                had |= {(group, n) for n, state in servers.items() if state in (LEADS, HAS_ALL)}
+                found |= {name for name in servers if (group, name) not in had}
+            if copies and not found:
+                return []
+            if time.monotonic() > deadline:
+                return [node for node in self.cluster.nodes if node.name in found or not copies]
+            await asyncio.sleep(_LOOK_S)
+
+    async def _copies(self) -> dict[str, dict[str, str]]:
+        """As hall_fleet.streams has them; nothing while one of them has no leader."""
+        credentials = read_credentials(self.credentials.creds("backoffice"))
+        try:
+            async with Link(self.cluster.servers, credentials, None, "backoffice") as link:
+                return await copies(link)
+        except LinkError:
+            return {}
 
     async def stream_bytes(self, stream: str) -> int:
         """What the messages of a stream take on each server."""

@@ -1,6 +1,6 @@
 """How far a trial is, and whether its record is what its halls have told.
 
-Here: counting in PostgreSQL and on the NATS servers, and the comparison. Not here: the truth,
+Here: counting in PostgreSQL, and the comparison. Not here: the truth,
 which the simulated halls write (simulated.py).
 """
 
@@ -11,22 +11,20 @@ from pathlib import Path
 from typing import Any, cast
 
 import psycopg
-from hall_fleet.logins import EVENTS_CONSUMER
-from hall_gateway.jetstream_subjects import EVENTS_STREAM
 
 from hall_tools.errors import UserError
-from hall_tools.fleet.nats_server import NatsCluster
 from hall_tools.fleet.postgres import Postgres
 
 STILL_S = 30.0
 """The record is judged when it has what is true, or has not grown for so long."""
 _LOOK_S = 0.5
-_CONSUMERS = "/jsz?accounts=true&streams=true&consumers=true"
+_WAITING = "SELECT stream_pending FROM hall.workers ORDER BY seen DESC LIMIT 1"
+"""As the worker has it that said something last, some seconds ago."""
 
 
 @dataclass(frozen=True)
 class Figures:
-    """`waiting`: events in the stream that are not in the record; None: nobody could say."""
+    """`waiting`: events in the stream that no worker has taken yet; None: no worker could say."""
 
     events: int
     halls: int
@@ -60,7 +58,7 @@ class Judgement:
         return asdict(self)
 
 
-async def figures(postgres: Postgres, nats: NatsCluster) -> Figures | None:
+async def figures(postgres: Postgres) -> Figures | None:
     """None while PostgreSQL does not answer."""
     try:
         async with await _connect(postgres) as connection:
@@ -69,9 +67,10 @@ async def figures(postgres: Postgres, nats: NatsCluster) -> Figures | None:
             )
             halls = await _one(connection, "SELECT count(*) FROM hall.seen")
             poison = await _one(connection, "SELECT count(*) FROM hall.poison")
+            waiting = await _value(connection, _WAITING)
     except psycopg.OperationalError:
         return None
-    return Figures(events, halls, poison, await _waiting(nats))
+    return Figures(events, halls, poison, waiting)
 
 
 async def judge(postgres: Postgres, truth: Path) -> Judgement:
@@ -118,26 +117,11 @@ async def _connect(postgres: Postgres) -> psycopg.AsyncConnection:
 
 
 async def _one(connection: psycopg.AsyncConnection, query: str) -> int:
+    value = await _value(connection, query)
+    assert value is not None
+    return value
+
+
+async def _value(connection: psycopg.AsyncConnection, query: str) -> int | None:
     row = await (await connection.execute(query.encode())).fetchone()
-    assert row is not None
-    return int(row[0])
-
-
-async def _waiting(nats: NatsCluster) -> int | None:
-    """Only the leader of a consumer knows how far it is."""
-    for node in nats.nodes:
-        told = await node.asked(_CONSUMERS) if node.running else None
-        consumer = _consumer(told or {})
-        if consumer is not None and consumer["cluster"]["leader"] == node.name:
-            return int(consumer["num_pending"]) + int(consumer["num_ack_pending"])
-    return None
-
-
-def _consumer(told: dict[str, Any]) -> dict[str, Any] | None:
-    """The workers' one, as /jsz has it."""
-    for account in told.get("account_details", ()):
-        for stream in account.get("stream_detail", ()):
-            for consumer in stream.get("consumer_detail") or ():
-                if (stream["name"], consumer["name"]) == (EVENTS_STREAM, EVENTS_CONSUMER):
-                    return consumer
-    return None
+    return None if row is None or row[0] is None else int(row[0])
