@@ -39,6 +39,15 @@ class Jump:
         return time is not None and self.began <= time <= self.before + ahead
 
 
+@dataclass(frozen=True)
+class Look:
+    """Both clocks at the same moment, and how one jumped until then."""
+
+    now: int
+    steady: int
+    jump: Jump | None
+
+
 class Watch:
     """Compares the clock with one that cannot jump. All in ms."""
 
@@ -52,16 +61,18 @@ class Watch:
         """Whether rows may go because of their age."""
         return self._steady() >= self._settled
 
-    def look(self, now: int) -> Jump | None:
-        """The jump since the last look that was seen()."""
-        before = self._last + self._steady() - self._mark
+    def look(self, now: int) -> Look:
+        """What there is since the last look that was seen(). `now`: read just before."""
+        steady = self._steady()
+        before = self._last + steady - self._mark
         by = now - before
-        return Jump(self._began, before, by) if abs(by) >= JUMP_MS else None
+        jump = Jump(self._began, before, by) if abs(by) >= JUMP_MS else None
+        return Look(now, steady, jump)
 
-    def seen(self, now: int, jump: Jump | None) -> None:
-        """What look() said was acted on."""
-        self._last, self._mark = now, self._steady()
-        if jump is not None:
+    def seen(self, look: Look) -> None:
+        """It was acted on, however long that took."""
+        self._last, self._mark = look.now, look.steady
+        if (jump := look.jump) is not None:
             self._began += jump.by
             if jump.by > 0:
                 self._settled = self._mark + SETTLE_MS

@@ -169,7 +169,8 @@ class Core:
         """Call once a second: texts and sessions expire, unanswered device commands get an error
         reply, old rows go."""
         now = self._clock()
-        jump = self._watch.look(now)
+        look = self._watch.look(now)
+        jump = look.jump
         settled = self._watch.settled and not (jump and jump.by > 0)
 
         def tick() -> None:
@@ -178,7 +179,7 @@ class Core:
             self._heart.tick(now, settled)
 
         await self._writer.run(tick)
-        self._watch.seen(now, jump)
+        self._watch.seen(look)
 
     def desired(self) -> dict[str, bytes]:
         """The down/desired payload of every device that has one, to be published retained."""

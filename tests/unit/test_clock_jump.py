@@ -44,6 +44,20 @@ async def running(folder: Path) -> AsyncGenerator[tuple[Hall, Steady]]:
 both = pytest.mark.parametrize("jump", [DAY_S, -DAY_S])
 
 
+async def test_a_disk_that_takes_its_time_is_no_jump(tmp_path: Path) -> None:
+    async with running(tmp_path) as (hall, _):
+        tick = hall.core._heart.tick
+
+        def slow(now: int, settled: bool = True) -> None:
+            tick(now, settled)
+            hall.clock.pass_s(90)
+
+        hall.core._heart.tick = slow
+        await hall.core.tick()
+        await hall.core.tick()
+        assert "clock_jumps" not in hall.core.health()
+
+
 @both
 async def test_a_service_takes_as_long_as_it_took(tmp_path: Path, jump: int) -> None:
     async with running(tmp_path) as (hall, steady):
