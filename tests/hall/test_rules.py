@@ -7,6 +7,7 @@ its broker comes at last.
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ from support.plain_hall import PlainHall
 from support.sim import Watched, config_of, running
 
 WAIT_S = 60.0
+UTC_OFFSET_H = 8
 HALL = """hall = "demo"
 [store]
 path = "hall.db"
@@ -31,6 +33,8 @@ port = {port}
 port = {upstream}
 [rating]
 min_service_s = 0
+[occupancy]
+reset_hour = {reset}
 [[window]]
 id = "1"
 name = "综合业务"
@@ -125,7 +129,9 @@ class Hall:
 async def running_hall(folder: Path, port: int, upstream: int, clock: Ahead) -> AsyncIterator[Hall]:
     """The gateway and its four devices, each of which it has heard."""
     path = folder / "hall.toml"
-    path.write_text(HALL.format(port=port, upstream=upstream), encoding="utf-8")
+    # The night is half a day away: it sends home whoever waits.
+    reset = (time.gmtime().tm_hour + UTC_OFFSET_H + 12) % 24
+    path.write_text(HALL.format(port=port, upstream=upstream, reset=reset), encoding="utf-8")
     settings = {"floor-1": QUICK}
     config = load_config(path)
     stop = asyncio.Event()
