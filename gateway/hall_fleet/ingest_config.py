@@ -13,7 +13,7 @@ from hall_gateway.config_http import HttpConfig
 from hall_gateway.config_jetstream import NatsLogin
 from hall_gateway.limits import OTHER_MIN, PAYMENT_MIN, Limits
 from hall_gateway.models import Name
-from hall_gateway.toml_input import ConfigError, parse_toml
+from hall_gateway.toml_input import read_toml
 from pydantic import Field
 
 from hall_fleet.dsn import Dsn
@@ -77,10 +77,4 @@ def load_config(path: Path) -> IngestConfig:
 
     Raises ConfigError, with one line for every error.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}; see docs/ingest.md") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not UTF-8: {error.reason} at byte {error.start}") from None
-    return parse_toml(text, IngestConfig, path)
+    return read_toml(path, IngestConfig, "docs/ingest.md")

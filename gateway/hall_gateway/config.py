@@ -32,7 +32,7 @@ from hall_gateway.config_rules import RulesConfig
 from hall_gateway.config_updates import UpdatesConfig
 from hall_gateway.config_webhooks import WebhookConfig
 from hall_gateway.release_store import FOLDER
-from hall_gateway.toml_input import ConfigError, Loc, ProblemsError, nearest, parse_toml
+from hall_gateway.toml_input import Loc, ProblemsError, nearest, read_toml
 
 GATEWAY_ID = "gateway"
 """The gateway's own device id, for events that it originates itself."""
@@ -212,10 +212,4 @@ def load_config(path: Path, *, secrets: bool = True) -> GatewayConfig:
     Without `secrets` no file is opened that only the gateway's own user may read: nobody is known
     of the staff then. Raises ConfigError, with one line for every error.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}; see docs/gateway.example.toml") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not UTF-8: {error.reason} at byte {error.start}") from None
-    return parse_toml(text, GatewayConfig, path, secrets=secrets)
+    return read_toml(path, GatewayConfig, "docs/gateway.example.toml", secrets=secrets)

@@ -1,6 +1,6 @@
 """A TOML text into a pydantic model, with every error in the words of the person who wrote it.
 
-Here: parsing, finding the line a key stands on, and turning pydantic's findings into
+Here: reading and parsing, finding the line a key stands on, and turning pydantic's findings into
 `file:line: key: what is wrong; what would be right`. The second half is the field's own
 `description`, so a model that is read from TOML describes each field by what is right for it.
 Not here: what the settings mean (config.py).
@@ -38,6 +38,21 @@ class ProblemsError(ValueError):
     def __init__(self, found: Iterable[tuple[Loc, str]]) -> None:
         self.found = list(found)
         super().__init__("; ".join(text for _, text in self.found))
+
+
+def read_toml(path: Path, model: type[Model], guide: str, *, secrets: bool = True) -> Model:
+    """The settings in the file at `path`, as parse_toml reads them; `guide` is the page that shows
+    what such a file looks like.
+
+    Raises ConfigError, with one line for every error.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}; see {guide}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8: {error.reason} at byte {error.start}") from None
+    return parse_toml(text, model, path, secrets=secrets)
 
 
 def parse_toml(text: str, model: type[Model], path: Path, *, secrets: bool = True) -> Model:

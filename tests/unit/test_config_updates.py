@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from hall_gateway.config import ConfigError, GatewayConfig
+from hall_gateway.config import GatewayConfig
 from hall_gateway.plan import plan_of
 from hall_gateway.rollout_model import UpdateHours
-from hall_gateway.toml_input import parse_toml
+from hall_gateway.toml_input import ConfigError, parse_toml
 from support import releases
 
 HEAD = 'hall = "demo"\n[store]\npath = "hall.db"\n[upstream]\nhost = "127.0.0.1"\n'

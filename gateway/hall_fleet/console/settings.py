@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hall_gateway.config_base import Settings
 from hall_gateway.config_console import ConsoleConfig
-from hall_gateway.toml_input import ConfigError, parse_toml
+from hall_gateway.toml_input import read_toml
 from pydantic import Field
 
 from hall_fleet.dsn import Dsn
@@ -55,10 +55,4 @@ def load_fleet(path: Path) -> FleetConfig:
 
     Raises ConfigError, with one line for every error.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}; see docs/fleet-console.md") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not UTF-8: {error.reason} at byte {error.start}") from None
-    return parse_toml(text, FleetConfig, path)
+    return read_toml(path, FleetConfig, "docs/fleet-console.md")
