@@ -7,14 +7,12 @@ yoyo's own lock is a row that a kill leaves behind; a lock of PostgreSQL's, whic
 connection, is around it: whoever holds that one may break the other.
 """
 
-import socket
-import uuid
 from contextlib import closing
-from datetime import UTC, datetime
 from typing import Any, cast
 
 import psycopg
 import yoyo  # pyright: ignore[reportMissingTypeStubs]
+from hall_gateway.migration_log import PlainLog
 from yoyo.backends.core.postgresql import (  # pyright: ignore[reportMissingTypeStubs]
     PostgresqlPsycopgBackend,
 )
@@ -30,22 +28,11 @@ class MigrationError(Exception):
     """The record cannot be brought up to date: why, and what to do, in one line."""
 
 
-class _Backend(PostgresqlPsycopgBackend):
-    """yoyo's PostgreSQL for any connection string, and without looking up users for its log."""
+class _Backend(PlainLog, PostgresqlPsycopgBackend):
+    """yoyo's PostgreSQL for any connection string."""
 
     def connect(self, dburi: Any) -> Any:
         return psycopg.connect(dburi.database, autocommit=True, connect_timeout=10)
-
-    def get_log_data(self, migration: Any = None, operation: str = "apply") -> dict[str, Any]:
-        return {
-            "id": str(uuid.uuid4()),
-            "migration_id": migration.id,
-            "migration_hash": migration.hash,
-            "username": "hallkit",
-            "hostname": socket.gethostname(),
-            "created_at_utc": datetime.now(UTC).replace(tzinfo=None),
-            "operation": operation,
-        }
 
 
 def migrate(dsn: str, migrations: str = MIGRATIONS) -> list[str]:

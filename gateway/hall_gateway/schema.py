@@ -11,18 +11,17 @@ or the new one, and yoyo's own lock row, which a kill would leave behind, never 
 import fcntl
 import os
 import shutil
-import socket
 import sqlite3
-import uuid
 from collections.abc import Generator
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
 import yoyo  # pyright: ignore[reportMissingTypeStubs]
 from yoyo.backends.core.sqlite3 import SQLiteBackend  # pyright: ignore[reportMissingTypeStubs]
 from yoyo.connections import DatabaseURI  # pyright: ignore[reportMissingTypeStubs]
+
+from hall_gateway.migration_log import PlainLog
 
 MIGRATIONS = "package:hall_gateway:migrations"
 PAGE_BYTES = 4096
@@ -34,23 +33,11 @@ class StoreOpenError(Exception):
     """The store cannot be used: what is wrong and what to do, in one line."""
 
 
-class _Backend(SQLiteBackend):
-    """yoyo's SQLite for any path, and without looking up users and hosts for its log rows: that
-    needs a passwd entry and waits for DNS, and a gateway may start without either."""
+class _Backend(PlainLog, SQLiteBackend):
+    """yoyo's SQLite for any path."""
 
     def connect(self, dburi: Any) -> sqlite3.Connection:
         return sqlite3.connect(dburi.database, isolation_level=None)
-
-    def get_log_data(self, migration: Any = None, operation: str = "apply") -> dict[str, Any]:
-        return {
-            "id": str(uuid.uuid4()),
-            "migration_id": migration.id,
-            "migration_hash": migration.hash,
-            "username": "hallkit",
-            "hostname": socket.gethostname(),
-            "created_at_utc": datetime.now(UTC).replace(tzinfo=None),
-            "operation": operation,
-        }
 
 
 @contextmanager
