@@ -13,14 +13,8 @@ from dataclasses import dataclass, field
 
 from hall_gateway.durations import Durations
 from hall_gateway.health import Health, Reason
-from prometheus_client import CollectorRegistry, ProcessCollector
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    Metric,
-)
-from prometheus_client.exposition import choose_encoder
+from hall_gateway.prometheus import Collector, histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from hall_fleet.consumer import Consumer
 from hall_fleet.intake import Stored
@@ -74,24 +68,13 @@ def health(figures: Figures, consumers: Mapping[str, Consumer]) -> Health:
     return Health(reasons[0].status if reasons else "ok", tuple(reasons))
 
 
-class Metrics:
+class Metrics(Collector):
     """Collects from the worker's figures."""
 
     def __init__(self, figures: Figures, judged: Callable[[], Health]) -> None:
         self._figures = figures
         self._judged = judged
-        self.registry = CollectorRegistry(auto_describe=False)
-        self.registry.register(self)
-        ProcessCollector(registry=self.registry)
-
-    def told(self, accept: str) -> tuple[bytes, str]:
-        """The figures of now and their content type, for a request that accepts `accept`."""
-        encode, kind = choose_encoder(accept)
-        return encode(self.registry), kind
-
-    def describe(self) -> list[Metric]:
-        """Nothing: names are not looked up here, and asking would collect."""
-        return []
+        super().__init__()
 
     def collect(self) -> Iterator[Metric]:
         figures, status = self._figures, self._judged().status
@@ -117,12 +100,9 @@ class Metrics:
         yield from _gauge(
             "last_commit_timestamp_seconds", "when events were last committed", figures.last_commit
         )
-        took = HistogramMetricFamily(
-            "hallkit_ingest_batch_seconds", "from a batch of events to its commit"
+        yield histogram(
+            "hallkit_ingest_batch_seconds", "from a batch of events to its commit", figures.took
         )
-        bounds = [("+Inf" if b == float("inf") else str(b), n) for b, n in figures.took.up_to()]
-        took.add_metric((), bounds, figures.took.sum_s)
-        yield took
 
 
 def _counter(name: str, meaning: str, value: float) -> CounterMetricFamily:
