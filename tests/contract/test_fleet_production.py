@@ -30,13 +30,13 @@ from hall_tools.fleet.production import UNITS
 from hall_tools.ports import free_port
 from support.certificate import self_signed
 from support.office import office_folder
+from support.systemd import DEBIANS, verify
 from typer.testing import CliRunner
 
 NODES = ("nats-1.example.com", "nats-2.example.com", "nats-3.example.com")
 BUSY_S = 60.0
 SERVICES = [unit for unit in UNITS if unit.endswith(".service")]
 STRICT = [unit for unit in SERVICES if unit != "hall-record-backup.service"]
-DEBIANS = Path("/lib/systemd/system")
 
 
 def config(folder: Path, *more: str, nodes: tuple[str, ...] = NODES) -> dict[str, str]:
@@ -159,17 +159,6 @@ def test_nats_server_has_nothing_to_say_of_its_configuration(
     assert "configuration file" in done.stderr + done.stdout
     file.write_text(file.read_text() + "\nmax_conections: 1\n")
     assert subprocess.run(check, capture_output=True, timeout=60).returncode != 0
-
-
-def verify(folder: Path, unit: str) -> str:
-    done = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", str(folder / unit)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={**os.environ, "SYSTEMD_UNIT_PATH": f"{folder}:{DEBIANS}"},
-    )
-    return done.stderr + ("" if done.returncode == 0 else f"exit code {done.returncode}")
 
 
 def units(written: Path, folder: Path) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -22,9 +21,9 @@ from support.installed import DEVICES, Installation
 from support.link_device import LinkDevice
 from support.mosquitto import Mosquitto
 from support.psk_client import PskClient
+from support.systemd import DEBIANS, verify
 
 UNITS = ("hallkit-gateway.service", "hallkit-console.service", "hallkit-firewall.service")
-MOSQUITTO_UNIT = Path("/lib/systemd/system/mosquitto.service")
 
 
 @pytest.fixture
@@ -46,18 +45,6 @@ def dry_run(root: Path) -> dict[str, Any]:
     return {step["step"]: step for step in json.loads(done.stdout)["steps"]}
 
 
-def verify(folder: Path, unit: str) -> str:
-    """What systemd has to say of a unit in `folder`, which is all it knows beside its own."""
-    done = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", str(folder / unit)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={**os.environ, "SYSTEMD_UNIT_PATH": f"{folder}:/lib/systemd/system"},
-    )
-    return done.stderr + ("" if done.returncode == 0 else f"exit code {done.returncode}")
-
-
 def units(root: Path, folder: Path) -> Path:
     """The units of a dry run, and Debian's mosquitto, which they add to."""
     written = dry_run(root)
@@ -67,7 +54,7 @@ def units(root: Path, folder: Path) -> Path:
         # nftables may not be installed where the tests run.
         text = written[f"/etc/systemd/system/{path}"]["text"].replace(NFT, "/bin/true")
         file.write_text(text)
-    shutil.copy(MOSQUITTO_UNIT, folder)
+    shutil.copy(DEBIANS / "mosquitto.service", folder)
     return folder
 
 
