@@ -7,7 +7,7 @@ Here: targets, and what the figures do not say. Not here: the measurement (fleet
 from collections.abc import Sequence
 
 from hall_tools.bench.fleet import Fleet, Phase
-from hall_tools.bench.gateway_report import Target
+from hall_tools.bench.tables import Target
 
 PER_S, FLAT = 3000.0, 1.25
 """Targets: events a second into PostgreSQL, and the cost of one with the most halls by that with

@@ -9,6 +9,7 @@ from statistics import median
 from typing import Any
 
 from hall_tools.bench.gateway import Figures, Latency
+from hall_tools.bench.tables import Target
 
 P99_RATIO, DRAIN_PER_S, RSS_MB = 10.0, 8000.0, 80.0
 """Targets: ThingsBoard's p99 by ours at each rate, events a second out of a backlog at the devices'
@@ -80,16 +81,6 @@ def summary(rounds: list[Figures]) -> Summary:
 def _median(values: list[float | None]) -> float | None:
     found = [value for value in values if value is not None]
     return median(found) if len(found) == len(values) else None
-
-
-@dataclass(frozen=True)
-class Target:
-    """Something that was to be reached, what was, and whether that is enough."""
-
-    what: str
-    wanted: str
-    found: str
-    reached: bool
 
 
 def targets(summaries: dict[str, Summary]) -> list[Target]:

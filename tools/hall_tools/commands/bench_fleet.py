@@ -8,23 +8,26 @@ import asyncio
 import json
 import logging
 import os
-from typing import Annotated
+import sys
+from collections.abc import Coroutine
+from typing import Annotated, Any
 
 import typer
-from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from hall_tools.bench import tables
 from hall_tools.bench.fleet import Fleet, Phase, measure
 from hall_tools.bench.fleet_faults import break_it
 from hall_tools.bench.fleet_parts import PARTS
 from hall_tools.bench.fleet_report import NOTES, targets
-from hall_tools.bench.gateway_report import Target
+from hall_tools.bench.tables import Target
 from hall_tools.errors import UserError
 from hall_tools.fleet.fault_run import Outcome
 from hall_tools.fleet.faults import KINDS
 from hall_tools.fleet.places import MOST
 from hall_tools.progress import progress
+from hall_tools.until_stopped import Result, until_stopped
 
 _FEW_AND_MANY = [50, 200]
 _BROKEN = 4
@@ -66,7 +69,7 @@ def fleet(
     measured: list[Fleet] = []
     with progress() as heard:
         for count in halls or _FEW_AND_MANY:
-            measured.append(asyncio.run(measure(count, seconds, seed, heard)))
+            measured.append(_run(measure(count, seconds, seed, heard)))
     judged = targets(measured)
     if as_json:
         told = {
@@ -88,7 +91,7 @@ def _break(halls: list[int], seed: int, minutes: float, as_json: bool) -> None:
     # That a hall is cut off is no news here.
     logging.getLogger("hall_gateway").setLevel(logging.ERROR)
     with progress() as heard:
-        outcomes = [asyncio.run(break_it(count, seed, 60 * minutes, heard)) for count in halls]
+        outcomes = [_run(break_it(count, seed, 60 * minutes, heard)) for count in halls]
     if as_json:
         print(json.dumps([each.as_json() for each in outcomes], ensure_ascii=False))
     else:
@@ -98,12 +101,22 @@ def _break(halls: list[int], seed: int, minutes: float, as_json: bool) -> None:
         raise UserError(f"{len(wrong)} things are wrong: {'; '.join(wrong[:3])}", os.EX_SOFTWARE)
 
 
+def _run(work: Coroutine[Any, Any, Result]) -> Result:
+    stopped, result = asyncio.run(until_stopped(work))
+    if result is None:
+        sys.exit(128 + stopped)
+    return result
+
+
 def _print_outcome(outcome: Outcome) -> None:
     console = Console(width=None if os.isatty(1) else 110, highlight=False)
-    table = _table(f"{outcome.halls} halls, seed {outcome.seed}", "what")
+    table = tables.table(f"{outcome.halls} halls, seed {outcome.seed}", "what")
     table.add_column("how often", justify="right", no_wrap=True)
     for kind, meaning in KINDS.items():
         table.add_row(meaning, f"{outcome.done.get(kind, 0)}")
+    table.add_row(
+        "a NATS server that did not get whole by itself, started once more", f"{outcome.again}"
+    )
     console.print(table)
     account = outcome.account
     console.print(
@@ -115,18 +128,15 @@ def _print_outcome(outcome: Outcome) -> None:
 
 def _print(fleets: list[Fleet], judged: list[Target]) -> None:
     console = Console(width=None if os.isatty(1) else 110, highlight=False)
-    for table in (_speed(fleets), _bytes(fleets), _live(fleets), _judged(judged)):
+    for table in (_speed(fleets), _bytes(fleets), _live(fleets), tables.judged(judged)):
         console.print(table)
-    console.print(
-        f"{os.cpu_count()} processors, load average {os.getloadavg()[2]:.1f} over the last 15 "
-        "minutes, with what was measured itself."
-    )
+    console.print(tables.machine())
     for note in NOTES:
         console.print(note)
 
 
 def _speed(fleets: list[Fleet]) -> Table:
-    table = _table("Into PostgreSQL: CPU microseconds for an event, by part", "what")
+    table = tables.table("Into PostgreSQL: CPU microseconds for an event, by part", "what")
     for header in ("halls", "workers", "events/s", *(_NAMES[part] for part in PARTS), "all"):
         table.add_column(header, justify="right", no_wrap=True)
     for header in ("lost", "doubled", "wrong"):
@@ -155,7 +165,7 @@ def _row(table: Table, what: str, phase: Phase) -> None:
 
 
 def _bytes(fleets: list[Fleet]) -> Table:
-    table = _table("Bytes for an event, and MB of memory, all at once", "halls")
+    table = tables.table("Bytes for an event, and MB of memory, all at once", "halls")
     headers = (
         "to NATS",
         "back",
@@ -187,7 +197,7 @@ def _bytes(fleets: list[Fleet]) -> Table:
 
 
 def _live(fleets: list[Fleet]) -> Table:
-    table = _table("Live: ms from the customer to the committed row", "halls")
+    table = tables.table("Live: ms from the customer to the committed row", "halls")
     for header in ("events/s", "events", "p50", "p99", "most", "load late\nby s"):
         table.add_column(header, justify="right", no_wrap=True)
     for each in fleets:
@@ -201,20 +211,4 @@ def _live(fleets: list[Fleet]) -> Table:
                 f"{one.most:,.1f}",
                 f"{one.late_s:.2f}",
             )
-    return table
-
-
-def _judged(judged: list[Target]) -> Table:
-    table = _table("Targets", "what")
-    for header in ("wanted", "found", ""):
-        table.add_column(header, justify="right", no_wrap=True)
-    for target in judged:
-        reached = "reached" if target.reached else "missed"
-        table.add_row(target.what, target.wanted, target.found, reached)
-    return table
-
-
-def _table(title: str, first: str) -> Table:
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1))
-    table.add_column(first, no_wrap=True)
     return table

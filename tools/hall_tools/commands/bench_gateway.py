@@ -9,15 +9,15 @@ import os
 from typing import Annotated
 
 import typer
-from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from hall_tools.bench import gateway as bench
-from hall_tools.bench import gateway_week
+from hall_tools.bench import gateway_week, tables
 from hall_tools.bench.gateway import Figures
-from hall_tools.bench.gateway_report import NOTES, Summary, Target, summary, targets
+from hall_tools.bench.gateway_report import NOTES, Summary, summary, targets
 from hall_tools.bench.gateway_week import Week
+from hall_tools.bench.tables import Target
 from hall_tools.errors import UserError
 from hall_tools.progress import progress
 
@@ -93,7 +93,7 @@ def week(
 
 def _print_week(told: Week) -> None:
     console = Console(width=None if os.isatty(1) else 100, highlight=False)
-    table = _table(f"A busy week, the store bounded to {told.max_mb} MB", "day")
+    table = tables.table(f"A busy week, the store bounded to {told.max_mb} MB", "day")
     for header in ("events\ntold", "waiting for\nwho was away", "rows\nforgotten"):
         table.add_column(header, justify="right", no_wrap=True)
     for header in ("store\nMB", "resident\nMB"):
@@ -125,19 +125,16 @@ def _print(summaries: dict[str, Summary], judged: list[Target], without: str | N
     console.print(_latencies(title, each, ours))
     console.print(_drains("Backlogs, memory, and what is lost in kills", each))
     if judged:
-        console.print(_judged(judged))
+        console.print(tables.judged(judged))
     if without is not None:
         console.print(f"Not measured: {without}.\n")
-    console.print(
-        f"{os.cpu_count()} processors, load average {os.getloadavg()[2]:.1f} over the last 15 "
-        "minutes, with what was measured itself."
-    )
+    console.print(tables.machine())
     for note in NOTES:
         console.print(note)
 
 
 def _latencies(title: str, all_: list[Figures], ours: Figures | None) -> Table:
-    table = _table(title, "system")
+    table = tables.table(title, "system")
     for header in ("events/s", "p50", "p99", "p99\nby ours", "bytes/event", "CPU", "lost"):
         table.add_column(header, justify="right", no_wrap=True)
     last = list(all_[0].latencies)[-1]
@@ -159,7 +156,7 @@ def _latencies(title: str, all_: list[Figures], ours: Figures | None) -> Table:
 
 
 def _drains(title: str, all_: list[Figures]) -> Table:
-    table = _table(title, "system")
+    table = tables.table(title, "system")
     headers = (
         *("intake\n/s", "outbox\n/s", "through\n/s", "lost"),
         *("resident\nMB", "most\nMB", "kills", "sent", "lost", "again"),
@@ -179,21 +176,4 @@ def _drains(title: str, all_: list[Figures]) -> Table:
             f"{figures.lost:,}",
             f"{figures.again:,}",
         )
-    return table
-
-
-def _judged(judged: list[Target]) -> Table:
-    table = _table("Targets", "what")
-    for header in ("wanted", "found", ""):
-        table.add_column(header, justify="right", no_wrap=True)
-    for target in judged:
-        table.add_row(
-            target.what, target.wanted, target.found, "reached" if target.reached else "missed"
-        )
-    return table
-
-
-def _table(title: str, first: str) -> Table:
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1))
-    table.add_column(first, no_wrap=True)
     return table

@@ -19,6 +19,7 @@ from hall_tools.demo.hall import Hall, open_hall
 from hall_tools.demo.report import make_report, problems
 from hall_tools.demo.screen import Screen
 from hall_tools.errors import UserError
+from hall_tools.until_stopped import until_stopped
 
 PROGRESS_S = 5.0
 
@@ -55,7 +56,7 @@ def demo(
     if report and not report.parent.is_dir():
         raise UserError(f"{report.parent}: no such folder for the report", os.EX_CANTCREAT)
     stopped, result = asyncio.run(
-        _until_stopped(_run(headless, console or not (headless or picture), seconds, seed, picture))
+        until_stopped(_run(headless, console or not (headless or picture), seconds, seed, picture))
     )
     if stopped:
         _log(
@@ -69,25 +70,6 @@ def demo(
         report.write_text(text, encoding="utf-8")
     _tell(result)
     sys.exit(1 if problems(result) else os.EX_OK)
-
-
-async def _until_stopped(work: Any) -> tuple[int, dict[str, Any] | None]:
-    """The signal that stopped the work, or 0 and its result. Cleaning up is not interrupted."""
-    task = asyncio.ensure_future(work)
-    stopped: list[int] = []
-
-    def stop(number: int) -> None:
-        if not stopped:
-            stopped.append(number)
-            task.cancel()
-
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, stop, number)
-    try:
-        return 0, await task
-    except asyncio.CancelledError:
-        return stopped[0], None
 
 
 async def _run(

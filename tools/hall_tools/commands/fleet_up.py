@@ -10,7 +10,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Coroutine, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -24,6 +24,7 @@ from hall_tools.errors import UserError
 from hall_tools.fleet.postgres_folder import remove
 from hall_tools.fleet.trial import USER, Trial
 from hall_tools.fleet.trial_figures import figures, judge
+from hall_tools.until_stopped import until_stopped
 
 PROGRESS_S = 5.0
 MOST_HALLS = 200
@@ -64,7 +65,8 @@ def up(
     if report and not report.parent.is_dir():
         raise UserError(f"{report.parent}: no such folder for the report", os.EX_CANTCREAT)
     with _folder(folder) as place:
-        stopped, result = asyncio.run(_until_stopped(_run(place, halls, seed, seconds, headless)))
+        run = _run(place, halls, seed, seconds, headless)
+        stopped, result = asyncio.run(until_stopped(run, lambda: _log("ending, in order")))
     if stopped:
         _log("stopped" + ("" if seconds is None else ": nothing was compared"))
         sys.exit(os.EX_OK if seconds is None and stopped == signal.SIGINT else 128 + stopped)
@@ -86,28 +88,6 @@ def _folder(wanted: Path | None) -> Generator[Path]:
     finally:
         remove(place / "postgres")
         shutil.rmtree(place, ignore_errors=True)
-
-
-async def _until_stopped(
-    work: Coroutine[Any, Any, dict[str, Any]],
-) -> tuple[int, dict[str, Any] | None]:
-    """The signal that stopped the work, or 0 and its result. Cleaning up is not interrupted."""
-    task = asyncio.ensure_future(work)
-    stopped: list[int] = []
-
-    def stop(number: int) -> None:
-        if not stopped:
-            stopped.append(number)
-            _log("ending, in order")
-            task.cancel()
-
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, stop, number)
-    try:
-        return 0, await task
-    except asyncio.CancelledError:
-        return stopped[0], None
 
 
 async def _run(
@@ -155,7 +135,7 @@ def _tell(result: dict[str, Any]) -> None:
 async def _progress(trial: Trial) -> None:
     while True:
         await asyncio.sleep(PROGRESS_S)
-        now = await figures(trial.postgres, trial.nats)
+        now = await figures(trial.postgres)
         if now is not None:
             _log(str(now))
 

@@ -80,7 +80,7 @@ class Way:
 @dataclass(frozen=True)
 class Outcome:
     """What was done to so many halls and their back office, and the account at the end; `again`:
-    NATS servers that had to be started once more, as they got not whole by themselves; `healed_s`:
+    NATS servers that had to be started once more, as they did not get whole alone; `healed_s`:
     from the last fault until all was delivered."""
 
     seed: int
