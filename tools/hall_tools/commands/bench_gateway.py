@@ -120,7 +120,7 @@ def _print(summaries: dict[str, Summary], judged: list[Target], without: str | N
     console = Console(width=None if os.isatty(1) else 110, highlight=False)
     each = [one.figures for one in summaries.values()]
     rounds = next(iter(summaries.values())).rounds
-    title = f"Event to hall system, ms: medians of {rounds} rounds"
+    title = "Event to hall system, ms" + (f": medians of {rounds} rounds" if rounds > 1 else "")
     ours = summaries["hallkit"].figures if "hallkit" in summaries else None
     console.print(_latencies(title, each, ours))
     console.print(_drains("Backlogs, memory, and what is lost in kills", each))
