@@ -17,6 +17,7 @@ from typing import Protocol
 from hall_gateway import jetstream_subjects as subjects
 
 from hall_tools.errors import UserError
+from hall_tools.fleet.nats_server import NatsNode
 from hall_tools.fleet.stage import Stage
 
 KINDS = {
@@ -34,6 +35,8 @@ STUCK_S = 20.0
 is sent when the leader changes just then. It fetches when it is started once more, or with an empty
 disk."""
 MOST_AGAIN = 6
+WHOLE_S = 120.0
+"""In which two servers are whole when the third is away; an election takes some ten seconds."""
 
 
 class Cuttable(Protocol):
@@ -111,10 +114,19 @@ class Faults:
         async with self._nats:
             node = self._chance.choice(self._stage.cluster.nodes)
             await node.kill()
-            await node.wipe()
-            await self._stay_away()
-            await node.start()
+            await self._emptied(node)
             await self._whole()
+
+    async def _emptied(self, node: NatsNode) -> None:
+        """A node that does not run comes back with an empty disk, when the two others are whole.
+        Not before: it has forgotten what it had acknowledged and whom it had voted for, and could
+        make a leader of the one that has less."""
+        await node.wipe()
+        await self._stay_away()
+        if behind := await self._stage.amiss(WHOLE_S, without=node):
+            names = ", ".join(other.name for other in behind)
+            raise UserError(f"{names}: not whole while {node.name} is away", os.EX_UNAVAILABLE)
+        await node.start()
 
     async def _whole(self) -> None:
         """All nodes have all, as an operator sees to it (docs/back-office-fleet.md)."""
@@ -126,8 +138,9 @@ class Faults:
             again += 1
             await amiss[0].stop()
             if again > 1 and len(amiss) == 1:
-                await amiss[0].wipe()
-            await amiss[0].start()
+                await self._emptied(amiss[0])
+            else:
+                await amiss[0].start()
         self.again += again
 
     async def _worker_killed(self) -> None:

@@ -176,22 +176,25 @@ class Stage:
         servers = (await self._copies()).get(stream, {})
         return next((self.cluster.node(n) for n, state in servers.items() if state == LEADS), None)
 
-    async def amiss(self, within_s: float) -> list[NatsNode]:
-        """Wait until every node is well and has had all of each stream and consumer once, for while
-        much is written one or the other is always a little behind. Those of which that did not hold
-        after so long; all of them when a stream or a consumer has no leader."""
+    async def amiss(self, within_s: float, without: NatsNode | None = None) -> list[NatsNode]:
+        """Wait until every node, but for one that is away, is well and has had all of each stream
+        and consumer once, for while much is written one or the other is always a little behind.
+        Those of which that did not hold after so long; all of them when a stream or a consumer has
+        no leader."""
+        nodes = [node for node in self.cluster.nodes if node is not without]
+        names = {node.name for node in nodes}
         had: set[tuple[str, str]] = set()
         deadline = time.monotonic() + within_s
         while True:
-            found = {node.name for node in self.cluster.nodes if not await node.healthy()}
+            found = {node.name for node in nodes if not await node.healthy()}
             copies = await self._copies()
             for group, servers in copies.items():
                 had |= {(group, n) for n, state in servers.items() if state in (LEADS, HAS_ALL)}
-                found |= {name for name in servers if (group, name) not in had}
+                found |= {name for name in names & servers.keys() if (group, name) not in had}
             if copies and not found:
                 return []
             if time.monotonic() > deadline:
-                return [node for node in self.cluster.nodes if node.name in found or not copies]
+                return [node for node in nodes if node.name in found or not copies]
             await asyncio.sleep(_LOOK_S)
 
     async def _copies(self) -> dict[str, dict[str, str]]:
