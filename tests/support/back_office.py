@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import nats
+import pytest
 from hall_fleet.logins import inbox
+from hall_gateway import jetstream, jetstream_events, jetstream_link
 from hall_gateway import jetstream_subjects as subjects
 from hall_gateway.config_jetstream import SINK, JetStreamConfig
 from hall_gateway.health import Health
@@ -169,3 +171,15 @@ async def linked(
             assert not running.done(), running
             running.cancel()
             await asyncio.wait((running,))
+
+
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits for the next try waits less."""
+
+    def soon(_attempt: int) -> float:
+        return 0.05
+
+    for module in (jetstream, jetstream_events):
+        monkeypatch.setattr(module, "retry_delay", soon)
+    monkeypatch.setattr(jetstream_link, "STATE_CHANGED_S", 0.2)
+    monkeypatch.setattr(jetstream_link, "TROUBLE_S", 0.05)
