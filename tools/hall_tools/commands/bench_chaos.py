@@ -13,6 +13,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from hall_tools.bench import tables
 from hall_tools.chaos.places import LEAST, PLACES
 from hall_tools.chaos.plan import MEANINGS, Plan, plan
 from hall_tools.chaos.report import Report
@@ -76,8 +77,7 @@ def _print(console: Console, report: Report) -> None:
 
 
 def _faults(report: Report) -> Table:
-    table = Table(title="Faults", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1))
-    table.add_column("kind", no_wrap=True)
+    table = tables.table("Faults", "kind")
     table.add_column("what failed")
     for header in ("planned", "done", "nothing\nto fail"):
         table.add_column(header, justify="right", no_wrap=True)

@@ -8,10 +8,10 @@ import os
 from typing import Annotated
 
 import typer
-from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from hall_tools.bench import tables
 from hall_tools.bench.people import HEIGHTS, OURS, ROODE, ST, STEPS, TUNED, Row, measure
 from hall_tools.people.score import Score
 from hall_tools.progress import progress
@@ -106,8 +106,7 @@ def _alone(title: str, rows: list[Row]) -> Table:
 
 
 def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1))
-    table.add_column("scenario", no_wrap=True)
+    table = tables.table(title, "scenario")
     for header in columns:
         table.add_column(header, justify="right", no_wrap=True)
     return table
