@@ -241,6 +241,11 @@ class Core:
         return dict(self._snapshot.states)
 
     @property
+    def store_id(self) -> str:
+        """Of the store, once it is open: another one after a backup was restored."""
+        return self._heart.store_id
+
+    @property
     def commits(self) -> Durations:
         """How long commits take."""
         return self._heart.commits

@@ -362,6 +362,11 @@ class Heart:
         return self._state
 
     @property
+    def store_id(self) -> str:
+        """See Store.id."""
+        return self._store.id
+
+    @property
     def sinks(self) -> Sinks:
         return self._store.sinks
 

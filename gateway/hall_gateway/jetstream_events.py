@@ -36,6 +36,7 @@ class Events:
 
     def __init__(self, hall: str, core: Core, servers: JetStream) -> None:
         self._hall = hall
+        self._core = core
         self._servers = servers
         self._outbox = OutboxPublisher(core, SINK, self._send, self._well)
         self._refusal = ""  # of the stream, while it takes nothing
@@ -66,7 +67,7 @@ class Events:
     def _send(self, row: OutboxRow) -> asyncio.Future[None]:
         taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         connection = self._servers.connection()
-        message = event(self._hall, row, connection.key)
+        message = event(self._hall, self._core.store_id, row, connection.key)
         connection.publish(message).add_done_callback(partial(self._answered, message, taken))
         return taken
 

@@ -18,15 +18,17 @@ from hall_gateway import jetstream_subjects as subjects
 from hall_gateway.config_jetstream import SINK, JetStreamConfig
 from hall_gateway.core import Core
 from hall_gateway.health import Health
+from hall_gateway.heart import Heart
 from hall_gateway.jetstream import JetStream
 from hall_gateway.jetstream_acks import NotTakenError
 from hall_gateway.jetstream_commands import Commands
 from hall_gateway.jetstream_connection import Connection
 from hall_gateway.jetstream_events import Events
 from hall_gateway.jetstream_message import Outgoing
-from hall_gateway.jetstream_state import Told, told
+from hall_gateway.jetstream_state import Reach, Told, told
 from hall_gateway.ordered import until_stored
 from hall_gateway.plan import Plan
+from hall_gateway.store_rules import Alert
 
 log = logging.getLogger(__name__)
 
@@ -93,9 +95,9 @@ class JetStreamLink:
         sent: Told | None = None
         due = 0.0
         while True:
-            now = await self._told()
+            now, reach = await self._told()
             if now != sent or loop.time() >= due:
-                body = now.payload(self._core.now(), self._waiting)
+                body = now.payload(self._core.now(), self._waiting, reach)
                 try:
                     await connection.publish(Outgoing(subjects.state(self._plan.hall), body))
                 except NotTakenError as error:
@@ -104,9 +106,12 @@ class JetStreamLink:
                     sent, due = now, loop.time() + STATE_S
             await asyncio.sleep(STATE_CHANGED_S)
 
-    async def _told(self) -> Told:
-        alerts = await until_stored(partial(self._core.do, lambda heart, _now: heart.alerts()))
-        return told(
+    async def _told(self) -> tuple[Told, Reach]:
+        def look(heart: Heart, _now: int) -> tuple[list[Alert], tuple[int, int]]:
+            return heart.alerts(), heart.sinks.reach(SINK)
+
+        alerts, (began, to) = await until_stored(partial(self._core.do, look))
+        state = told(
             self._plan,
             version("hallkit"),
             self._judged(),
@@ -115,6 +120,7 @@ class JetStreamLink:
             self._config.name,
             self._class,
         )
+        return state, Reach(self._core.store_id, began, to)
 
     @property
     def _waiting(self) -> int:

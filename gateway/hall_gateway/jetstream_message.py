@@ -10,6 +10,9 @@ the same to tools that know nothing of CloudEvents.
 A stream drops what it has, which it tells by `Nats-Msg-Id`, for all halls together: whoever used
 the id of an event of another hall, on purpose or in a hall made from a copy of its disk, would have
 that event dropped. So behind the event's id stands a seal that only this hall can make.
+
+Servers can lose what they took. `Hall-Position` lets whoever reads the stream find out what: the
+positions of a store's events have no hole between them.
 """
 
 import re
@@ -41,22 +44,20 @@ class Outgoing:
         return head + sum(len(name) + len(value) + 4 for name, value in lines) + len(self.payload)
 
 
-def event(hall: str, row: OutboxRow, key: bytes) -> Outgoing:
-    """A CloudEvent of the outbox, for the stream of events. `key`: a secret of this hall, of at
-    most 64 bytes, by which it seals its messages' ids."""
-    headers, content_type, data = binary(row.body)
-    id = headers["ce-id"]
-    seal = blake2b(f"{hall}/{id}".encode(), digest_size=8, key=key).hexdigest()
-    return Outgoing(
-        subjects.event(hall, row.topic_noun, row.topic_verb),
-        data,
-        {
-            subjects.MESSAGE_ID_HEADER: f"{id}/{seal}",
-            **headers,
-            "ce-datacontenttype": content_type,
-            "content-type": content_type,
-        },
-    )
+def event(hall: str, store: str, row: OutboxRow, key: bytes, *, again: bool = False) -> Outgoing:
+    """A CloudEvent of the outbox of `store`, for the stream of events. `key`: a secret of this
+    hall, of at most 64 bytes, by which it seals its messages' ids. `again`: the stream took it and
+    lost it, and would drop it for its id."""
+    attributes, content_type, data = binary(row.body)
+    headers: dict[str, str] = {}
+    if not again:
+        id = attributes["ce-id"]
+        seal = blake2b(f"{hall}/{id}".encode(), digest_size=8, key=key).hexdigest()
+        headers[subjects.MESSAGE_ID_HEADER] = f"{id}/{seal}"
+    headers |= attributes
+    headers["ce-datacontenttype"] = headers["content-type"] = content_type
+    headers[subjects.POSITION_HEADER] = f"{store}/{row.after}/{row.position}"
+    return Outgoing(subjects.event(hall, row.topic_noun, row.topic_verb), data, headers)
 
 
 class ExpiryError(ValueError):

@@ -25,16 +25,27 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
+class Reach:
+    """How far the servers took the events of an outbox: all that they are to have of those after
+    position `began`, up to position `to`. `store`: whose outbox."""
+
+    store: str
+    began: int
+    to: int
+
+
+@dataclass(frozen=True)
 class Told:
-    """A state but for its time and the number of events that wait, which always change."""
+    """A state but for its time, the number of events that wait, and how far the servers took them,
+    which always change."""
 
     state: Json
 
-    def payload(self, now: int, waiting: int) -> bytes:
-        """At unix ms `now`, with so many events `waiting` for the back office. Devices that make it
-        larger than MAX_BYTES are left out."""
+    def payload(self, now: int, waiting: int, reach: Reach) -> bytes:
+        """At unix ms `now`, with so many events `waiting` for the back office, which has them as
+        far as `reach`. Devices that make it larger than MAX_BYTES are left out."""
         hall: Json = {"hall": self.state["hall"], "at": rfc3339(now)}
-        state: Json = {**hall, **self.state, "outbox": waiting}
+        state: Json = {**hall, **self.state, "outbox": waiting, "told": vars(reach)}
         while len(body := compact(state)) > MAX_BYTES and state["devices"]:
             state["devices"] = state["devices"][: len(state["devices"]) // 2]
         return body

@@ -24,6 +24,9 @@ MAX_TTL_MS = 3_600_000
 """A command may be valid for at most so long."""
 MESSAGE_ID_HEADER = "Nats-Msg-Id"
 """By which a stream tells a message that it has already."""
+POSITION_HEADER = "Hall-Position"
+"""Of an event: `{store}/{after}/{position}`, where it stands in the outbox of which store, and that
+its sink wants no row after position `after` and before it."""
 
 _EVENT = re.compile(r"hall\.v1\.([a-z0-9][a-z0-9-]{0,31})\.event\.([a-z_]+)\.([a-z_]+)")
 _STATE = re.compile(r"hall\.v1\.([a-z0-9][a-z0-9-]{0,31})\.state")

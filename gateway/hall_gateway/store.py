@@ -10,7 +10,7 @@ import secrets
 import sqlite3
 from pathlib import Path
 
-from hall_gateway.schema import PAGE_BYTES, open_store
+from hall_gateway.schema import PAGE_BYTES, StoreOpenError, open_store
 from hall_gateway.store_contexts import Contexts
 from hall_gateway.store_dead_letters import DeadLetters
 from hall_gateway.store_events import Events, Table
@@ -46,7 +46,7 @@ class Store(Table):
     `events` are the raw events, `hall` the state of the hall, `contexts` what is remembered of
     OSCORE security contexts, `sinks` the outbox and its cursors, `dead_letters` what a sink
     refused, `figures` what reports are made of, `roll_outs` releases on their way to devices, the
-    rest is what rules remember and lead to.
+    rest is what rules remember and lead to. `id`: of this store, 16 hexadecimal digits.
     Raises sqlite3.Error; the caller rolls back then.
     """
 
@@ -64,6 +64,7 @@ class Store(Table):
         self.figures = Figures(connection)
         self.roll_outs = RollOuts(connection)
         self._wal = f"{path}-wal"
+        self.id = ""
         self.own_epoch = 1 + secrets.randbelow(2**32 - 1)
         """Of the gateway's own events: new at every open, so that a store restored from a backup,
         whose counter is behind, cannot give an id again."""
@@ -71,7 +72,22 @@ class Store(Table):
     @classmethod
     def open(cls, path: Path, max_mb: int) -> "Store":
         """The store at `path`, which the caller owns. Raises schema.StoreOpenError."""
-        return cls(open_store(path, max_mb), path)
+        store = cls(open_store(path, max_mb), path)
+        try:
+            store.identify()
+        except sqlite3.Error as error:
+            store.close()
+            raise StoreOpenError(f"{path}: {error}; check the disk") from None
+        return store
+
+    def identify(self) -> None:
+        """Learn the store's id; one that is new, or a backup that was restored, gets one. So nobody
+        takes positions that a backup gives once more for those that were given before it."""
+        self.run(
+            "INSERT INTO meta VALUES ('store', ?) ON CONFLICT DO NOTHING", (secrets.randbits(63),)
+        )
+        found = self.value("SELECT value FROM meta WHERE key = 'store'")
+        self.id = f"{found:016x}"
 
     def begin(self) -> None:
         self.run("BEGIN IMMEDIATE")

@@ -78,10 +78,12 @@ def known_migrations() -> set[str]:
 
 def make_ready(copy: Path) -> None:
     """Let a copy become a store again: what it remembers of battery devices' numbers is from then,
-    so each of them is challenged first. Raises BackupError."""
+    so each of them is challenged first; and it is another store than the one that it was copied
+    from, which has gone on since. Raises BackupError."""
     try:
         with closing(sqlite3.connect(copy)) as connection, connection:
             Contexts(connection).forget_windows()
+            connection.execute("DELETE FROM meta WHERE key = 'store'")
     except sqlite3.Error as error:
         raise BackupError(f"{copy}: {error}") from None
 

@@ -6,6 +6,10 @@ of an event outside (hall_link.py, webhooks.py).
 A sink is known by its name. It has a cursor, and maybe types that it wants: the cursor passes over
 all others. Passing over costs no commit: it is remembered, and written with the next move of the
 cursor, or before rows are forgotten.
+
+Whoever receives a sink's events finds out what of them is lost on the way: each row says after
+which position it is the first that the sink wants. So beside the cursor stands which row the sink
+took last: what was passed over after it is told of with the next row.
 """
 
 import logging
@@ -96,19 +100,22 @@ class Sinks(Table):
     def _add(self, name: str, from_oldest: bool) -> None:
         oldest = "(SELECT min(position) - 1 FROM outbox)" if from_oldest else "NULL"
         self.run(
-            f"INSERT INTO sinks (sink, position) VALUES (?, coalesce({oldest}, {_END}))", (name,)
+            "INSERT INTO sinks (sink, position, began, taken) "
+            f"SELECT ?, start, start, start FROM (SELECT coalesce({oldest}, {_END}) AS start)",
+            (name,),
         )
 
     def _come_back(self, row: SinkRow) -> None:
-        """A sink that was removed goes on where it stopped, as far as that is still there."""
+        """A sink that was removed goes on where it stopped, as far as that is still there. Of what
+        is not, no row may say that the sink did not want it."""
         first = self.value(f"SELECT coalesce((SELECT min(position) FROM outbox), {_END} + 1)")
         missed = max(0, first - 1 - row.position)
-        self.run(
-            "UPDATE sinks SET removed = NULL, waited = NULL, position = max(position, ?) "
-            "WHERE sink = ?",
-            (first - 1, row.name),
-        )
+        self.run("UPDATE sinks SET removed = NULL, waited = NULL WHERE sink = ?", (row.name,))
         if missed:
+            self.run(
+                "UPDATE sinks SET position = ?, taken = ? WHERE sink = ?",
+                (first - 1, first - 1, row.name),
+            )
             _log.warning(
                 "%s is back after being out of the settings; %d events were deleted meanwhile",
                 row.name,
@@ -125,31 +132,53 @@ class Sinks(Table):
 
     def outbox(self, sink: str, limit: int, after: int = 0) -> list[OutboxRow]:
         """The rows after the sink's cursor, and after position `after`, that it wants, in order.
-        One that was never declared wants all, from the oldest row on."""
-        position = self.maybe("SELECT position FROM sinks WHERE sink = ?", sink)
-        if position is None:
-            self._add(sink, from_oldest=True)
-            position = self.value("SELECT position FROM sinks WHERE sink = ?", sink)
-        types = self._plans.get(sink, SinkPlan()).types
-        wanted = " OR ".join(["'hall.' || noun || '.' || verb GLOB ?"] * len(types)) or "TRUE"
+        `after` is 0, or of a row that this gave. One that was never declared wants all, from the
+        oldest row on."""
+        position, _, taken = self._row(sink)
+        wanted, types = self._wanted(sink)
+        known = max(position, self._passed.get(sink, 0))
         rows = self.run(
             "SELECT position, noun, verb, body, id FROM outbox "
             f"WHERE position > ? AND ({wanted}) ORDER BY position LIMIT ?",
-            (max(position, self._passed.get(sink, 0), after), *types, limit),
+            (max(known, after), *types, limit),
         )
-        found = [OutboxRow(*row) for row in rows]
-        if types and not found:
-            self._passed[sink] = self.value(f"SELECT {_END}")
-        elif types:
-            self._passed[sink] = found[0].position - 1
+        found: list[OutboxRow] = []
+        before = max(taken, after)
+        for position, *row in rows:
+            found.append(OutboxRow(position, *row, after=before))
+            before = position
+        # Rows up to `after` that were not taken yet may be asked for again.
+        if types and after <= known:
+            self._passed[sink] = found[0].position - 1 if found else self.value(f"SELECT {_END}")
         return found
 
+    def reach(self, sink: str) -> tuple[int, int]:
+        """The position after which the sink began, and that of the last row that it took, or where
+        it began."""
+        _, began, taken = self._row(sink)
+        return began, taken
+
+    def _row(self, sink: str) -> tuple[int, int, int]:
+        """(position, began, taken)."""
+        sql = "SELECT position, began, taken FROM sinks WHERE sink = ?"
+        found = self.run(sql, (sink,)).fetchone()
+        if found is None:
+            self._add(sink, from_oldest=True)
+            found = self.run(sql, (sink,)).fetchone()
+        return found
+
+    def _wanted(self, sink: str) -> tuple[str, tuple[str, ...]]:
+        """The condition for the rows that the sink wants, and its parameters."""
+        types = self._plans.get(sink, SinkPlan()).types
+        return " OR ".join(["'hall.' || noun || '.' || verb GLOB ?"] * len(types)) or "TRUE", types
+
     def advance(self, sink: str, position: int, now: int) -> None:
-        """The sink has every row up to `position` that it wants; a cursor never goes back or past
-        the end. Then nothing is wrong with it."""
+        """The sink has every row up to `position`, where one stands (or 0), that it wants; a cursor
+        never goes back or past the end. Then nothing is wrong with it."""
         self.run(
-            f"UPDATE sinks SET position = max(position, min(?, {_END})), "
-            "acked = ?, error = NULL, failing = NULL, retry = NULL WHERE sink = ?",
+            f"UPDATE sinks SET position = max(position, min(?1, {_END})), "
+            f"taken = max(taken, min(?1, {_END})), "
+            "acked = ?2, error = NULL, failing = NULL, retry = NULL WHERE sink = ?3",
             (position, now, sink),
         )
 

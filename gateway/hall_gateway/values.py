@@ -45,13 +45,14 @@ class Reply:
 @dataclass(frozen=True)
 class OutboxRow:
     """One CloudEvent, its `id`, for event/{topic_noun}/{topic_verb}; positions grow and have
-    gaps."""
+    gaps. `after`: a position before its own; the sink that it is for wants no row in between."""
 
     position: int
     topic_noun: str
     topic_verb: str
     body: bytes
     id: str = ""
+    after: int = 0
 
     @property
     def type(self) -> str:

@@ -51,6 +51,9 @@ async def test_an_event_is_a_cloud_event_in_binary_mode(tmp_path: Path, office: 
     headers = dict(called.headers or {})
     id, _, seal = headers.pop("Nats-Msg-Id").rpartition("/")
     assert (id, len(seal)) == (ids[0], 16)
+    store = headers.pop("Hall-Position").partition("/")[0]
+    places = [(m.headers or {})["Hall-Position"] for m in messages]
+    assert places == [f"{store}/{number}/{number + 1}" for number in range(len(ids))]
     assert headers == {
         "ce-specversion": "1.0",
         "ce-id": ids[0],
@@ -160,7 +163,7 @@ async def test_whoever_uses_an_id_before_us_keeps_nothing_out(tmp_path: Path, of
         rows = await hall.hall.rows()
     subject = subjects.event("squatter", "ticket", "called")
     for row in rows:
-        copy = event("squatter", row, b"another key").headers or {}
+        copy = event("squatter", "0" * 16, row, b"another key").headers or {}
         for id in (row.id, copy["Nats-Msg-Id"]):
             await office.streams.publish(subject, b"{}", headers={"Nats-Msg-Id": id})
     async with linked(tmp_path, "honest", office.config("honest")) as hall:

@@ -38,6 +38,7 @@ async def test_the_hall_tells_how_it_is(tmp_path: Path, office: BackOffice):
         assert state["at"] == "2027-01-15T08:00:00.000Z"
         assert (state["status"], state["problems"], state["alerts"]) == ("ok", [], [])
         assert (state["name"], state["class"], state["outbox"]) == ("城东供电营业厅", "B", 0)
+        assert state["told"] == {"store": hall.core.store_id, "began": 0, "to": 0}
         devices = {device["id"]: device for device in state["devices"]}
         assert devices["kp-1"] == {
             "id": "kp-1",

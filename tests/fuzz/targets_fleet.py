@@ -40,6 +40,7 @@ NOW = datetime(2027, 2, 1, tzinfo=UTC)
 LIMITS = Limits({"缴费": 5}, 15)
 ACK = "$JS.ACK.HALL_EVENTS.ingest.1.77.1.1790000000000000000.0"
 SEALED = bytes(32)
+STORE = "00000000000000ab"
 SINK = "jetstream"
 
 
@@ -138,7 +139,7 @@ def written(data: bytes) -> bool:
         done = carried_out(heart, steps_of(data))
         rows = heart.outbox("fuzz", 500)
     for row in rows:
-        out = jetstream_message.event("demo", row, SEALED)
+        out = jetstream_message.event("demo", STORE, row, SEALED)
         headers = dict(out.headers or {})
         for name, value in headers.items():
             assert name.isascii() and value.isascii() and f"{name}{value}".isprintable(), headers
@@ -154,7 +155,7 @@ def told(data: bytes) -> bool:
     known = {"kp-1": compact({"device": "kp-1", "online": True, "state": json.loads(data)})}
     health = Health("ok", ())
     made = jetstream_state.told(PLAN, "0.1.0", health, known, [], "营业厅", "A")
-    body = made.payload(NOON, 3)
+    body = made.payload(NOON, 3, jetstream_state.Reach(STORE, 0, 7))
     assert len(body) <= jetstream_state.MAX_BYTES
     row = states.read(came(subjects.state("demo"), {}, body), NOW)
     assert len(row.state.devices) == len(PLAN.devices)

@@ -135,7 +135,7 @@ PLANTED: dict[str, tuple[Callable[..., Any], str, str]] = {
     "roll-out": (updates.Updates._chosen, "device not in self._plan.devices", "False"),
     "nats-event": (message._storable, 'if "\\0" in value', "if False"),
     "nats-state": (states.read, "except ValidationError as error:", NO_ERROR),
-    "nats-written": (jetstream_message.event, "**headers,", ""),
+    "nats-written": (jetstream_message.event, "headers |= attributes", ""),
     "nats-told": (jetstream_state.Told.payload, "rfc3339(now)", "str(now)"),
     "nats-command": (jetstream_message.expiry, "not _UNIX_MS.fullmatch(text)", "not text"),
     "nats-reply": (sender._read, "not isinstance(found, dict)", "found is None"),

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import sqlite3
 import stat
 import tarfile
@@ -133,6 +134,20 @@ async def test_battery_devices_are_challenged_after_it(folder: Path, tmp_path: P
     back_up(folder, tmp_path / "a.tar")
     gateway_backup.restore(tmp_path / "a.tar", folder / "hall.toml")
     assert rows(folder / "hall.db", "SELECT next, seen FROM contexts") == [(5, None)]
+
+
+async def test_what_was_restored_is_another_store(folder: Path, tmp_path: Path) -> None:
+    """For it gives positions again that were given after the backup."""
+    ids: list[str] = []
+    for restored in (False, False, True, False):
+        if restored:
+            gateway_backup.restore(tmp_path / "a.tar", folder / "hall.toml")
+        async with open_hall(folder) as hall:
+            ids.append(hall.core.store_id)
+        back_up(folder, tmp_path / "a.tar", force=True)
+    before, opened_again, after, last = ids
+    assert before == opened_again != after == last
+    assert all(re.fullmatch("[0-9a-f]{16}", id) for id in ids)
 
 
 async def test_no_file_is_replaced_unasked(folder: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 KEY = b"a hall's own"
+STORE = "00000000000000ab"
 NOW = 1_800_000_000_000
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=40)
 JSON = st.recursive(
@@ -22,8 +23,8 @@ JSON = st.recursive(
 )
 
 
-@given(TEXT, TEXT, JSON)
-def test_a_message_is_the_cloud_event(id: str, subject: str, data: object):
+@given(TEXT, TEXT, JSON, st.booleans())
+def test_a_message_is_the_cloud_event(id: str, subject: str, data: object, again: bool):
     cloud_event = {
         "specversion": "1.0",
         "id": id,
@@ -35,12 +36,21 @@ def test_a_message_is_the_cloud_event(id: str, subject: str, data: object):
         "datacontenttype": "application/json",
         "data": data,
     }
-    message = event("demo", OutboxRow(1, "rating", "given", compact(cloud_event), id), KEY)
+    message = event(
+        "demo",
+        STORE,
+        OutboxRow(9, "rating", "given", compact(cloud_event), id, 4),
+        KEY,
+        again=again,
+    )
     assert message.subject == "hall.v1.demo.event.rating.given"
     assert json.loads(message.payload) == data
     headers = dict(message.headers or {})
     assert headers.pop("content-type") == "application/json"
-    assert headers.pop("Nats-Msg-Id").rpartition("/")[0] == headers["ce-id"]
+    assert headers.pop("Hall-Position") == "00000000000000ab/4/9"
+    assert ("Nats-Msg-Id" in headers) == (not again)
+    if not again:
+        assert headers.pop("Nats-Msg-Id").rpartition("/")[0] == headers["ce-id"]
     assert all(set(value) <= set(string.printable[:94]) - set('"') for value in headers.values())
     read = {name.removeprefix("ce-"): unquote(value) for name, value in headers.items()}
     assert read == {name: value for name, value in cloud_event.items() if name != "data"}
@@ -48,7 +58,7 @@ def test_a_message_is_the_cloud_event(id: str, subject: str, data: object):
 
 def test_its_size_is_what_the_server_counts():
     body = compact({"id": "kp-1/0000abcd/1", "datacontenttype": "application/json", "data": {}})
-    message = event("demo", OutboxRow(1, "rating", "given", body), KEY)
+    message = event("demo", STORE, OutboxRow(1, "rating", "given", body), KEY)
     lines = "".join(f"{name}: {value}\r\n" for name, value in (message.headers or {}).items())
     assert message.bytes == len(f"NATS/1.0\r\n{lines}\r\n") + len(message.payload)
 
@@ -59,7 +69,7 @@ def test_only_the_hall_can_make_its_messages_ids(ours: bytes, theirs: bytes):
     row = OutboxRow(1, "rating", "given", body)
 
     def id(hall: str, key: bytes) -> str:
-        return (event(hall, row, key).headers or {})["Nats-Msg-Id"]
+        return (event(hall, STORE, row, key).headers or {})["Nats-Msg-Id"]
 
     assert id("demo", ours) == id("demo", ours), "also when it is sent again"
     assert id("demo", ours) != id("other", ours)

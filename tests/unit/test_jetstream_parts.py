@@ -15,7 +15,7 @@ from hall_gateway.health import Health, Reason
 from hall_gateway.jetstream_acks import Acks, NotTakenError, PubAck, read_answer
 from hall_gateway.jetstream_connection import Connection
 from hall_gateway.jetstream_credentials import read_credentials
-from hall_gateway.jetstream_state import MAX_BYTES, told
+from hall_gateway.jetstream_state import MAX_BYTES, Reach, told
 from hall_gateway.mqtt_message import DisconnectedError
 from hall_gateway.plan import Plan, PlannedDevice
 from hall_gateway.store_rules import Alert
@@ -96,7 +96,7 @@ ALERT = Alert(
 def state(plan: Plan, devices: dict[str, bytes], waiting: int = 3) -> bytes:
     reasons = tuple(Reason("sink_fails", "x" * 900, "degraded") for _ in range(9))
     made = told(plan, "1.2", Health("degraded", reasons), devices, [ALERT] * 30, None, "C")
-    return made.payload(NOON, waiting)
+    return made.payload(NOON, waiting, Reach("00000000000000ab", 2, 9))
 
 
 def test_a_state_is_what_the_hall_knows():
@@ -104,7 +104,10 @@ def test_a_state_is_what_the_hall_knows():
     devices = {"kp-1": compact({"device": "kp-1", "online": True, "state": reported})}
     plan = replace(PLAN, occupancy=replace(PLAN.occupancy, areas=frozenset({"vip", "lounge"})))
     found = json.loads(state(plan, devices))
-    assert found["outbox"] == 3
+    assert (found["outbox"], found["told"]) == (
+        3,
+        {"store": "00000000000000ab", "began": 2, "to": 9},
+    )
     assert (found["status"], found["class"]) == ("degraded", "C")
     assert found["areas"] == ["lounge", "vip"]
     assert [len(problem) for problem in found["problems"]] == [300] * 5
