@@ -24,6 +24,7 @@ from hall_gateway.systemd import ServiceManager
 from hall_fleet import intake, logins, states
 from hall_fleet.batch import Message
 from hall_fleet.consumer import Consumer, Source
+from hall_fleet.holes import Holes
 from hall_fleet.ingest_config import IngestConfig
 from hall_fleet.ingest_figures import Figures, Metrics, health
 from hall_fleet.record import AwayError, Record, RefusedError
@@ -63,6 +64,7 @@ class Worker:
         self._events = Record(dsn, f"{self.name} events")
         self._states = Record(dsn, f"{self.name} states")
         self._own = Record(dsn, f"{self.name} keeper")
+        self._holes = Holes(nats, Record(dsn, f"{self.name} holes"), self.figures.holes)
         self.consumers = {
             "events": Consumer(nats, EVENTS, self._events, self._store_events),
             "states": Consumer(nats, STATES, self._states, self._store_states),
@@ -74,7 +76,8 @@ class Worker:
     async def run(self, stop: asyncio.Event, ready: Callable[[], None]) -> None:
         """Work until `stop`. `ready` is called when NATS has been reached."""
         async with asyncio.TaskGroup() as parts:
-            beside = [parts.create_task(self._keep()), parts.create_task(self._watch(ready))]
+            besides = (self._keep(), self._watch(ready), self._holes.run())
+            beside = [parts.create_task(each) for each in besides]
             if self._http:
                 beside.append(parts.create_task(self._http.run()))
             working = [parts.create_task(each.run(stop)) for each in self.consumers.values()]
@@ -83,6 +86,7 @@ class Worker:
             for task in beside:
                 task.cancel()
         await self._own.close()
+        await self._holes.record.close()
 
     def judged(self) -> Health:
         """How it is."""

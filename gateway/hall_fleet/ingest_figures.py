@@ -17,6 +17,7 @@ from hall_gateway.prometheus import Collector, histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from hall_fleet.consumer import Consumer
+from hall_fleet.holes import Figures as HoleFigures
 from hall_fleet.intake import Stored
 
 AWAY_S = 30.0
@@ -39,6 +40,7 @@ class Figures:
     last_commit: float | None = None
     pending: int | None = None
     took: Durations = field(default_factory=Durations)
+    holes: HoleFigures = field(default_factory=HoleFigures)
 
     def stored(self, batch: int, done: Stored, seconds: float) -> None:
         """A batch of so many messages was committed."""
@@ -64,6 +66,10 @@ def health(figures: Figures, consumers: Mapping[str, Consumer]) -> Health:
     if figures.pending is not None and figures.pending > LATE:
         text = f"{figures.pending} events wait in the stream; start another worker"
         reasons.append(Reason("late", text, "degraded"))
+    if figures.holes.missing:
+        text = f"{figures.holes.missing} positions that the servers took are not in the record; "
+        text += "their halls are asked to tell them again"
+        reasons.append(Reason("missing", text, "degraded"))
     reasons.sort(key=lambda reason: reason.status != "failing")
     return Health(reasons[0].status if reasons else "ok", tuple(reasons))
 
@@ -100,6 +106,10 @@ class Metrics(Collector):
         yield from _gauge(
             "last_commit_timestamp_seconds", "when events were last committed", figures.last_commit
         )
+        holes = figures.holes
+        yield from _gauge("missing", "positions that the servers took and lost", holes.missing)
+        yield from _gauge("told_again", "events that halls told again, ever", holes.again)
+        yield from _gauge("gone", "positions that are lost for good, ever", holes.gone)
         yield histogram(
             "hallkit_ingest_batch_seconds", "from a batch of events to its commit", figures.took
         )

@@ -54,7 +54,8 @@ def role_rights(role: Role) -> Rights:
     """What one of the back office's own logins may do.
 
     `backoffice` makes the streams, commands halls and backs up; `ingest` fetches and acknowledges
-    what the two consumers give it; `console` asks how far the streams are.
+    what the two consumers give it, and asks halls to tell again what is missing; `console` asks
+    how far the streams are.
     """
     own = f"{inbox(role)}.>"
     match role:
@@ -64,7 +65,8 @@ def role_rights(role: Role) -> Rights:
                 (everything, "$JS.API.>", "$JS.ACK.>", "$JS.SNAPSHOT.>"), (everything, own)
             )
         case "ingest":
-            return Rights((*_looks(), *_work()), (own,))
+            again = subjects.command("*", "tell_again")
+            return Rights((*_looks(), *_work(), again), (own, subjects.reply("*", "*")))
         case "console":
             return Rights(_looks(), (own,))
 

@@ -20,6 +20,7 @@ from hall_gateway import jetstream_subjects as subjects
 from hall_gateway.limits import Limits
 from hall_gateway.wire import one_line
 
+from hall_fleet.positions import Span, span
 from hall_fleet.sums import Add, DataError, adds
 
 Reason = Literal["form", "hall", "time", "old", "size", "data", "refused"]
@@ -56,6 +57,7 @@ class Event(NamedTuple):
     data: str
     at: int
     adds: list[Add]
+    span: Span | None = None
 
 
 class NoEventError(ValueError):
@@ -100,13 +102,22 @@ def read(
         if clock not in ("synced", "estimated"):
             raise NoEventError("form", f"ce-clockquality: {one_line(clock)}")
         time = moment(_attribute(headers, "ce-time"), now, "ce-time")
+        stands = span(headers)
+        if stands is None and subjects.POSITION_HEADER in headers:
+            text = one_line(headers[subjects.POSITION_HEADER], 60)
+            raise NoEventError(
+                "form", f"{subjects.POSITION_HEADER}: {text} is not store/after/position"
+            )
         text, data = _data(body)
         at = (time - _EPOCH) // _MS
         try:
             sums = adds(type, data, at, about, limits)
         except DataError as error:
             raise NoEventError("data", str(error)) from None
-        return Event(place.hall, id, type, source, about, time.isoformat(), clock, text, at, sums)
+        return Event(
+            *(place.hall, id, type, source, about, time.isoformat(), clock, text, at, sums),
+            stands,
+        )
     except NoEventError as error:
         error.claimed = claimed
         raise

@@ -4,18 +4,19 @@ Here: one transaction for each batch, partitions, and which errors mean what. No
 batch (batch.py, states.py), and what is done about an error (worker.py).
 
 Workers never wait for each other in a circle: each transaction touches events in the order of their
-key, then days, then what was seen, each in the order of the hall.
+key, then days, then what was seen, then stores, each in the order of the hall.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
-from typing import LiteralString, cast
+from typing import Any, LiteralString, cast
 
 import psycopg
 from hall_gateway.wire import one_line
 from psycopg import AsyncConnection, errors, sql
 
 from hall_fleet.batch import Poison, Row, Sums, events_copy
+from hall_fleet.positions import Span, accounted, span
 from hall_fleet.sums import COLUMNS
 
 CONNECT_S = 10
@@ -46,6 +47,15 @@ _SEEN = """
     ON CONFLICT (hall) DO UPDATE SET first_event = least(s.first_event, excluded.first_event),
         last_event = greatest(s.last_event, excluded.last_event),
         last_received = greatest(s.last_received, excluded.last_received)
+"""
+
+_ACCOUNTED = """
+    INSERT INTO hall.stores AS s (hall, store, accounted)
+    SELECT hall, store, accounted::int8multirange
+    FROM unnest(%s::text[], %s::text[], %s::text[]) AS came (hall, store, accounted)
+    ORDER BY hall, store
+    ON CONFLICT (hall, store) DO UPDATE SET accounted = s.accounted + excluded.accounted
+    WHERE NOT s.accounted @> excluded.accounted
 """
 
 POISON = """
@@ -131,6 +141,8 @@ class Record:
                 async with connection.cursor() as cursor:
                     for each in sorted(poison, key=lambda each: each.message.sequence):
                         await cursor.execute(POISON, each.row())
+                    if (stores := accounted(_came(rows, poison)))[0]:
+                        await cursor.execute(_ACCOUNTED, stores, prepare=True)
         except (errors.DataError, errors.IntegrityError) as error:
             self._months.clear()  # one may have been dropped meanwhile
             raise RefusedError(error) from error
@@ -141,6 +153,17 @@ class Record:
     async def run(self, statement: LiteralString, values: Sequence[object] = ()) -> None:
         """One statement in a transaction of its own; raises RefusedError and AwayError."""
         await self.run_each(statement, [values])
+
+    async def rows(
+        self, statement: LiteralString, values: Sequence[object] = ()
+    ) -> list[tuple[Any, ...]]:
+        """What one statement in a transaction of its own gives; raises AwayError."""
+        try:
+            connection = await self._connected()
+            async with connection.transaction():
+                return await (await connection.execute(statement, values)).fetchall()
+        except psycopg.Error as error:
+            raise await self._lost(error) from error
 
     async def run_each(self, statement: LiteralString, rows: Sequence[Sequence[object]]) -> None:
         """One statement for each of `rows`, all in one transaction; raises RefusedError when one
@@ -196,6 +219,16 @@ class Record:
         """Another connection next time: after most errors this one is of no use."""
         await self.close()
         return AwayError(_said(error))
+
+
+def _came(rows: Sequence[Row], poison: Sequence[Poison]) -> Iterator[tuple[str, Span]]:
+    """Of poison as well: told again it would be no better."""
+    for event, _ in rows:
+        if event.span is not None:
+            yield event.hall, event.span
+    for each in poison:
+        if each.hall is not None and (stands := span(each.message.headers)) is not None:
+            yield each.hall, stands
 
 
 def _said(error: psycopg.Error) -> str:

@@ -11,10 +11,13 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any, cast
 
 from hall_gateway import jetstream_subjects as subjects
+from hall_gateway.nats_client import worded
 from hall_gateway.wire import compact
+from nats import errors
 
 from hall_fleet.link import Link, LinkError
 
@@ -26,7 +29,7 @@ class NoReplyError(Exception):
 
 
 async def send_command(
-    links: Callable[[], Link],
+    links: Callable[[], AbstractAsyncContextManager[Link]],
     hall: str,
     name: str,
     body: Mapping[str, Any],
@@ -34,7 +37,7 @@ async def send_command(
     again_s: float = AGAIN_S,
 ) -> dict[str, Any]:
     """The hall's reply, {"id", "ok", "result" | "error"}, to the command `name` with `body`, which
-    has its `id`. `links` gives a new connection, whenever one is lost.
+    has its `id`. `links` gives a connection, and another when one is lost.
 
     For `ttl_s` seconds (at most an hour) the hall may do it, by its own clock, and its reply is
     waited for. Raises NoReplyError: whether it was done is not known then.
@@ -65,10 +68,26 @@ async def _sent(
     async def take(message: Any) -> None:
         replies.put_nowait(message.data)
 
-    await link.client.subscribe(  # pyright: ignore[reportUnknownMemberType]
-        subjects.reply(hall, id), cb=take
-    )
-    await link.flush()
+    try:
+        listening: Any = await cast(Any, link.client).subscribe(subjects.reply(hall, id), cb=take)
+        try:
+            await link.flush()
+            return await _replied(link, hall, name, body, expires_ms, again_s, replies)
+        finally:
+            await listening.unsubscribe()
+    except (errors.Error, OSError) as error:
+        raise LinkError(worded(error)) from None
+
+
+async def _replied(
+    link: Link,
+    hall: str,
+    name: str,
+    body: Mapping[str, Any],
+    expires_ms: int,
+    again_s: float,
+    replies: asyncio.Queue[bytes],
+) -> dict[str, Any]:
     headers = {subjects.EXPIRES_HEADER: str(expires_ms)}
     while True:
         await link.client.publish(
@@ -78,7 +97,7 @@ async def _sent(
         found = asyncio.create_task(replies.get())
         await asyncio.wait({found, link.lost}, timeout=again_s, return_when="FIRST_COMPLETED")
         if found.done():
-            reply = _read(found.result(), id)
+            reply = _read(found.result(), str(body["id"]))
             if reply is not None:
                 return reply
         found.cancel()

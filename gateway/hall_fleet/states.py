@@ -1,4 +1,4 @@
-"""What halls say of themselves, into hall.halls.
+"""What halls say of themselves, into hall.halls and hall.stores.
 
 Here: reading a state, and its row. Not here: how a hall writes it (hall_gateway.jetstream_state),
 fetching and acknowledging (consumer.py).
@@ -56,6 +56,14 @@ class _Alert(_Said):
     since: _Text
 
 
+class _Sink(_Said):
+    """How far the hall's sink is in the outbox of its store."""
+
+    store: Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
+    began: _Number
+    to: _Number
+
+
 class State(_Said):
     """The payload of a hall's state."""
 
@@ -70,6 +78,7 @@ class State(_Said):
     name: Annotated[str, Field(max_length=64)] | None = None
     hall_class: Literal["A", "B", "C", "D"] | None = Field(default=None, alias="class")
     areas: list[Id] = Field(default=[], max_length=50)
+    told: _Sink | None = None
 
 
 class Row(NamedTuple):
@@ -92,6 +101,13 @@ _UPSERT = """
         state = excluded.state, state_at = excluded.state_at,
         state_stored = excluded.state_stored
     WHERE h.state_stored IS NULL OR h.state_stored < excluded.state_stored
+"""
+
+_CLAIM = """
+    INSERT INTO hall.stores AS s (hall, store, began, claimed) VALUES (%s, %s, %s, %s)
+    ON CONFLICT (hall, store) DO UPDATE SET began = excluded.began,
+        claimed = greatest(s.claimed, excluded.claimed)
+    WHERE s.began IS DISTINCT FROM excluded.began OR s.claimed < excluded.claimed
 """
 
 
@@ -142,6 +158,7 @@ async def _put(record: Record, rows: Sequence[Row]) -> list[Poison]:
     of them cannot be stored, each by itself."""
     try:
         await record.run_each(_UPSERT, [_values(row) for row in rows])
+        await record.run_each(_CLAIM, [claim for row in rows for claim in _claims(row)])
     except RefusedError as error:
         if len(rows) > 1:
             return [poison for row in rows for poison in await _put(record, [row])]
@@ -149,6 +166,11 @@ async def _put(record: Record, rows: Sequence[Row]) -> list[Poison]:
         why = f"{error.code}: {error}"
         return [Poison(row.message, row.state.hall, row.state.hall, "refused", why)]
     return []
+
+
+def _claims(row: Row) -> list[tuple[object, ...]]:
+    sink = row.state.told
+    return [] if sink is None else [(row.state.hall, sink.store, sink.began, sink.to)]
 
 
 def _values(row: Row) -> tuple[object, ...]:

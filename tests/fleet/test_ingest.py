@@ -9,11 +9,10 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
@@ -21,7 +20,6 @@ import pytest_asyncio
 from click.testing import Result
 from hall_fleet import intake, streams
 from hall_fleet.batch import Message
-from hall_fleet.ingest import Worker
 from hall_fleet.ingest_config import IngestConfig, load_config
 from hall_fleet.link import Link, LinkError
 from hall_fleet.pull import Pull
@@ -29,114 +27,25 @@ from hall_gateway.limits import Limits
 from hall_gateway.toml_input import ConfigError
 from hall_tools.cli import app
 from hall_tools.errors import UserError
-from hall_tools.fleet.credentials import Credentials
-from hall_tools.fleet.nats_server import NatsCluster
-from hall_tools.fleet.postgres import Postgres
-from hall_tools.ports import free_port
-from support.office import office_folder
-from support.record import Database, Databases, event, message, state, state_message
+from support.ingest import BUSY_S, Office, open_office, rows, until
+from support.record import Databases, event, message, state, state_message
 from typer.testing import CliRunner
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-BUSY_S = 60.0
-"""For what takes a second on a quiet machine."""
 HALLS = ("demo", "west")
-
-
-class Office:
-    """One NATS server, PostgreSQL, and the back office's own login."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.credentials = Credentials(folder / "keys")
-        self.credentials.add(list(HALLS))
-        settings = self.credentials.server_settings()
-        self.cluster = NatsCluster(folder / "nats", 1, settings=settings)
-        self.postgres = Postgres(folder / "postgres")
-        self.http = free_port()
-
-    async def make(self) -> None:
-        self.database: Database = await Databases(self.postgres).make()
-
-    def config(self, role: Any = "ingest", database: Database | None = None, **nats: Any) -> Path:
-        database = database or self.database
-        path = self.folder / f"{role}-{database.name}.toml"
-        more = "\n".join(f"{name} = {value}" for name, value in {"replicas": 1, **nats}.items())
-        path.write_text(
-            f"[nats]\nservers = {json.dumps(self.cluster.servers)}\n"
-            f'creds_file = "{self.credentials.creds(role)}"\n{more}\n'
-            f'[postgres]\ndsn = "{database.dsn("hall_ingest")}"\n'
-            f'owner_dsn = "{database.dsn("hall_owner")}"\n'
-            f"[http]\nport = {self.http}\n",
-            encoding="utf-8",
-        )
-        return path
-
-    @asynccontextmanager
-    async def link(self) -> AsyncGenerator[Link]:
-        """As whoever runs the back office."""
-        nats = load_config(self.config("backoffice")).nats
-        async with Link(nats.servers, nats.credentials(), nats.tls(), "backoffice") as link:
-            yield link
-
-    async def publish(self, *messages: Message) -> None:
-        async with self.link() as link:
-            for each in messages:
-                await link.client.publish(each.subject, each.body, headers=dict(each.headers))
-            await link.flush()
-
-    async def consumer(self) -> dict[str, Any]:
-        async with self.link() as link:
-            return await link.ask("CONSUMER.INFO.HALL_EVENTS.ingest")
-
-    @asynccontextmanager
-    async def worker(self) -> AsyncGenerator[Worker]:
-        """In this process."""
-        worker, stop, ready = Worker(load_config(self.config())), asyncio.Event(), asyncio.Event()
-        running = asyncio.create_task(worker.run(stop, ready.set))
-        try:
-            async with asyncio.timeout(BUSY_S):
-                await ready.wait()
-            yield worker
-        finally:
-            stop.set()
-            await running
-
-    def clear(self) -> None:
-        self.database.empty()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running() -> AsyncGenerator[Office]:
-    with office_folder() as folder:
-        office = Office(folder)
-        async with office.cluster, office.postgres:
-            await office.make()
-            async with office.link() as link:
-                await streams.setup(link, load_config(office.config("backoffice")).nats)
-            yield office
+    async with open_office(HALLS) as office:
+        yield office
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def office(running: Office) -> Office:
     running.clear()
     return running
-
-
-async def until(holds: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(BUSY_S):
-        while not await holds():  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
-
-
-async def rows(office: Office, table: str, count: int) -> None:
-    """Wait for so many."""
-
-    async def there() -> bool:
-        return office.database.rows(f"SELECT count(*) FROM hall.{table}") == [(count,)]
-
-    await until(there)
 
 
 async def acknowledged(office: Office) -> bool:

@@ -59,7 +59,7 @@ class Database:
 
     def empty(self) -> None:
         """Nothing has come in."""
-        for table in ("events", "days", "seen", "poison", "halls"):
+        for table in ("events", "days", "seen", "poison", "halls", "stores"):
             self.rows(f"DELETE FROM hall.{table}")
 
     def rows(self, query: str, values: Sequence[object] = (), role: str = "postgres") -> list[Any]:

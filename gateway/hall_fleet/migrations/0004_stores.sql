@@ -1,0 +1,48 @@
+-- What of the halls' outboxes the record accounts for, and so what is missing: a server can lose
+-- what it acknowledged. A store is one gateway's, until it is replaced or restored; a position is a
+-- row of its outbox.
+
+CREATE TABLE hall.stores (
+    hall text NOT NULL,
+    store text NOT NULL,
+    -- The hall's own word: its sink began after position `began` and had all up to `claimed`
+    -- acknowledged.
+    began bigint,
+    claimed bigint NOT NULL DEFAULT 0,
+    -- Positions whose events are here, or poison, or that are no event for the record, or gone.
+    accounted int8multirange NOT NULL DEFAULT '{}',
+    -- Those among them that the hall has not any more: lost for good.
+    gone int8multirange NOT NULL DEFAULT '{}',
+    missing int8multirange NOT NULL GENERATED ALWAYS AS (
+        int8multirange(int8range(
+            coalesce(began, lower(accounted) - 1),
+            greatest(began, claimed, lower(accounted) - 1, upper(accounted) - 1),
+            '(]'
+        )) - accounted
+    ) STORED,
+    -- How often the hall was asked for what is missing now, and when last; how many events it has
+    -- told again, ever.
+    asked integer NOT NULL DEFAULT 0,
+    asked_at timestamptz,
+    again bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (hall, store)
+) WITH (fillfactor = 70);
+CREATE INDEX stores_missing ON hall.stores (hall) WHERE NOT isempty(missing);
+
+-- How many positions there are in it.
+CREATE FUNCTION hall.size(positions int8multirange) RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT coalesce(sum(upper(part) - lower(part)), 0)::bigint FROM unnest(positions) AS part
+$$;
+
+-- Halls whose servers lost something: what is asked for, what was told again, what is lost for
+-- good. What is only on its way has not been asked for.
+CREATE VIEW hall.shortfalls AS
+SELECT hall, sum(hall.size(missing)) FILTER (WHERE asked > 0)::bigint AS missing,
+    max(asked_at) FILTER (WHERE asked > 0 AND NOT isempty(missing)) AS asked_at,
+    sum(again)::bigint AS again, sum(hall.size(gone))::bigint AS gone
+FROM hall.stores WHERE asked > 0 OR again > 0 OR NOT isempty(gone) GROUP BY hall;
+
+GRANT INSERT, SELECT, UPDATE ON hall.stores TO hall_ingest;
+GRANT SELECT ON hall.stores, hall.shortfalls TO hall_console;
+GRANT EXECUTE ON FUNCTION hall.size(int8multirange) TO hall_ingest, hall_console;
