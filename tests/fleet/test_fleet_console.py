@@ -17,7 +17,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from axe_playwright_python.sync_playwright import Axe
 from hall_fleet.console import compare_query, database, hall_query, halls_query, record_query
 from hall_fleet.console.app import make_app
-from hall_fleet.console.halls_query import SORTS, Wanted
+from hall_fleet.console.halls_query import SORTS, STATUSES, Wanted
 from hall_fleet.console.pages import FLEET
 from hall_fleet.console.settings import FleetConfig, PostgresConfig
 from hall_fleet.console.watch import LOOK_SQL
@@ -74,6 +74,7 @@ async def fleet(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Flee
         with psycopg.connect(record.dsn("hall_owner")) as connection:
             fill(connection, Company(halls=HALLS, now=NOW, poison=130))
         _evil(record)
+        _stores(record)
         config = FleetConfig(
             name="示范供电公司", postgres=PostgresConfig(dsn=record.dsn("hall_console"))
         )
@@ -115,6 +116,33 @@ def _evil(record: Database) -> None:
     record.rows("SELECT hall.make_standing('2026-11', '2026-11-01', '2026-11-30')")
     record.rows("SELECT hall.make_standing('recent', '2026-10-23', '2026-11-22')")
     record.rows("ANALYZE")
+
+
+LOST = {
+    # What is accounted for, what of that is gone, how often asked for the rest, told again.
+    "hall-00005": ("{[1,31),[41,61)}", "{}", 2, 0),
+    "hall-00006": ("{[1,61)}", "{}", 0, 1200),
+    "hall-00007": ("{[1,61)}", "{[7,8)}", 0, 0),
+    BAD: ("{[1,31),[40,61)}", "{[3,7),[9,10)}", 1, 1),
+}
+"""Of 60 positions that a hall has told."""
+
+
+def _stores(record: Database) -> None:
+    """Halls of which the servers lost something, among those of which they did not; one has events
+    on their way."""
+    record.rows(
+        "INSERT INTO hall.stores (hall, store, began, claimed, accounted) "
+        "SELECT hall, '00000000000000aa', 0, 60, CASE hall WHEN 'hall-00008' THEN '{[1,51)}' "
+        "ELSE '{[1,61)}' END::int8multirange FROM hall.heard"
+    )
+    for hall, (accounted, gone, asked, again) in LOST.items():
+        record.rows(
+            "UPDATE hall.stores SET accounted = %s, gone = %s, asked = %s, asked_at = %s, "
+            "again = %s WHERE hall = %s",
+            (accounted, gone, asked, NOW - dt.timedelta(minutes=4), again, hall),
+        )
+    record.rows("ANALYZE hall.stores")
 
 
 # Who may see what
@@ -246,6 +274,7 @@ async def test_search_and_filters(fleet: Fleet) -> None:
         "problems": "problems > 0 OR status <> 'ok'",
         "alerts": "alerts > 0",
         "outbox": "outbox > 0",
+        "missing": f"hall IN ('hall-00005', 'hall-00007', '{BAD}')",
     }
     for status, where in wants.items():
         expected = fleet.record.rows(f"SELECT hall FROM hall.heard WHERE {where}")
@@ -253,6 +282,55 @@ async def test_search_and_filters(fleet: Fleet) -> None:
         assert {line[0] for line in found} == {row[0] for row in expected}, status
     classed = await _csv(fleet, "/halls.csv?class=A")
     assert {line[2] for line in classed[1:]} == {"A"}
+
+
+async def test_what_the_servers_lost_is_seen_in_the_list(fleet: Fleet) -> None:
+    header, *lines = await _csv(fleet, "/halls.csv")
+    assert header[-2:] == ["missing", "gone"]
+    assert {line[0]: line[-2:] for line in lines if line[-2:] != ["0", "0"]} == {
+        "hall-00005": ["10", "0"],
+        "hall-00007": ["0", "1"],
+        BAD: ["9", "5"],
+    }
+    page = await fleet.text("/?status=missing&sort=hall")
+    assert _halls(page) == ["hall-00005", "hall-00007", BAD]
+    marks = re.findall(r'class="sub missing( bad)?">.*?</svg> ([^<]+)<', page, re.DOTALL)
+    assert marks == [
+        *(("", "10 events missing"), (" bad", "1 event lost for good")),
+        *(("", "9 events missing"), (" bad", "5 events lost for good")),
+    ]
+    order = [line[0] for line in lines]
+    well = {line[0] for line in lines if line[3] == "ok" and line[header.index("alerts")] == "0"}
+    assert "hall-00005" in well
+    assert order.index("hall-00005") < min(order.index(hall) for hall in well - set(LOST))
+
+
+async def test_what_the_servers_lost_of_a_hall_is_said(fleet: Fleet) -> None:
+    lost = {
+        "hall-00005": "Up to 10 events are missing: the servers lost them. The hall is asked to "
+        "tell them again, last 4 min ago.",
+        "hall-00006": "The hall has told 1,200 events again. That does no harm: each counts once.",
+        "hall-00007": "Up to 1 event is lost for good: the hall has it no more, and it is in no "
+        "figure.",
+        BAD: "Up to 5 events are lost for good: the hall has them no more, and they are in no "
+        "figure. Up to 9 events are missing: the servers lost them. The hall is asked to tell them "
+        "again, last 4 min ago. The hall has told 1 event again. That does no harm: it counts "
+        "once.",
+    }
+    for hall, told in lost.items():
+        page = await fleet.text(f"/hall/{hall}")
+        found = re.search(r'<p class="notice shortfall( bad)?"[^>]*>(.*?)</p>', page, re.S)
+        assert found is not None, hall
+        assert " ".join(re.sub(r"</?strong>", "", found[2]).split()) == told
+        assert bool(found[1]) == (LOST[hall][1] != "{}"), hall
+    for hall in ("hall-00003", "hall-00008"):
+        assert "shortfall" not in await fleet.text(f"/hall/{hall}"), hall
+
+
+async def test_what_the_servers_lost_is_summed_up(fleet: Fleet) -> None:
+    page = await fleet.text("/ingest")
+    tiles = re.findall(r'figure">([^<]+)</\w+><\w+ class="more">(\d+ halls?) ·', page)
+    assert tiles == [("19", "2 halls"), ("1,201", "2 halls"), ("6", "2 halls")]
 
 
 async def test_few_ratings_are_no_figure(fleet: Fleet) -> None:
@@ -408,11 +486,11 @@ async def test_a_list_looks_at_each_hall_a_few_times_and_at_no_day(fleet: Fleet)
     spans = len(fleet.record.rows("SELECT DISTINCT span FROM hall.standing"))
     place = halls_query.Place(0.0, "hall-1")
     lists = [halls_query.page_sql(Wanted(sort=sort, place=place)) for sort in SORTS]
-    filtered = halls_query.page_sql(Wanted("x", "problems", "A"))
-    for query in (*lists, filtered, halls_query.count_sql(Wanted()), halls_query.TOTALS_SQL,
-                  compare_query.SPAN_SQL, LOOK_SQL):  # fmt: skip
+    filtered = [halls_query.page_sql(Wanted("x", status, "A")) for status in STATUSES]
+    for query in (*lists, *filtered, halls_query.count_sql(Wanted()), halls_query.TOTALS_SQL,
+                  compare_query.SPAN_SQL, LOOK_SQL, record_query.SHORTFALLS_SQL):  # fmt: skip
         nodes = _plan(fleet, query, values)
-        assert _looked_at(nodes) <= (3 + spans) * (HALLS + 1) + 200, query
+        assert _looked_at(nodes) <= (4 + spans) * (HALLS + 1) + 200, query
         scanned = {node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"}
         assert not scanned & {"days", "poison"}, query
         assert not any(name.startswith("events") for name in scanned), query
@@ -434,6 +512,7 @@ async def test_one_hall_or_a_page_of_messages_is_found_by_index(fleet: Fleet) ->
     at = record_query.Place(NOW, 100)
     few = [
         *(hall_query.HALL_SQL, hall_query.DAYS_SQL, hall_query.EVENTS_SQL, hall_query.POISON_SQL),
+        hall_query.SHORTFALL_SQL,
         record_query.list_sql(record_query.Asked()),
         record_query.list_sql(record_query.Asked("time", "", at)),
         record_query.list_sql(record_query.Asked("", "hall-00003", at, up=True)),
@@ -442,7 +521,7 @@ async def test_one_hall_or_a_page_of_messages_is_found_by_index(fleet: Fleet) ->
         nodes = _plan(fleet, query, values, "SET enable_seqscan = off; SET enable_sort = on")
         assert _looked_at(nodes) <= most, query
         scanned = {node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"}
-        assert not scanned & {"days", "poison", "halls", "seen"}, query
+        assert not scanned & {"days", "poison", "halls", "seen", "stores"}, query
         assert not any(name.startswith("events") for name in scanned), query
 
 

@@ -38,6 +38,11 @@ EVENTS_SQL: LiteralString = """
     ORDER BY time DESC, id DESC LIMIT %(most)s
 """
 
+SHORTFALL_SQL: LiteralString = """
+    SELECT coalesce(missing, 0) AS missing, asked_at, again, gone FROM hall.shortfalls
+    WHERE hall = %(hall)s AND (missing > 0 OR again > 0 OR gone > 0)
+"""
+
 POISON_SQL: LiteralString = """
     SELECT number, received, claimed, subject, reason, detail FROM hall.poison
     WHERE hall = %(hall)s ORDER BY received DESC LIMIT %(most)s
@@ -47,13 +52,15 @@ POISON_SQL: LiteralString = """
 @dataclass(frozen=True)
 class Hall:
     """`about` and `state` as the hall told them, `days` in their order, the newest `events` and
-    `poison` first; `today` as halls count days."""
+    `poison` first; its `shortfall`, if the servers ever lost something of it; `today` as halls
+    count days."""
 
     about: Row
     state: dict[str, Any]
     days: list[Row]
     events: list[Row]
     poison: list[Row]
+    shortfall: Row | None
     today: dt.date
 
 
@@ -80,6 +87,7 @@ def read(connection: Connection, hall: str, now: dt.datetime) -> Hall | None:
         rows(connection, DAYS_SQL, {"hall": hall, "first": first, "last": today}),
         rows(connection, EVENTS_SQL, values),
         poison,
+        row(connection, SHORTFALL_SQL, {"hall": hall}),
         today,
     )
 

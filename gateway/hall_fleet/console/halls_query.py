@@ -26,7 +26,7 @@ MOST_CSV = 50_000
 MAX_SEARCH = 64
 
 Sort = Literal["trouble", "hall", "last", "satisfaction", "wait", "outbox"]
-Status = Literal["any", "offline", "hour", "day", "problems", "alerts", "outbox"]
+Status = Literal["any", "offline", "hour", "day", "problems", "alerts", "outbox", "missing"]
 Class = Literal["any", "A", "B", "C", "D", "none"]
 
 SORTS: tuple[Sort, ...] = get_args(Sort)
@@ -46,15 +46,18 @@ DOWNWARD: dict[Sort, bool] = {
 _HALLS: LiteralString = """(
     SELECT h.*, r.ratings, r.satisfaction, r.low, r.high, r.asked, r.rated, r.waits,
         r.wait_p90_min, coalesce(c.min_n, 30) AS min_n,
-        coalesce(h.heard < %(heard)s, true) AS away
+        coalesce(h.heard < %(heard)s, true) AS away,
+        coalesce(l.missing, 0) AS missing, coalesce(l.gone, 0) AS gone
     FROM hall.heard AS h
     LEFT JOIN hall.standing AS r ON r.span = 'recent' AND r.hall = h.hall
     LEFT JOIN hall.classes AS c ON c.class = h.class
+    LEFT JOIN hall.shortfalls AS l ON l.hall = h.hall
 ) AS halls"""
 
 _TROUBLE: LiteralString = """
     CASE WHEN away THEN 4 WHEN status = 'failing' THEN 3 WHEN status <> 'ok' OR problems > 0 THEN 2
-        WHEN alerts > 0 THEN 1 ELSE 0 END * 1e6 + least(problems, 99) * 1e3 + least(alerts, 99)
+        WHEN alerts > 0 OR missing > 0 OR gone > 0 THEN 1 ELSE 0 END * 1e6
+        + least(problems, 99) * 1e3 + least(alerts, 99)
 """
 
 _KEYS: dict[Sort, tuple[LiteralString, LiteralString]] = {
@@ -81,6 +84,7 @@ _WHERE: dict[Status, LiteralString] = {
     "problems": "(problems > 0 OR coalesce(status, 'ok') <> 'ok')",
     "alerts": "alerts > 0",
     "outbox": "outbox > 0",
+    "missing": "(missing > 0 OR gone > 0)",
 }
 
 

@@ -50,6 +50,7 @@ async def show(request: web.Request) -> web.StreamResponse:
         services=_columns(t, days, "fleet.taken", "taken"),
         events=found.events,
         poison=found.poison,
+        shortfall=found.shortfall,
     )
 
 

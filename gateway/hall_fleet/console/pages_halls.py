@@ -31,7 +31,7 @@ FILES = web.AppKey("files", Once[Page])
 HEADER = (
     *("hall", "name", "class", "health", "problems", "version", "last_event", "heard", "outbox"),
     *("ratings", "satisfaction", "satisfaction_low", "satisfaction_high", "minimum_ratings"),
-    *("waits", "wait_p90_min", "alerts", "devices", "devices_online"),
+    *("waits", "wait_p90_min", "alerts", "devices", "devices_online", "missing", "gone"),
 )
 
 
@@ -92,6 +92,7 @@ def _line(hall: Row) -> tuple[csv_output.Value, ...]:
         *((hall[name] for name in satisfaction) if enough else (None, None, None)),
         hall["min_n"],
         *(hall[name] for name in ("waits", "wait_p90_min", "alerts", "devices", "devices_online")),
+        *(hall["missing"], hall["gone"]),
     )
 
 

@@ -17,7 +17,7 @@ from hall_fleet.console.pages import FLEET, ZONE, read, zone_text
 from hall_fleet.console.record_query import Asked, Ingest, Refused
 
 REFUSALS = web.AppKey("refusals", Once[Refused])
-INGESTS = web.AppKey("ingests", Once[Ingest])
+INGESTS = web.AppKey("ingests", Once[tuple[Ingest, Row]])
 
 REASONS = ("form", "hall", "time", "old", "size", "data", "refused")
 """Why a message is no event, as docs/reference/fleet-schema.md has it."""
@@ -72,14 +72,14 @@ async def refused_csv(request: web.Request) -> web.StreamResponse:
 
 
 async def ingest(request: web.Request) -> web.StreamResponse:
-    """Who fills the record."""
+    """Who fills the record, and what is missing in it."""
     now = request.app[FLEET].now
 
-    def query(connection: Connection) -> Ingest:
-        return record_query.ingest(connection, now)
+    def query(connection: Connection) -> tuple[Ingest, Row]:
+        return record_query.ingest(connection, now), record_query.shortfalls(connection)
 
-    found = await read(request, INGESTS, "ingest", query)
-    return page(request, "ingest.html", found=found)
+    found, lost = await read(request, INGESTS, "ingest", query)
+    return page(request, "ingest.html", found=found, lost=lost)
 
 
 async def zone(request: web.Request) -> web.StreamResponse:

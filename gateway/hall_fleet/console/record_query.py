@@ -39,6 +39,14 @@ MADE_SQL: LiteralString = "SELECT made FROM hall.standing_made WHERE span = 'rec
 
 STATE_SQL: LiteralString = "SELECT max(state_stored) AS last FROM hall.halls"
 
+SHORTFALLS_SQL: LiteralString = """
+    SELECT coalesce(sum(missing), 0)::bigint AS missing, coalesce(sum(again), 0)::bigint AS again,
+        coalesce(sum(gone), 0)::bigint AS gone,
+        count(*) FILTER (WHERE missing > 0) AS missing_in,
+        count(*) FILTER (WHERE again > 0) AS again_in, count(*) FILTER (WHERE gone > 0) AS gone_in
+    FROM hall.shortfalls
+"""
+
 
 @dataclass(frozen=True)
 class Refused:
@@ -148,6 +156,14 @@ class Ingest:
     last_commit: dt.datetime | None
     last_state: dt.datetime | None
     figures_made: dt.datetime | None
+
+
+def shortfalls(connection: Connection) -> Row:
+    """What the servers lost, of all halls: what is missing now, what was told again and what is
+    gone for good, and of how many halls each."""
+    found = row(connection, SHORTFALLS_SQL, {})
+    assert found is not None
+    return found
 
 
 def ingest(connection: Connection, now: dt.datetime) -> Ingest:
