@@ -32,6 +32,13 @@ class PubAck:
 
     stream: str
 
+    def by(self, stream: str, subject: str) -> None:
+        """Raises NotTakenError when the message, on `subject`, went to another one."""
+        if self.stream != stream:
+            raise NotTakenError(
+                f"{subject} goes to the stream {self.stream:.100}, and not to {stream}"
+            )
+
 
 def read_answer(subject: str, headers: Mapping[str, str] | None, payload: bytes) -> PubAck:
     """The answer to a message on `subject`. Raises NotTakenError."""

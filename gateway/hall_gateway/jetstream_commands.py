@@ -1,7 +1,7 @@
 """Commands of the back office over NATS, and the replies to them.
 
 Here: a command's time limit, whom a reply goes to, and late replies. Not here: what a command means
-(core.py), that each is done once, whichever link brings it (commands.py).
+(core.py, jetstream_again.py), that each is done once, whichever link brings it (commands.py).
 
 NATS keeps neither: a command that finds no gateway is gone, and so is a reply that nobody listens
 to. Who commands sends the same again until there is a reply or the time is over; a command that
@@ -17,26 +17,28 @@ from functools import partial
 from hall_gateway import jetstream_subjects as subjects
 from hall_gateway.config_jetstream import SINK
 from hall_gateway.core import Core
-from hall_gateway.heart import Heart
+from hall_gateway.heart import EXPIRED, Heart
 from hall_gateway.jetstream import JetStream
+from hall_gateway.jetstream_again import MAX_BYTES, Again, refusal
 from hall_gateway.jetstream_connection import Arrived, Connection
 from hall_gateway.jetstream_message import ExpiryError, Outgoing, expiry
 from hall_gateway.mqtt_message import DisconnectedError
 from hall_gateway.ordered import until_stored
-from hall_gateway.payload import command_id
+from hall_gateway.payload import MAX_PAYLOAD, command_id
 from hall_gateway.values import Reply, StoreError
-from hall_gateway.wire import compact
 
 log = logging.getLogger(__name__)
 
 
 class Commands:
-    """Those for one hall. `refused` counts what no reply could be given to, or only that."""
+    """Those for one hall; `again` has the one that is no command of the core's. `refused` counts
+    what no reply could be given to, or only that."""
 
-    def __init__(self, hall: str, core: Core) -> None:
+    def __init__(self, hall: str, core: Core, again: Again) -> None:
         self.refused = Counter({"command_expiry": 0, "defect": 0})
         self._hall = hall
         self._core = core
+        self._again = again
         self._late = core.signals.replies.listen()
         self._busy = asyncio.Lock()
 
@@ -75,13 +77,15 @@ class Commands:
 
     async def _answer(self, arrived: Arrived) -> Reply | None:
         now = self._core.now()
+        again = arrived.name == subjects.TELL_AGAIN
+        id = command_id(arrived.payload, MAX_BYTES if again else MAX_PAYLOAD)
         try:
             expired = expiry(arrived.headers, now) <= now
         except ExpiryError as error:
             self.refused["command_expiry"] += 1
-            id = command_id(arrived.payload)
-            text = f"{error}; nothing was done"
-            return Reply(id, compact({"id": id, "ok": False, "error": text})) if id else None
+            return refusal(id, f"{error}; nothing was done") if id else None
+        if again and id:
+            return refusal(id, EXPIRED) if expired else await self._again.ask(id, arrived.payload)
 
         def do(heart: Heart, now: int) -> Reply | None:
             return heart.request(arrived.name, arrived.payload, None, expired, now, SINK)

@@ -75,10 +75,7 @@ class Events:
         self, message: Outgoing, taken: asyncio.Future[None], answer: asyncio.Future[PubAck]
     ) -> None:
         try:
-            ack = answer.result()
-            if ack.stream != subjects.EVENTS_STREAM:
-                why = f"{message.subject} goes to the stream {ack.stream:.100}"
-                raise NotTakenError(f"{why}, and not to {subjects.EVENTS_STREAM}")
+            answer.result().by(subjects.EVENTS_STREAM, message.subject)
             taken.set_result(None)
         except DisconnectedError as error:
             taken.set_exception(error)

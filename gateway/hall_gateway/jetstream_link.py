@@ -1,8 +1,8 @@
 """The back office over NATS JetStream: events and the hall's state out, commands in.
 
 Here: putting the parts together, when the state is sent, and why nothing is taken. Not here: events
-(jetstream_events.py), commands (jetstream_commands.py), what a state holds (jetstream_state.py),
-the connection (jetstream.py).
+(jetstream_events.py, jetstream_again.py), commands (jetstream_commands.py), what a state holds
+(jetstream_state.py), the connection (jetstream.py).
 
 While no server lets the hall in nothing is read from the store, so memory stays flat.
 """
@@ -21,6 +21,7 @@ from hall_gateway.health import Health
 from hall_gateway.heart import Heart
 from hall_gateway.jetstream import JetStream
 from hall_gateway.jetstream_acks import NotTakenError
+from hall_gateway.jetstream_again import Again
 from hall_gateway.jetstream_commands import Commands
 from hall_gateway.jetstream_connection import Connection
 from hall_gateway.jetstream_events import Events
@@ -56,7 +57,8 @@ class JetStreamLink:
         self._config = config
         self._core = core
         self._judged = judged
-        self._commands = Commands(plan.hall, core)
+        self._again = Again(plan.hall, core)
+        self._commands = Commands(plan.hall, core, self._again)
         self.servers = JetStream(
             plan.hall, config, lambda arrived: self._commands.take(arrived, self.servers)
         )
@@ -67,6 +69,11 @@ class JetStreamLink:
         """What never reached the core, by reason."""
         return {**self._commands.refused, "command_flood": self.servers.dropped}
 
+    @property
+    def told_again(self) -> int:
+        """Events that the servers lost, and took again since the start."""
+        return self._again.told
+
     def follow(self, plan: Plan, hall_class: str | None) -> None:
         """Other devices from here on, or another class."""
         self._plan, self._class = plan, hall_class
@@ -75,6 +82,7 @@ class JetStreamLink:
         """Send and take commands until cancelled."""
         publishing = (
             self._events.publish,
+            self._again.publish,
             self._publish_state,
             self._commands.publish_replies,
         )

@@ -28,6 +28,9 @@ POSITION_HEADER = "Hall-Position"
 """Of an event: `{store}/{after}/{position}`, where it stands in the outbox of which store, and that
 its sink wants no row after position `after` and before it."""
 
+TELL_AGAIN = "tell_again"
+"""The command by which the back office asks for events that its servers took and lost."""
+
 _EVENT = re.compile(r"hall\.v1\.([a-z0-9][a-z0-9-]{0,31})\.event\.([a-z_]+)\.([a-z_]+)")
 _STATE = re.compile(r"hall\.v1\.([a-z0-9][a-z0-9-]{0,31})\.state")
 

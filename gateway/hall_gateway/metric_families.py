@@ -217,6 +217,13 @@ FAMILIES: tuple[Family, ...] = (
         _of("sinks", "dead"),
     ),
     Family(
+        "hallkit_sink_told_again",
+        _COUNTER,
+        "CloudEvents that the sink's servers took and lost, and that they took again",
+        ("sink",),
+        _each("told_again"),
+    ),
+    Family(
         "hallkit_broker_connected",
         _GAUGE,
         "1 while the gateway is connected to the broker (devices, hall, home_assistant), or to "

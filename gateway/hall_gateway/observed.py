@@ -38,7 +38,8 @@ class Broker(Protocol):
 
 class Observed:
     """`counts` are the gateway's own (service.Gateway.health), `max_mb` the store's limit,
-    `fetches` what became of devices' requests for releases."""
+    `fetches` what became of devices' requests for releases, `told_again` events that sinks had
+    lost."""
 
     def __init__(
         self,
@@ -48,6 +49,7 @@ class Observed:
         max_mb: int,
         settings: SettingsFile | None,
         fetches: Mapping[str, int],
+        told_again: Callable[[], Mapping[str, int]],
     ) -> None:
         self._core = core
         self._brokers = brokers
@@ -55,6 +57,7 @@ class Observed:
         self._max_mb = max_mb
         self._settings = settings
         self._fetches = fetches
+        self._told_again = told_again
         self._watch = Watch(time.monotonic)
         self._metrics: Metrics | None = None
 
@@ -102,5 +105,6 @@ class Observed:
             "store_limit_bytes": self._max_mb * 1024 * 1024,
             "roll_out": self._core.roll_out,
             "fetches": dict(self._fetches),
+            "told_again": dict(self._told_again()),
             "devices": {state["device"]: state for state in states},
         }

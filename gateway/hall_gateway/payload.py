@@ -71,10 +71,11 @@ def identity(payload: bytes) -> Identity | None:
         return None
 
 
-def command_id(payload: bytes) -> str | None:
-    """The id of a hall command whose other fields may be wrong; None when it cannot be read."""
+def command_id(payload: bytes, limit: int = MAX_PAYLOAD) -> str | None:
+    """The id of a hall command of at most `limit` bytes, whose other fields may be wrong; None when
+    it cannot be read."""
     try:
-        return _read(CommandIdOnly, payload, MAX_PAYLOAD).id
+        return _read(CommandIdOnly, payload, limit).id
     except PayloadError:
         return None
 

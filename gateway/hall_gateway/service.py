@@ -92,6 +92,7 @@ class Gateway:
         self._observed = Observed(
             *(core, self.brokers | sinks.servers, self.health, config.store.max_mb, settings),
             fetches=self._fetches.counts,
+            told_again=lambda: sinks.told_again,
         )
         sinks.judged = self._observed.judged
         control.add(self._observed.routes())

@@ -52,6 +52,11 @@ class Sinks:
         return self._jetstream.refused if self._jetstream else {}
 
     @property
+    def told_again(self) -> dict[str, int]:
+        """Events that a sink took and lost, and took again since the start, by its name."""
+        return {self._jetstream.name: self._jetstream.told_again} if self._jetstream else {}
+
+    @property
     def brokers(self) -> dict[str, MqttClient]:
         """By name; for their health."""
         shown = self._home_assistant

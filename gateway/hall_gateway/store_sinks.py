@@ -14,7 +14,7 @@ took last: what was passed over after it is told of with the next row.
 
 import logging
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hall_gateway.store_events import Table
@@ -59,6 +59,17 @@ class SinkRow:
     def figures(self) -> dict[str, object]:
         """All but the name, for /health."""
         return {name: value for name, value in vars(self).items() if name != "name"}
+
+
+@dataclass(frozen=True)
+class Missed:
+    """Of positions that were asked for. `places`: (after, position) of each row that is there, as
+    OutboxRow has them; `gone` (first, last): their rows were deleted; `void` (first, last): no row
+    that the sink wants."""
+
+    places: list[tuple[int, int]]
+    gone: list[tuple[int, int]]
+    void: list[tuple[int, int]]
 
 
 class Sinks(Table):
@@ -108,7 +119,7 @@ class Sinks(Table):
     def _come_back(self, row: SinkRow) -> None:
         """A sink that was removed goes on where it stopped, as far as that is still there. Of what
         is not, no row may say that the sink did not want it."""
-        first = self.value(f"SELECT coalesce((SELECT min(position) FROM outbox), {_END} + 1)")
+        first = self._first()
         missed = max(0, first - 1 - row.position)
         self.run("UPDATE sinks SET removed = NULL, waited = NULL WHERE sink = ?", (row.name,))
         if missed:
@@ -151,6 +162,44 @@ class Sinks(Table):
         if types and after <= known:
             self._passed[sink] = found[0].position - 1 if found else self.value(f"SELECT {_END}")
         return found
+
+    def missed(self, sink: str, ranges: Sequence[tuple[int, int]], most: int) -> Missed:
+        """What there is at positions of which the sink's events did not arrive: in `ranges` (first,
+        last), apart and in ascending order. Behind `most` rows none is looked for."""
+        wanted, types = self._wanted(sink)
+        kept = self._first()
+        missed = Missed([], [], [])
+        for first, last in ranges:
+            if first < kept:
+                missed.gone.append((first, min(last, kept - 1)))
+            after, room = max(first, kept) - 1, most - len(missed.places)
+            rows = self.run(
+                f"SELECT position FROM outbox WHERE position BETWEEN ? AND ? AND ({wanted}) "
+                "ORDER BY position LIMIT ?",
+                (after + 1, last, *types, room + 1),
+            ).fetchall()
+            for (position,) in rows[:room]:
+                missed.places.append((after, position))
+                after = position
+            if len(rows) > room:
+                break
+            if after < last:
+                missed.void.append((after + 1, last))
+        return missed
+
+    def at(self, places: Sequence[tuple[int, int]]) -> list[OutboxRow]:
+        """The rows of some of Missed.places that are still there."""
+        after = {position: after for after, position in places}
+        rows = self.run(
+            "SELECT position, noun, verb, body, id FROM outbox WHERE position IN "
+            f"({', '.join('?' * len(after))}) ORDER BY position",
+            tuple(after),
+        )
+        return [OutboxRow(position, *row, after=after[position]) for position, *row in rows]
+
+    def _first(self) -> int:
+        """The position of the oldest row, or where the next one will stand or behind it."""
+        return self.value(f"SELECT coalesce((SELECT min(position) FROM outbox), {_END} + 1)")
 
     def reach(self, sink: str) -> tuple[int, int]:
         """The position after which the sink began, and that of the last row that it took, or where

@@ -3,17 +3,22 @@ their answers, at a real nats-server with credentials as in production."""
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from hall_fleet.link import Link
+from hall_fleet.sender import send_command
 from hall_gateway import jetstream_connection
 from hall_gateway import jetstream_subjects as subjects
+from hall_gateway.jetstream_credentials import read_credentials
 from hall_gateway.values import DeviceOrder
 from support.back_office import BUSY_S, BackOffice, impatient, linked, open_office, until
-from support.core_hall import NOON
+from support.core_hall import NOON, Clock
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -95,6 +100,10 @@ async def test_commands(tmp_path: Path, office: BackOffice):
             assert (refused["id"], refused["ok"]) == ("c2", False)
             assert said in refused["error"]
         assert len(await hall.ids()) == events
+        for expires, said in ((over, "it has expired on its way"), (None, "is missing; give")):
+            await give("tell_again", expires, id="c2", store="x" * 1024)
+            assert said in (await answer())[1]["error"]
+        await give("tell_again", soon, store="0" * 16)
         await give("dance", soon, id="c3")
         assert "no command dance" in (await answer())[1]["error"]
         for garbage in (b"", b"\xff", b"[]", b"{}", b"x" * 100_000):
@@ -155,3 +164,51 @@ async def test_a_late_reply_goes_over_the_link_that_took_the_command(
         assert message.subject == subjects.reply("slow", "over-nats")
         assert json.loads(message.data) == {"id": "over-nats", "ok": True, "result": {}}
         assert [reply.id for reply in await hall.core.replies()] == ["over-mqtt"]
+
+
+async def test_what_the_stream_lost_is_told_again(tmp_path: Path, office: BackOffice):
+    who = read_credentials(office.credentials.creds("backoffice"))
+    ids = count(1)
+
+    async def ask(*ranges: tuple[int, int], **more: Any) -> dict[str, Any]:
+        body = {"id": f"again-{next(ids)}", "store": store, "ranges": ranges} | more
+        reply = await send_command(
+            lambda: Link(office.cluster.servers, who, None, "backoffice"),
+            *("loser", subjects.TELL_AGAIN, body),
+            ttl_s=BUSY_S,
+        )
+        assert reply.pop("id") == body["id"]
+        return reply
+
+    clock = Clock(time.time_ns() // 1_000_000)
+    async with linked(tmp_path, "loser", office.config("loser"), clock) as hall:
+        for number in range(4):
+            await hall.hall.serve(f"A{number:03}")
+        await hall.delivered()
+        last = len(await hall.ids())
+        before = await office.stored("loser", last)
+        store = hall.core.store_id
+        for lost in (2, 3, 7):
+            await office.streams.delete_msg(
+                subjects.EVENTS_STREAM, before[lost - 1].metadata.sequence.stream
+            )
+        assert await ask((2, 3), (7, 7), (last + 1, last + 5)) == {
+            "ok": True,
+            "result": {"again": 3, "gone": [], "void": [[last + 1, last + 5]]},
+        }
+        after = await office.stored("loser", last)
+        await until(lambda: hall.link.told_again == 3, "what the stream has again is counted")
+        for old, new in zip([before[at] for at in (1, 2, 6)], after[-3:], strict=True):
+            assert (new.subject, new.data) == (old.subject, old.data)
+            headers = dict(old.headers or {})
+            del headers["Nats-Msg-Id"]
+            assert new.headers == headers
+
+        await hall.core.do(
+            lambda heart, _now: heart.sinks.run("DELETE FROM outbox WHERE position < 6")
+        )
+        assert (await ask((4, 5)))["result"] == {"again": 0, "gone": [[4, 5]], "void": []}
+        assert (await ask((4, 9), store="0" * 16))["result"]["gone"] == [[4, 9]]
+        assert (await ask((9, 8)))["error"].startswith("ranges: [9, 8] is not in order; give 1 to")
+        assert (await ask(*[(n, n) for n in range(1001, 1101)]))["ok"], "more than 1 KiB"
+        await office.stored("loser", last)

@@ -65,6 +65,7 @@ async def test_a_gateway_serves_both_its_hall_system_and_its_back_office(
         metrics = await asyncio.to_thread(asked, f"http://127.0.0.1:{port}/metrics")
         assert 'hallkit_broker_connected{broker="jetstream"} 1.0' in metrics
         assert 'hallkit_refused_total{reason="command_flood"} 0.0' in metrics
+        assert 'hallkit_sink_told_again_total{sink="jetstream"} 0.0' in metrics
 
         def sink() -> dict[str, Any]:
             return ask(gateway.store, "/sinks")["jetstream"]

@@ -17,6 +17,7 @@ from hall_fleet.ingest_config import IngestConfig
 from hall_gateway import (
     cloud_event_headers,
     jetstream_acks,
+    jetstream_again,
     jetstream_credentials,
     jetstream_message,
     jetstream_state,
@@ -187,6 +188,39 @@ def command(data: bytes) -> bool:
     return taken
 
 
+def again(data: bytes) -> bool:
+    """tell_again, or the ranges of one: of an outbox of which the half is gone, each position is
+    answered for once."""
+    if data.startswith(b"["):
+        data = b'{"id":"again-1","store":"%b","ranges":%b}' % (STORE.encode(), data)
+    id = payload.command_id(data, jetstream_again.MAX_BYTES)
+    try:
+        request = payload.parse(jetstream_again.TellAgain, data, limit=jetstream_again.MAX_BYTES)
+    except payload.PayloadError as error:
+        assert str(error).isprintable() and len(str(error)) < 2000, error
+        return False
+    assert request.id == id
+    with Inside() as heart:
+        for number in range(1, 9):
+            heart.sinks.add(f"a/1/{number}", ("rating", "given"), b"{}", NOON)
+        heart.sinks.run("DELETE FROM outbox WHERE position <= 4")
+        missed = heart.sinks.missed(SINK, request.ranges, jetstream_again.MOST)
+    told = [(after + 1, position) for after, position in missed.places]
+    assert _joined([*told, *missed.gone, *missed.void]) == _joined(request.ranges)
+    return True
+
+
+def _joined(ranges: list[tuple[int, int]]) -> list[list[int]]:
+    joined: list[list[int]] = []
+    for first, last in sorted(ranges):
+        assert first <= last and (not joined or joined[-1][1] < first), ranges
+        if joined and joined[-1][1] == first - 1:
+            joined[-1][1] = last
+        else:
+            joined.append([first, last])
+    return joined
+
+
 def reply(data: bytes) -> bool:
     """What a hall answers, as the back office reads it."""
     found = sender._read(data, "c-1")  # pyright: ignore[reportPrivateUsage]
@@ -318,6 +352,11 @@ def asked() -> list[bytes]:
     return [json.dumps(each, ensure_ascii=False).encode() for each in (*bodies, late)]
 
 
+def missing() -> list[bytes]:
+    asked: dict[str, Any] = {"id": "again-1", "store": STORE, "ranges": [[2, 3], [4, 6], [8, 20]]}
+    return [compact(asked), compact(asked["ranges"]), compact([[1, 4], [5, 2**63 - 1]])]
+
+
 def replies() -> list[bytes]:
     return [b'{"id":"c-1","ok":true,"result":{}}', b'{"id":"c-1","ok":false,"error":"no window 9"}']
 
@@ -389,6 +428,7 @@ TARGETS = (
     Target("nats-written", written, days, "json", UNSURE, 60),
     Target("nats-told", told, device_states, "json", UNSURE, 100),
     Target("nats-command", command, asked, "json", (*UNSURE, *HEADER_WORDS), 100),
+    Target("nats-again", again, missing, "json", UNSURE),
     Target("nats-reply", reply, replies, "json", UNSURE),
     Target("nats-answer", answer, answers, "json", UNSURE),
     Target("creds", creds, creds_seeds, words=(b"-----", b"SU", b"\n", b".")),

@@ -18,6 +18,7 @@ from hall_gateway import (
     hall_link,
     heart,
     jetstream_acks,
+    jetstream_again,
     jetstream_credentials,
     jetstream_message,
     jetstream_state,
@@ -138,6 +139,7 @@ PLANTED: dict[str, tuple[Callable[..., Any], str, str]] = {
     "nats-written": (jetstream_message.event, "headers |= attributes", ""),
     "nats-told": (jetstream_state.Told.payload, "rfc3339(now)", "str(now)"),
     "nats-command": (jetstream_message.expiry, "not _UNIX_MS.fullmatch(text)", "not text"),
+    "nats-again": (jetstream_again._apart, "before < first <= last", "first <= last"),
     "nats-reply": (sender._read, "not isinstance(found, dict)", "found is None"),
     "nats-answer": (
         jetstream_acks.read_answer,

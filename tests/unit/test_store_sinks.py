@@ -4,13 +4,14 @@ import sqlite3
 from collections.abc import Generator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hall_gateway import store as store_module
 from hall_gateway.schema import open_store
 from hall_gateway.store import Store
-from hall_gateway.store_sinks import SinkPlan
-from hypothesis import HealthCheck, given, settings
+from hall_gateway.store_sinks import Missed, SinkPlan
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 NOW = 1_800_000_000_000
@@ -88,6 +89,60 @@ def test_a_sink_that_is_older_answers_from_now_on(tmp_path: Path) -> None:
         assert store.sinks.reach(SINK) == (7, 7)
 
 
+def test_what_is_missed_is_there_or_gone_or_nothing(tmp_path: Path) -> None:
+    with opened(tmp_path / "hall.db", "hall.rating.*") as store:
+        add(store, *[("rating", "given"), ("floor", "dry"), ("floor", "wet")] * 3)
+        store.run("DELETE FROM outbox WHERE position <= 3")
+        sinks = store.sinks
+        assert sinks.missed(SINK, [(1, 2), (3, 4), (6, 8)], 9) == Missed(
+            [(3, 4), (5, 7)], [(1, 2), (3, 3)], [(8, 8)]
+        )
+        assert sinks.missed(SINK, [(1, 20)], 9) == Missed([(3, 4), (4, 7)], [(1, 3)], [(8, 20)])
+        assert sinks.missed(SINK, [(1, 20), (21, 22)], 1) == Missed([(3, 4)], [(1, 3)], [])
+        assert sinks.missed(SINK, [(4, 6), (8, 9)], 1) == Missed([(3, 4)], [], [(5, 6), (8, 9)])
+        assert sinks.missed(SINK, [(10, 2**63 - 1)], 9) == Missed([], [], [(10, 2**63 - 1)])
+        rows = sinks.at([(3, 4), (4, 7)])
+        assert [(row.after, row.position, row.id) for row in rows] == [
+            (3, 4, "a/1/4"),
+            (4, 7, "a/1/7"),
+        ]
+        store.run("DELETE FROM outbox")
+        assert sinks.at([(3, 4), (4, 7)]) == []
+        assert sinks.missed(SINK, [(3, 20)], 9) == Missed([], [(3, 9)], [(10, 20)])
+
+
+RANGES = st.lists(st.integers(1, 30), max_size=8, unique=True).map(
+    lambda edges: list(zip(sorted(edges)[::2], sorted(edges)[1::2], strict=False))
+)
+
+
+@settings(deadline=None)
+@given(st.lists(NAMES, max_size=20), st.integers(0, 20), st.sampled_from(TYPES), RANGES)
+def test_each_position_that_is_missed_is_answered_for_once(
+    empty: bytes,
+    names: list[tuple[str, str]],
+    gone: int,
+    types: tuple[str, ...],
+    ranges: list[tuple[int, int]],
+) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "hall.db"
+        path.write_bytes(empty)
+        with opened(path, *types) as store:
+            add(store, *names)
+            store.run("DELETE FROM outbox WHERE position <= ?", (gone,))
+            whole, cut = (store.sinks.missed(SINK, ranges, most) for most in (50, 3))
+            rows = store.sinks.at(whole.places)
+    told = [(after + 1, position) for after, position in whole.places]
+    covered = [p for a, b in [*told, *whole.gone, *whole.void] for p in range(a, b + 1)]
+    assert sorted(covered) == [p for a, b in ranges for p in range(a, b + 1)]
+    assert all(b <= gone for _, b in whole.gone)
+    assert [row.position for row in rows] == [position for _, position in whole.places]
+    assert cut.places == whole.places[:3]
+    assert set(cut.gone) <= set(whole.gone)
+    assert set(cut.void) <= set(whole.void)
+
+
 class Reader:
     """Reads, sends and is answered as the publisher does, and is cut off at times."""
 
@@ -118,7 +173,7 @@ STEPS = st.lists(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(deadline=None)
 @given(st.sampled_from(TYPES), STEPS)
 def test_the_rows_of_a_sink_leave_no_hole_and_never_overlap(
     tmp_path_factory: pytest.TempPathFactory,
