@@ -82,12 +82,14 @@ class Store(Table):
 
     def identify(self) -> None:
         """Learn the store's id; one that is new, or a backup that was restored, gets one. So nobody
-        takes positions that a backup gives once more for those that were given before it."""
+        takes positions that a backup gives once more for those that were given before it; and what
+        its sinks took before, they took of the other store."""
+        known = "SELECT value FROM meta WHERE key = 'store'"
+        self.run(f"UPDATE sinks SET began = taken WHERE NOT EXISTS ({known})")
         self.run(
             "INSERT INTO meta VALUES ('store', ?) ON CONFLICT DO NOTHING", (secrets.randbits(63),)
         )
-        found = self.value("SELECT value FROM meta WHERE key = 'store'")
-        self.id = f"{found:016x}"
+        self.id = f"{self.value(known):016x}"
 
     def begin(self) -> None:
         self.run("BEGIN IMMEDIATE")

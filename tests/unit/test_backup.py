@@ -139,12 +139,18 @@ async def test_battery_devices_are_challenged_after_it(folder: Path, tmp_path: P
 async def test_what_was_restored_is_another_store(folder: Path, tmp_path: Path) -> None:
     """For it gives positions again that were given after the backup."""
     ids: list[str] = []
+    began: list[int] = []
+    floor = Device("wet")
     for restored in (False, False, True, False):
         if restored:
             gateway_backup.restore(tmp_path / "a.tar", folder / "hall.toml")
         async with open_hall(folder) as hall:
             ids.append(hall.core.store_id)
+            began.append((await hall.core.do(lambda heart, _: heart.sinks.reach("hall")))[0])
+            await hall.core.event("wet", floor.event("dry", {"ohms": 300_000}))
+            await hall.core.advance("hall", len(ids))
         back_up(folder, tmp_path / "a.tar", force=True)
+    assert began == [0, 0, 2, 2], "what the sink took before was of the other store"
     before, opened_again, after, last = ids
     assert before == opened_again != after == last
     assert all(re.fullmatch("[0-9a-f]{16}", id) for id in ids)
