@@ -10,8 +10,8 @@ moved its cursor by then; its store still has the event, for a month.
 
 What is on its way is not missing. So what is not accounted for at one look is asked for only when
 everything that the stream had at that look has been committed, and it is still not accounted for.
-Asking for too much does no harm, for the record takes each event once. Every worker looks; who
-writes down that it asks is the one that asks.
+Asking for too much does no harm, for the record takes each event once. Every worker looks; the one
+that writes down that it asks is who asks.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ from hall_fleet.positions import MOST, multirange, parts
 from hall_fleet.record import AwayError, Record, RefusedError
 from hall_fleet.sender import NoReplyError, send_command
 
-LOOK_S = 15.0
+LOOK_S = 5.0
 HALLS = 200
 """That are asked at one look."""
 RANGES = 100
@@ -48,16 +48,18 @@ _MISSING = """
     SELECT hall, store, missing::text FROM hall.stores WHERE NOT isempty(missing)
 """
 _STILL = """
-    SELECT hall, store, (s.missing * then.missing)::text, hall.size(s.missing * then.missing)
+    SELECT hall, store, (s.missing * b.missing)::text, hall.size(s.missing * b.missing)
     FROM hall.stores AS s
-    JOIN unnest(%s::text[], %s::text[], %s::int8multirange[]) AS then (hall, store, missing)
+    JOIN unnest(%s::text[], %s::text[], %s::int8multirange[]) AS b (hall, store, missing)
         USING (hall, store)
-    WHERE s.missing && then.missing ORDER BY s.asked_at NULLS FIRST, hall, store
+    WHERE s.missing && b.missing ORDER BY s.asked_at NULLS FIRST, hall, store
 """
 _ASKED = """
-    UPDATE hall.stores SET asked = asked + 1, asked_at = now()
-    WHERE (hall, store) = (%s, %s) AND (asked = 0 OR asked_at < now() - interval '1 minute')
-    RETURNING asked
+    UPDATE hall.stores SET asked = %s::int8multirange, asked_at = now()
+    WHERE (hall, store) = (%s, %s)
+        AND (asked_at IS NULL OR asked_at < now() - interval '1 minute'
+            OR NOT asked @> %s::int8multirange)
+    RETURNING asked_at
 """
 _ANSWERED = """
     UPDATE hall.stores SET again = again + least(%s, hall.size(missing)),
@@ -69,7 +71,6 @@ _TOTALS = """
     SELECT coalesce(sum(again), 0)::bigint, coalesce(sum(hall.size(gone)), 0)::bigint
     FROM hall.stores WHERE again > 0 OR NOT isempty(gone)
 """
-_FILLED = "UPDATE hall.stores SET asked = 0 WHERE asked > 0 AND isempty(missing)"
 _SCATTERED = """
     UPDATE hall.stores SET gone = gone + missing, accounted = accounted + missing
     WHERE pg_column_size(accounted) > 64000
@@ -89,7 +90,7 @@ _Parts = list[Annotated[tuple[_Position, _Position], AfterValidator(_in_order)]]
 
 
 class _Result(BaseModel):
-    """Of tell_again; what each is: docs/reference/contract/contract.md."""
+    """Of tell_again; what each is: docs/back-office.md."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -144,7 +145,6 @@ class Holes:
                 async with self._link() as link:
                     while not link.lost.done():
                         await self.look(link)
-                        self._troubled = False
                         await asyncio.wait((link.lost,), timeout=LOOK_S)
             except (LinkError, ConfigError, AwayError, RefusedError) as error:
                 if not self._troubled:
@@ -159,10 +159,11 @@ class Holes:
         elif await self._committed(link, self._look):
             missing, self._look = self._look.missing, None
             await self._ask(link, missing)
+        if self._look is None:
+            self._troubled = False
 
     async def _begin(self, link: Link) -> None:
         await self.record.run(_SCATTERED)
-        await self.record.run(_FILLED)
         self.figures.again, self.figures.gone = (await self.record.rows(_TOTALS))[0]
         if missing := await self.record.rows(_MISSING):
             info = await link.ask(f"STREAM.INFO.{subjects.EVENTS_STREAM}")
@@ -183,11 +184,15 @@ class Holes:
         columns = [list(column) for column in zip(*missing, strict=True)]
         holes = [Hole(*row) for row in await self.record.rows(_STILL, columns)]
         self.figures.missing = sum(hole.size for hole in holes)
-        asked = [hole for hole in holes[:HALLS] if await self.record.rows(_ASKED, _key(hole))]
+        asked = [hole for hole in holes[:HALLS] if await self._first(hole)]
         answers = await asyncio.gather(*(_answer(link, hole) for hole in asked))
         for hole, answer in zip(asked, answers, strict=True):
             if answer is not None:
                 await self._answered(hole, answer)
+
+    async def _first(self, hole: Hole) -> bool:
+        """Whether nobody has asked for it within a minute; then it is written down that we do."""
+        return bool(await self.record.rows(_ASKED, (hole.positions, *_key(hole), hole.positions)))
 
     async def _answered(self, hole: Hole, answer: _Result) -> None:
         gone, void = multirange(answer.gone), multirange(answer.void)

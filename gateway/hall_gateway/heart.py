@@ -41,8 +41,6 @@ from hall_gateway.wire import compact, one_line
 FORGET_EVERY_MS = 60_000
 """How often old rows are looked for while the store has room."""
 
-EXPIRED = "it has expired on its way; nothing was done"
-
 MAX_STRANGERS = 100
 """So many unknown devices are logged by name; all are counted."""
 
@@ -332,7 +330,8 @@ class Heart:
         known = id is not None and self._store.hall.command(id) is not None
         if id is not None and expired and not known:
             self._counts["commands.expired"] += 1
-            return Reply(id, compact({"id": id, "ok": False, "error": EXPIRED}))
+            error = "it has expired on its way; nothing was done"
+            return Reply(id, compact({"id": id, "ok": False, "error": error}))
         reply = self._commands.command(name, payload, now)
         if reply is None and id is not None:
             if response is not None:

@@ -17,14 +17,14 @@ from functools import partial
 from hall_gateway import jetstream_subjects as subjects
 from hall_gateway.config_jetstream import SINK
 from hall_gateway.core import Core
-from hall_gateway.heart import EXPIRED, Heart
+from hall_gateway.heart import Heart
 from hall_gateway.jetstream import JetStream
 from hall_gateway.jetstream_again import MAX_BYTES, Again, refusal
 from hall_gateway.jetstream_connection import Arrived, Connection
 from hall_gateway.jetstream_message import ExpiryError, Outgoing, expiry
 from hall_gateway.mqtt_message import DisconnectedError
 from hall_gateway.ordered import until_stored
-from hall_gateway.payload import MAX_PAYLOAD, command_id
+from hall_gateway.payload import command_id
 from hall_gateway.values import Reply, StoreError
 
 log = logging.getLogger(__name__)
@@ -76,16 +76,16 @@ class Commands:
             await self._late.wait()
 
     async def _answer(self, arrived: Arrived) -> Reply | None:
+        if arrived.name == subjects.TELL_AGAIN and (id := command_id(arrived.payload, MAX_BYTES)):
+            # By whatever clock: it may be done late and twice, and a hall with a wrong one has to.
+            return await self._again.ask(id, arrived.payload)
         now = self._core.now()
-        again = arrived.name == subjects.TELL_AGAIN
-        id = command_id(arrived.payload, MAX_BYTES if again else MAX_PAYLOAD)
         try:
             expired = expiry(arrived.headers, now) <= now
         except ExpiryError as error:
             self.refused["command_expiry"] += 1
+            id = command_id(arrived.payload)
             return refusal(id, f"{error}; nothing was done") if id else None
-        if again and id:
-            return refusal(id, EXPIRED) if expired else await self._again.ask(id, arrived.payload)
 
         def do(heart: Heart, now: int) -> Reply | None:
             return heart.request(arrived.name, arrived.payload, None, expired, now, SINK)

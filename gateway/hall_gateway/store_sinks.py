@@ -14,7 +14,7 @@ took last: what was passed over after it is told of with the next row.
 
 import logging
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from hall_gateway.store_events import Table
@@ -119,7 +119,7 @@ class Sinks(Table):
     def _come_back(self, row: SinkRow) -> None:
         """A sink that was removed goes on where it stopped, as far as that is still there. Of what
         is not, no row may say that the sink did not want it."""
-        first = self._first()
+        first = self.value(f"SELECT coalesce((SELECT min(position) FROM outbox), {_END} + 1)")
         missed = max(0, first - 1 - row.position)
         self.run("UPDATE sinks SET removed = NULL, waited = NULL WHERE sink = ?", (row.name,))
         if missed:
@@ -167,25 +167,46 @@ class Sinks(Table):
         """What there is at positions of which the sink's events did not arrive: in `ranges` (first,
         last), apart and in ascending order. Behind `most` rows none is looked for."""
         wanted, types = self._wanted(sink)
-        kept = self._first()
         missed = Missed([], [], [])
         for first, last in ranges:
-            if first < kept:
-                missed.gone.append((first, min(last, kept - 1)))
-            after, room = max(first, kept) - 1, most - len(missed.places)
-            rows = self.run(
-                f"SELECT position FROM outbox WHERE position BETWEEN ? AND ? AND ({wanted}) "
-                "ORDER BY position LIMIT ?",
-                (after + 1, last, *types, room + 1),
-            ).fetchall()
-            for (position,) in rows[:room]:
-                missed.places.append((after, position))
-                after = position
-            if len(rows) > room:
-                break
-            if after < last:
-                missed.void.append((after + 1, last))
+            for start, end, there in self._parts(first, last):
+                if not there:
+                    missed.gone.append((start, end))
+                    continue
+                after, room = start - 1, most - len(missed.places)
+                rows = self.run(
+                    f"SELECT position FROM outbox WHERE position BETWEEN ? AND ? AND ({wanted}) "
+                    "ORDER BY position LIMIT ?",
+                    (start, end, *types, room + 1),
+                ).fetchall()
+                for (position,) in rows[:room]:
+                    missed.places.append((after, position))
+                    after = position
+                if len(rows) > room:
+                    return missed
+                if after < end:
+                    missed.void.append((after + 1, end))
         return missed
+
+    def _parts(self, first: int, last: int) -> Iterator[tuple[int, int, bool]]:
+        """From `first` to `last` in ascending order: (start, end, whether there is a row at each).
+        What no row ever stood at counts as there."""
+        used = min(last, self.value(f"SELECT {_END}"))
+        deleted = self.run(
+            "SELECT before + 1, position - 1 FROM (SELECT position, "
+            "lag(position, 1, ?) OVER (ORDER BY position) AS before FROM ("
+            "SELECT position FROM outbox WHERE position BETWEEN ? AND ? UNION ALL SELECT ?)) "
+            "WHERE position > before + 1",
+            (first - 1, first, used, used + 1),
+        ).fetchall()
+        start = first
+        for gone, end in deleted:
+            if start < gone:
+                yield start, gone - 1, True
+            yield gone, end, False
+            start = end + 1
+        if start <= last:
+            yield start, last, True
 
     def at(self, places: Sequence[tuple[int, int]]) -> list[OutboxRow]:
         """The rows of some of Missed.places that are still there."""
@@ -196,10 +217,6 @@ class Sinks(Table):
             tuple(after),
         )
         return [OutboxRow(position, *row, after=after[position]) for position, *row in rows]
-
-    def _first(self) -> int:
-        """The position of the oldest row, or where the next one will stand or behind it."""
-        return self.value(f"SELECT coalesce((SELECT min(position) FROM outbox), {_END} + 1)")
 
     def reach(self, sink: str) -> tuple[int, int]:
         """The position after which the sink began, and that of the last row that it took, or where

@@ -100,9 +100,9 @@ async def test_commands(tmp_path: Path, office: BackOffice):
             assert (refused["id"], refused["ok"]) == ("c2", False)
             assert said in refused["error"]
         assert len(await hall.ids()) == events
-        for expires, said in ((over, "it has expired on its way"), (None, "is missing; give")):
+        for expires in (over, None):  # a hall with a wrong clock has to tell again, too
             await give("tell_again", expires, id="c2", store="x" * 1024)
-            assert said in (await answer())[1]["error"]
+            assert "store" in (await answer())[1]["error"]
         await give("tell_again", soon, store="0" * 16)
         await give("dance", soon, id="c3")
         assert "no command dance" in (await answer())[1]["error"]

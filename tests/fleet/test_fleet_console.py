@@ -119,11 +119,11 @@ def _evil(record: Database) -> None:
 
 
 LOST = {
-    # What is accounted for, what of that is gone, how often asked for the rest, told again.
-    "hall-00005": ("{[1,31),[41,61)}", "{}", 2, 0),
-    "hall-00006": ("{[1,61)}", "{}", 0, 1200),
-    "hall-00007": ("{[1,61)}", "{[7,8)}", 0, 0),
-    BAD: ("{[1,31),[40,61)}", "{[3,7),[9,10)}", 1, 1),
+    # What is accounted for, what of that is gone, what the hall was asked for, told again.
+    "hall-00005": ("{[1,31),[41,61)}", "{}", "{[31,41)}", 0),
+    "hall-00006": ("{[1,61)}", "{}", "{[31,41)}", 1200),
+    "hall-00007": ("{[1,61)}", "{[7,8)}", "{[7,8)}", 0),
+    BAD: ("{[1,31),[40,61)}", "{[3,7),[9,10)}", "{[31,40)}", 1),
 }
 """Of 60 positions that a hall has told."""
 

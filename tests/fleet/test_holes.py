@@ -16,6 +16,7 @@ from hall_fleet import holes, intake, states
 from hall_fleet.batch import Message
 from hall_fleet.link import Link
 from hall_fleet.record import Record
+from hall_gateway import jetstream_link
 from hall_gateway import jetstream_subjects as subjects
 from hall_gateway.limits import Limits
 from hall_tools.fleet import truth
@@ -40,6 +41,8 @@ async def running() -> AsyncGenerator[Office]:
 @pytest_asyncio.fixture(loop_scope="module")
 async def office(running: Office) -> Office:
     running.clear()
+    async with running.link() as link:
+        await link.ask(f"STREAM.PURGE.{subjects.EVENTS_STREAM}")
     return running
 
 
@@ -142,6 +145,8 @@ async def test_a_position_that_is_none_is_poison_and_says_so(
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(holes, "LOOK_S", 0.2)
+    monkeypatch.setattr(jetstream_link, "STATE_CHANGED_S", 0.2)
+    monkeypatch.setattr(jetstream_link, "STATE_S", 0.4)
 
 
 @asynccontextmanager
@@ -154,8 +159,8 @@ async def working(office: Office, folder: Path) -> AsyncGenerator[SimulatedHall]
         SimulatedHall(place(1), folder, 1, new_run()) as hall,
         HallLinks(links, [hall]) as sinks,
     ):
-        await sinks.connect()
         await hall.fill(200, 400)
+        await sinks.connect()
         await told(hall)
         yield hall
 

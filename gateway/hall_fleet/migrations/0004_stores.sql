@@ -20,9 +20,8 @@ CREATE TABLE hall.stores (
             '(]'
         )) - accounted
     ) STORED,
-    -- How often the hall was asked for what is missing now, and when last; how many events it has
-    -- told again, ever.
-    asked integer NOT NULL DEFAULT 0,
+    -- What the hall was last asked for, and when; how many events it has told again, ever.
+    asked int8multirange NOT NULL DEFAULT '{}',
     asked_at timestamptz,
     again bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (hall, store)
@@ -38,10 +37,10 @@ $$;
 -- Halls whose servers lost something: what is asked for, what was told again, what is lost for
 -- good. What is only on its way has not been asked for.
 CREATE VIEW hall.shortfalls AS
-SELECT hall, sum(hall.size(missing)) FILTER (WHERE asked > 0)::bigint AS missing,
-    max(asked_at) FILTER (WHERE asked > 0 AND NOT isempty(missing)) AS asked_at,
+SELECT hall, sum(hall.size(missing * asked))::bigint AS missing,
+    max(asked_at) FILTER (WHERE missing && asked) AS asked_at,
     sum(again)::bigint AS again, sum(hall.size(gone))::bigint AS gone
-FROM hall.stores WHERE asked > 0 OR again > 0 OR NOT isempty(gone) GROUP BY hall;
+FROM hall.stores WHERE missing && asked OR again > 0 OR NOT isempty(gone) GROUP BY hall;
 
 GRANT INSERT, SELECT, UPDATE ON hall.stores TO hall_ingest;
 GRANT SELECT ON hall.stores, hall.shortfalls TO hall_console;

@@ -117,6 +117,9 @@ def _print_outcome(outcome: Outcome) -> None:
     table.add_row(
         "a NATS server that did not get whole by itself, started once more", f"{outcome.again}"
     )
+    table.add_row(
+        "an event that NATS had acknowledged and lost, told again", f"{outcome.told_again}"
+    )
     console.print(table)
     account = outcome.account
     console.print(

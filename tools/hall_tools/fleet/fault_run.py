@@ -24,8 +24,9 @@ from hall_tools.fleet.nats_server import NatsNode
 from hall_tools.fleet.places import place
 from hall_tools.fleet.stage import Stage
 
-STALLED_S = 90.0
-"""What a killed worker had comes again after half a minute."""
+STALLED_S = 150.0
+"""What a killed worker had comes again after half a minute; a hall that does not answer is asked
+once more after a minute for what the servers lost."""
 DAYS_AGO = 600
 """When the halls' days begin: a minute of the run is about two weeks."""
 _PAUSE_S = 0.05
@@ -80,13 +81,15 @@ class Way:
 @dataclass(frozen=True)
 class Outcome:
     """What was done to so many halls and their back office, and the account at the end; `again`:
-    NATS servers that had to be started once more, as they did not get whole alone; `healed_s`:
-    from the last fault until all was delivered."""
+    NATS servers that had to be started once more, as they did not get whole alone; `told_again`:
+    events that the servers had acknowledged and lost; `healed_s`: from the last fault until all was
+    delivered."""
 
     seed: int
     halls: int
     done: dict[str, int]
     again: int
+    told_again: int
     healed_s: float
     account: truth.Account
 
@@ -163,7 +166,13 @@ class FaultRun:
                 raise UserError(f"{hall.place.hall}: {len(missing)} acked events are not stored")
         account = await self._account(promises)
         healed = time.monotonic() - began
-        return Outcome(self._seed, len(self.halls), dict(done), again, healed, account)
+        query = (
+            f"SELECT coalesce(sum(again), 0) FROM hall.stores WHERE hall IN ({_names(promises)})"
+        )
+        (told_again,) = await self.stage.value(query)
+        return Outcome(
+            *(self._seed, len(self.halls), dict(done), again, int(told_again), healed, account)
+        )
 
     async def _until_told(self) -> None:
         waiting, since = -1, time.monotonic()
@@ -178,8 +187,7 @@ class FaultRun:
     async def _account(self, promises: Mapping[str, Mapping[str, bytes]]) -> truth.Account:
         """The comparison, when the table has as many rows as were promised, or no more come."""
         wanted = sum(map(len, promises.values()))
-        names = ", ".join(f"'{hall}'" for hall in promises)
-        query = f"SELECT count(*) FROM hall.events WHERE hall IN ({names})"
+        query = f"SELECT count(*) FROM hall.events WHERE hall IN ({_names(promises)})"
         stored, since = -1, time.monotonic()
         while stored < wanted and time.monotonic() - since < STALLED_S:
             self.stage.check()
@@ -189,3 +197,8 @@ class FaultRun:
             await asyncio.sleep(0.05)
         dsn = self.stage.postgres.dsn("hall_console")
         return await asyncio.to_thread(truth.check, dsn, promises, alone=False)
+
+
+def _names(halls: Iterable[str]) -> str:
+    """For SQL."""
+    return ", ".join(f"'{hall}'" for hall in halls)

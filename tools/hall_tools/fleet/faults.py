@@ -14,6 +14,8 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
+from hall_fleet.link import LinkError
+from hall_fleet.logins import EVENTS_CONSUMER
 from hall_gateway import jetstream_subjects as subjects
 
 from hall_tools.errors import UserError
@@ -26,6 +28,7 @@ KINDS = {
     "worker_killed": "SIGKILL of a worker; another takes its place",
     "postgres_restarted": "PostgreSQL ends in order and starts",
     "postgres_killed": "SIGKILL of all of PostgreSQL, then its start",
+    "events_lost": "the stream loses events that it acknowledged, before a worker had them",
     "hall_cut_off": "a hall's connections freeze or are reset, and stay away for some seconds",
 }
 AWAY_S = (0.3, 2.5)
@@ -37,6 +40,10 @@ disk."""
 MOST_AGAIN = 6
 WHOLE_S = 120.0
 """In which two servers are whole when the third is away; an election takes some ten seconds."""
+
+LOST = 3
+"""Events that the stream loses at once."""
+LOOK_S = 0.1
 
 
 class Cuttable(Protocol):
@@ -64,6 +71,7 @@ class Faults:
             "worker_killed": self._worker_killed,
             "postgres_restarted": self._postgres_restarted,
             "postgres_killed": self._postgres_killed,
+            "events_lost": self._events_lost,
             "hall_cut_off": self._hall_cut_off,
         }
 
@@ -159,6 +167,32 @@ class Faults:
             await self._stage.postgres.kill()
             await self._stay_away()
             await self._stage.postgres.start()
+
+    async def _events_lost(self) -> None:
+        async with self._workers:
+            for worker in self._stage.workers:
+                await worker.kill()
+            await self._lose()
+            await self._stage.replace_workers()
+
+    async def _lose(self) -> None:
+        """Some events that no worker was given."""
+        async with asyncio.timeout(WHOLE_S):
+            while True:
+                try:
+                    async with self._stage.link() as link:
+                        consumer = f"{subjects.EVENTS_STREAM}.{EVENTS_CONSUMER}"
+                        given = (await link.ask(f"CONSUMER.INFO.{consumer}"))["delivered"]
+                        stream = (await link.ask(f"STREAM.INFO.{subjects.EVENTS_STREAM}"))["state"]
+                        waiting = range(given["stream_seq"] + 1, stream["last_seq"] + 1)
+                        if len(waiting) >= LOST:
+                            for sequence in self._chance.sample(waiting, LOST):
+                                deletion = f"STREAM.MSG.DELETE.{subjects.EVENTS_STREAM}"
+                                await link.ask(deletion, {"seq": sequence})
+                            return
+                except LinkError:
+                    pass  # another fault is going on
+                await asyncio.sleep(LOOK_S)
 
     async def _hall_cut_off(self) -> None:
         way = self._chance.choice(self._ways)

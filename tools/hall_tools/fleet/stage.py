@@ -37,7 +37,7 @@ CONSUMERS = (
 READY_S = 60.0
 _LOOK_S = 0.2
 _READY = b"takes events"
-_TABLES = "hall.events, hall.days, hall.seen, hall.halls, hall.poison, hall.workers"
+_TABLES = "hall.events, hall.days, hall.seen, hall.halls, hall.poison, hall.workers, hall.stores"
 
 
 class Stage:
@@ -199,12 +199,16 @@ class Stage:
 
     async def _copies(self) -> dict[str, dict[str, str]]:
         """As hall_fleet.streams has them; nothing while one of them has no leader."""
-        credentials = read_credentials(self.credentials.creds("backoffice"))
         try:
-            async with Link(self.cluster.servers, credentials, None, "backoffice") as link:
+            async with self.link() as link:
                 return await copies(link)
         except LinkError:
             return {}
+
+    def link(self) -> Link:
+        """To any of the servers, as whoever runs the back office."""
+        credentials = read_credentials(self.credentials.creds("backoffice"))
+        return Link(self.cluster.servers, credentials, None, "backoffice")
 
     async def stream_bytes(self, stream: str) -> int:
         """What the messages of a stream take on each server."""
