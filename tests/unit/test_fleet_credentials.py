@@ -5,7 +5,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from hall_fleet.logins import hall_rights
+from hall_fleet.logins import Rights, hall_rights, role_rights
 from hall_tools.cli import app
 from hall_tools.errors import UserError
 from hall_tools.fleet.credentials import Credentials
@@ -61,6 +61,26 @@ def test_keys_are_kept_and_not_made_anew(tmp_path: Path) -> None:
     again = Credentials(tmp_path / "keys", lambda: NOW)
     assert again.halls() == before.halls()
     assert again.server_settings() == before.server_settings()
+
+
+def test_a_new_version_gives_the_back_offices_own_logins_the_rights_that_it_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fewer(_role: str) -> Rights:
+        return Rights(("a",), ("b",))
+
+    with monkeypatch.context() as older:
+        older.setattr("hall_tools.fleet.credentials.role_rights", fewer)
+        path = Credentials(tmp_path / "keys", lambda: NOW).creds("ingest")
+    token, key = read_creds(path.read_bytes())
+    assert claims_of(token)["nats"]["pub"] == {"allow": ["a"]}
+    Credentials(tmp_path / "keys", lambda: NOW + 1)
+    token, now = read_creds(path.read_bytes())
+    assert claims_of(token)["nats"]["pub"] == {"allow": list(role_rights("ingest").publish)}
+    assert now.public == key.public
+    written = path.read_bytes()
+    Credentials(tmp_path / "keys", lambda: NOW + 2)
+    assert path.read_bytes() == written
 
 
 def test_a_key_tells_its_secret_to_nobody_who_prints_it() -> None:

@@ -39,8 +39,10 @@ from hall_tools.fleet.jwt import (
     Kind,
     TokenError,
     account_token,
+    claims_of,
     creds_file,
     operator_token,
+    read_creds,
     user_token,
 )
 
@@ -90,6 +92,8 @@ class Credentials:
             with self._locked():
                 if not (self.folder / "accounts.json").exists():
                     self._make()
+                elif (self.folder / "halls.seed").exists():
+                    self._renew()
 
     def creds(self, role: Role | Literal["sys"]) -> Path:
         """The .creds file of one of the back office's own logins; `sys` watches the servers."""
@@ -194,6 +198,22 @@ class Credentials:
         self._write(
             "accounts.json", _Accounts(operator=token, system=system.public, halls=halls.public)
         )
+
+    def _renew(self) -> None:
+        """The back office's own logins may do what this version needs; their keys stay."""
+        halls, now = self._key("halls"), int(self._now())
+        for role in get_args(Role):
+            path = self.creds(role)
+            if not path.exists():
+                continue
+            try:
+                had, user = read_creds(self._read(path))
+            except TokenError as error:
+                raise UserError(f"{path}: {error}; put it back from your backup") from None
+            token = user_token(halls, user.public, role, role_rights(role), now)
+            if claims_of(token)["nats"] != claims_of(had)["nats"]:
+                with _told():
+                    write_secret(path, creds_file(token, user))
 
     def _make_login(self, account: Key, name: str, rights: Rights, now: int) -> None:
         user = Key.make(Kind.USER)
