@@ -10,13 +10,12 @@ moved its cursor by then; its store still has the event, for a month.
 
 What is on its way is not missing. So what is not accounted for at one look is asked for only when
 everything that the stream had at that look has been committed, and it is still not accounted for.
-Asking for too much does no harm, for the record takes each event once. Every worker looks; the one
-that writes down that it asks is who asks.
+Asking for too much does no harm, for the record takes each event once. Every worker looks, and goes
+on with what another noticed; the one that writes down that it asks is who asks.
 """
 
 import asyncio
 import logging
-import time
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from secrets import token_hex
@@ -44,15 +43,13 @@ STUCK_S = 300.0
 
 log = logging.getLogger(__name__)
 
-_MISSING = """
-    SELECT hall, store, missing::text FROM hall.stores WHERE NOT isempty(missing)
-"""
+_LOOK = "SELECT last, extract(epoch FROM now() - at)::float FROM hall.look"
+_NOTICED = "UPDATE hall.stores SET noticed = missing WHERE noticed <> missing"
+_ANY = "SELECT EXISTS (SELECT FROM hall.stores WHERE NOT isempty(noticed))"
+_LOOKED = "UPDATE hall.look SET last = %s, at = now()"
 _STILL = """
-    SELECT hall, store, (s.missing * b.missing)::text, hall.size(s.missing * b.missing)
-    FROM hall.stores AS s
-    JOIN unnest(%s::text[], %s::text[], %s::int8multirange[]) AS b (hall, store, missing)
-        USING (hall, store)
-    WHERE s.missing && b.missing ORDER BY s.asked_at NULLS FIRST, hall, store
+    SELECT hall, store, (missing * noticed)::text, hall.size(missing * noticed)
+    FROM hall.stores WHERE missing && noticed ORDER BY asked_at NULLS FIRST, hall, store LIMIT %s
 """
 _ASKED = """
     UPDATE hall.stores SET asked = %s::int8multirange, asked_at = now()
@@ -68,8 +65,8 @@ _ANSWERED = """
     WHERE (hall, store) = (%s, %s)
 """
 _TOTALS = """
-    SELECT coalesce(sum(again), 0)::bigint, coalesce(sum(hall.size(gone)), 0)::bigint
-    FROM hall.stores WHERE again > 0 OR NOT isempty(gone)
+    SELECT coalesce(sum(missing), 0), coalesce(sum(again), 0), coalesce(sum(gone), 0)
+    FROM hall.shortfalls
 """
 _SCATTERED = """
     UPDATE hall.stores SET gone = gone + missing, accounted = accounted + missing
@@ -111,21 +108,12 @@ class Hole:
 
 @dataclass
 class Figures:
-    """Of all halls, at the last look: positions that are `missing` for sure; events that were told
-    `again`, ever, and positions that are `gone` for good, ever."""
+    """Of all halls, at the last look: positions that they are asked for (`missing`); events that
+    were told `again`, ever, and positions that are `gone` for good, ever."""
 
     missing: int = 0
     again: int = 0
     gone: int = 0
-
-
-@dataclass(frozen=True)
-class _Look:
-    """What was missing, how far the stream was then, and when that was (time.monotonic)."""
-
-    missing: list[tuple[str, str, str]]
-    last: int
-    at: float
 
 
 @dataclass
@@ -135,7 +123,6 @@ class Holes:
     servers: NatsConfig
     record: Record
     figures: Figures = field(default_factory=Figures)
-    _look: _Look | None = None
     _troubled: bool = False
 
     async def run(self) -> None:
@@ -153,38 +140,29 @@ class Holes:
             await asyncio.sleep(LOOK_S)
 
     async def look(self, link: Link) -> None:
-        """One look. Raises LinkError, AwayError and RefusedError."""
-        if self._look is None:
-            await self._begin(link)
-        elif await self._committed(link, self._look):
-            missing, self._look = self._look.missing, None
-            await self._ask(link, missing)
-        if self._look is None:
-            self._troubled = False
+        """Ask for what was missing at the last look, when that is for sure, and look anew. Raises
+        LinkError, AwayError and RefusedError."""
+        ((last, age_s),) = await self.record.rows(_LOOK)
+        if last is None or await _committed(link, last, age_s):
+            await self._ask(link)
+            await self._notice(link)
+        found = (await self.record.rows(_TOTALS))[0]
+        self.figures.missing, self.figures.again, self.figures.gone = map(int, found)
+        self._troubled = False
 
-    async def _begin(self, link: Link) -> None:
+    async def _notice(self, link: Link) -> None:
+        """In this order: what is noticed had been acknowledged when the stream was so far."""
         await self.record.run(_SCATTERED)
-        self.figures.again, self.figures.gone = (await self.record.rows(_TOTALS))[0]
-        if missing := await self.record.rows(_MISSING):
+        await self.record.run(_NOTICED)
+        last = None
+        if (await self.record.rows(_ANY))[0][0]:
             info = await link.ask(f"STREAM.INFO.{subjects.EVENTS_STREAM}")
-            self._look = _Look(missing, int(info["state"]["last_seq"]), time.monotonic())
-        else:
-            self.figures.missing = 0
+            last = info["state"]["last_seq"]
+        await self.record.run(_LOOKED, (last,))
 
-    async def _committed(self, link: Link, look: _Look) -> bool:
-        """Whether all that the stream had at that look is in the record by now."""
-        name = f"{subjects.EVENTS_STREAM}.{logins.EVENTS_CONSUMER}"
-        info: dict[str, Any] = await link.ask(f"CONSUMER.INFO.{name}")
-        if info["ack_floor"]["stream_seq"] >= look.last:
-            return True
-        stuck = time.monotonic() - look.at > STUCK_S
-        return info["num_pending"] == 0 and (info["num_ack_pending"] == 0 or stuck)
-
-    async def _ask(self, link: Link, missing: list[tuple[str, str, str]]) -> None:
-        columns = [list(column) for column in zip(*missing, strict=True)]
-        holes = [Hole(*row) for row in await self.record.rows(_STILL, columns)]
-        self.figures.missing = sum(hole.size for hole in holes)
-        asked = [hole for hole in holes[:HALLS] if await self._first(hole)]
+    async def _ask(self, link: Link) -> None:
+        holes = [Hole(*row) for row in await self.record.rows(_STILL, (HALLS,))]
+        asked = [hole for hole in holes if await self._first(hole)]
         answers = await asyncio.gather(*(_answer(link, hole) for hole in asked))
         for hole, answer in zip(asked, answers, strict=True):
             if answer is not None:
@@ -204,6 +182,16 @@ class Holes:
     def _link(self) -> Link:
         servers = self.servers
         return Link(servers.servers, servers.credentials(), servers.tls(), "ingest")
+
+
+async def _committed(link: Link, last: int, age_s: float) -> bool:
+    """Whether the record has all that the stream had when that was as far as `last`, so many
+    seconds ago."""
+    name = f"{subjects.EVENTS_STREAM}.{logins.EVENTS_CONSUMER}"
+    info: dict[str, Any] = await link.ask(f"CONSUMER.INFO.{name}")
+    if info["ack_floor"]["stream_seq"] >= last:
+        return True
+    return info["num_pending"] == 0 and (info["num_ack_pending"] == 0 or age_s > STUCK_S)
 
 
 async def _answer(link: Link, hole: Hole) -> _Result | None:

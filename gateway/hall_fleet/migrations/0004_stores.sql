@@ -20,6 +20,8 @@ CREATE TABLE hall.stores (
             '(]'
         )) - accounted
     ) STORED,
+    -- What was missing at the last look (hall.look).
+    noticed int8multirange NOT NULL DEFAULT '{}',
     -- What the hall was last asked for, and when; how many events it has told again, ever.
     asked int8multirange NOT NULL DEFAULT '{}',
     asked_at timestamptz,
@@ -27,6 +29,14 @@ CREATE TABLE hall.stores (
     PRIMARY KEY (hall, store)
 ) WITH (fillfactor = 70);
 CREATE INDEX stores_missing ON hall.stores (hall) WHERE NOT isempty(missing);
+
+-- The last look for what is missing: how far the stream of events was then. Null: nothing was.
+CREATE TABLE hall.look (
+    one boolean PRIMARY KEY DEFAULT true CHECK (one),
+    last bigint,
+    at timestamptz
+);
+INSERT INTO hall.look DEFAULT VALUES;
 
 -- How many positions there are in it.
 CREATE FUNCTION hall.size(positions int8multirange) RETURNS bigint
@@ -43,5 +53,7 @@ SELECT hall, sum(hall.size(missing * asked))::bigint AS missing,
 FROM hall.stores WHERE missing && asked OR again > 0 OR NOT isempty(gone) GROUP BY hall;
 
 GRANT INSERT, SELECT, UPDATE ON hall.stores TO hall_ingest;
+GRANT SELECT, UPDATE ON hall.look TO hall_ingest;
+GRANT SELECT ON hall.shortfalls TO hall_ingest;
 GRANT SELECT ON hall.stores, hall.shortfalls TO hall_console;
 GRANT EXECUTE ON FUNCTION hall.size(int8multirange) TO hall_ingest, hall_console;

@@ -161,7 +161,7 @@ class Stage:
     async def empty(self, *, stream: bool) -> None:
         """Empty tables, and consumers that begin with the oldest message; `stream`: nothing is in
         the streams either. No worker may run."""
-        await self.run_sql(f"TRUNCATE {_TABLES}", "CHECKPOINT")
+        await self.run_sql(f"TRUNCATE {_TABLES}", "UPDATE hall.look SET last = NULL", "CHECKPOINT")
         async with self._streams() as js:
             for name in (subjects.EVENTS_STREAM, subjects.STATES_STREAM):
                 if stream:
