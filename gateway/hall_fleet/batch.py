@@ -123,12 +123,15 @@ def events_copy(rows: Sequence[Row]) -> bytes:
     return "".join(lines).encode()
 
 
-def once(rows: Iterable[Row]) -> list[Row]:
-    """Each event once, the first that came."""
+def once(rows: Iterable[Row]) -> tuple[list[Row], list[Row]]:
+    """Each event once, the first that came; and the others."""
     found: dict[tuple[str, str, str], Row] = {}
+    others: list[Row] = []
     for row in rows:
-        found.setdefault((row.event.hall, row.event.id, row.event.time), row)
-    return list(found.values())
+        first = found.setdefault((row.event.hall, row.event.id, row.event.time), row)
+        if first is not row:
+            others.append(row)
+    return list(found.values()), others
 
 
 def _escaped(text: str) -> str:

@@ -8,14 +8,15 @@ A server that is killed, or comes back with an empty disk, can lose what it ackn
 three are enough for an acknowledgement, and neither has written it to its disk by then. A hall has
 moved its cursor by then; its store still has the event, for a month.
 
-What is on its way is not missing. So what is not accounted for at one look is asked for only when
-everything that the stream had at that look has been committed, and it is still not accounted for.
+What is on its way is not missing. So what is not accounted for at one look is noticed, with how
+far the stream was then; and asked for when all up to there is committed and it still is missing.
 Asking for too much does no harm, for the record takes each event once. Every worker looks, and goes
 on with what another noticed; the one that writes down that it asks is who asks.
 """
 
 import asyncio
 import logging
+import time
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from secrets import token_hex
@@ -23,6 +24,7 @@ from typing import Annotated, Any
 
 from hall_gateway import jetstream_subjects as subjects
 from hall_gateway.toml_input import ConfigError
+from hall_gateway.wire import one_line
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from hall_fleet import logins
@@ -40,39 +42,57 @@ RANGES = 100
 REPLY_S = 10.0
 STUCK_S = 300.0
 """What the consumer gave out and nobody acknowledged for so long was given out ten times."""
+EVERYTHING = 2**62
+"""As a sequence of the stream."""
 
 log = logging.getLogger(__name__)
 
-_LOOK = "SELECT last, extract(epoch FROM now() - at)::float FROM hall.look"
-_NOTICED = "UPDATE hall.stores SET noticed = missing WHERE noticed <> missing"
-_ANY = "SELECT EXISTS (SELECT FROM hall.stores WHERE NOT isempty(noticed))"
-_LOOKED = "UPDATE hall.look SET last = %s, at = now()"
+_MISSING = """
+    SELECT hall, store, missing::text FROM hall.stores
+    WHERE NOT isempty(missing)
+        AND (noticed_at IS NULL OR noticed_at <= %s OR NOT missing && noticed)
+"""
+_NOTICED = """
+    WITH before AS (
+        SELECT hall, store, b.missing FROM hall.stores JOIN
+            unnest(%s::text[], %s::text[], %s::int8multirange[]) AS b (hall, store, missing)
+            USING (hall, store)
+        ORDER BY hall, store FOR UPDATE OF stores
+    )
+    UPDATE hall.stores AS s SET noticed = s.missing * before.missing, noticed_at = %s
+    FROM before WHERE (s.hall, s.store) = (before.hall, before.store)
+"""
 _STILL = """
     SELECT hall, store, (missing * noticed)::text, hall.size(missing * noticed)
-    FROM hall.stores WHERE missing && noticed ORDER BY asked_at NULLS FIRST, hall, store LIMIT %s
+    FROM hall.stores WHERE missing && noticed AND noticed_at <= %s
+    ORDER BY asked_at NULLS FIRST, hall, store LIMIT %s
 """
 _ASKED = """
-    UPDATE hall.stores SET asked = %s::int8multirange, asked_at = now()
-    WHERE (hall, store) = (%s, %s)
+    UPDATE hall.stores SET asked = %(holes)s::int8multirange, asked_at = now()
+    WHERE (hall, store) = (%(hall)s, %(store)s)
         AND (asked_at IS NULL OR asked_at < now() - interval '1 minute'
-            OR NOT asked @> %s::int8multirange)
+            OR NOT asked @> %(holes)s::int8multirange)
     RETURNING asked_at
 """
 _ANSWERED = """
-    UPDATE hall.stores SET again = again + least(%s, hall.size(missing)),
-        gone = gone + missing * %s::int8multirange,
-        accounted = accounted + missing * (%s::int8multirange + %s::int8multirange)
-    WHERE (hall, store) = (%s, %s)
+    UPDATE hall.stores SET gone = gone + missing * %(gone)s::int8multirange,
+        accounted = accounted + missing * (%(gone)s::int8multirange + %(void)s::int8multirange)
+    WHERE (hall, store) = (%(hall)s, %(store)s) RETURNING hall.size(gone)
 """
 _TOTALS = """
     SELECT coalesce(sum(missing), 0), coalesce(sum(again), 0), coalesce(sum(gone), 0)
     FROM hall.shortfalls
 """
 _SCATTERED = """
-    UPDATE hall.stores SET gone = gone + missing, accounted = accounted + missing
-    WHERE pg_column_size(accounted) > 64000
+    WITH scattered AS (
+        SELECT hall, store FROM hall.stores
+        WHERE NOT isempty(missing) AND (SELECT count(*) FROM unnest(missing)) > 3000
+        ORDER BY hall, store FOR UPDATE
+    )
+    UPDATE hall.stores AS s SET gone = gone + missing, accounted = accounted + missing
+    FROM scattered WHERE (s.hall, s.store) = (scattered.hall, scattered.store)
 """
-"""Some 3,000 holes: no server loses like that, and each batch would write all of them anew."""
+"""No server loses like that, and each batch would write all of these holes anew."""
 
 _Position = Annotated[int, Field(ge=1, le=MOST)]
 
@@ -108,8 +128,8 @@ class Hole:
 
 @dataclass
 class Figures:
-    """Of all halls, at the last look: positions that they are asked for (`missing`); events that
-    were told `again`, ever, and positions that are `gone` for good, ever."""
+    """Positions of all halls, at the last look: those that they are asked for (`missing`), that
+    came `again` after that, ever, and that are `gone` for good."""
 
     missing: int = 0
     again: int = 0
@@ -124,6 +144,7 @@ class Holes:
     record: Record
     figures: Figures = field(default_factory=Figures)
     _troubled: bool = False
+    _floor: tuple[int, float] = (-1, 0.0)  # of the consumer, and since when (time.monotonic)
 
     async def run(self) -> None:
         """Look, and ask, until cancelled; whatever is away is there again later."""
@@ -140,28 +161,34 @@ class Holes:
             await asyncio.sleep(LOOK_S)
 
     async def look(self, link: Link) -> None:
-        """Ask for what was missing at the last look, when that is for sure, and look anew. Raises
-        LinkError, AwayError and RefusedError."""
-        ((last, age_s),) = await self.record.rows(_LOOK)
-        if last is None or await _committed(link, last, age_s):
-            await self._ask(link)
-            await self._notice(link)
+        """Ask for what is missing for sure, and notice what is missing now. Raises LinkError,
+        AwayError and RefusedError."""
+        committed = await self._committed(link)
+        await self._ask(link, committed)
+        await self.record.run(_SCATTERED)
+        if missing := await self.record.rows(_MISSING, (committed,)):
+            # Only now: what is missing had been acknowledged when the stream was so far.
+            info = await link.ask(f"STREAM.INFO.{subjects.EVENTS_STREAM}")
+            columns = [list(column) for column in zip(*missing, strict=True)]
+            await self.record.run(_NOTICED, (*columns, info["state"]["last_seq"]))
         found = (await self.record.rows(_TOTALS))[0]
         self.figures.missing, self.figures.again, self.figures.gone = map(int, found)
         self._troubled = False
 
-    async def _notice(self, link: Link) -> None:
-        """In this order: what is noticed had been acknowledged when the stream was so far."""
-        await self.record.run(_SCATTERED)
-        await self.record.run(_NOTICED)
-        last = None
-        if (await self.record.rows(_ANY))[0][0]:
-            info = await link.ask(f"STREAM.INFO.{subjects.EVENTS_STREAM}")
-            last = info["state"]["last_seq"]
-        await self.record.run(_LOOKED, (last,))
+    async def _committed(self, link: Link) -> int:
+        """The sequence up to which the record has all that the stream has."""
+        name = f"{subjects.EVENTS_STREAM}.{logins.EVENTS_CONSUMER}"
+        info: dict[str, Any] = await link.ask(f"CONSUMER.INFO.{name}")
+        floor, now = int(info["ack_floor"]["stream_seq"]), time.monotonic()
+        if floor != self._floor[0]:
+            self._floor = floor, now
+        stuck = now - self._floor[1] > STUCK_S
+        if info["num_pending"] == 0 and (info["num_ack_pending"] == 0 or stuck):
+            return EVERYTHING
+        return floor
 
-    async def _ask(self, link: Link) -> None:
-        holes = [Hole(*row) for row in await self.record.rows(_STILL, (HALLS,))]
+    async def _ask(self, link: Link, committed: int) -> None:
+        holes = [Hole(*row) for row in await self.record.rows(_STILL, (committed, HALLS))]
         asked = [hole for hole in holes if await self._first(hole)]
         answers = await asyncio.gather(*(_answer(link, hole) for hole in asked))
         for hole, answer in zip(asked, answers, strict=True):
@@ -170,28 +197,20 @@ class Holes:
 
     async def _first(self, hole: Hole) -> bool:
         """Whether nobody has asked for it within a minute; then it is written down that we do."""
-        return bool(await self.record.rows(_ASKED, (hole.positions, *_key(hole), hole.positions)))
+        values = {"holes": hole.positions, "hall": hole.hall, "store": hole.store}
+        return bool(await self.record.rows(_ASKED, values))
 
     async def _answered(self, hole: Hole, answer: _Result) -> None:
-        gone, void = multirange(answer.gone), multirange(answer.void)
-        await self.record.run(_ANSWERED, (answer.again, gone, gone, void, *_key(hole)))
         log.warning("%s: tells %d events again", hole.hall, answer.again)
-        if answer.gone:
-            log.error("%s: has no more what stood at %s: lost for good", hole.hall, gone)
+        ranges = {"gone": multirange(answer.gone), "void": multirange(answer.void)}
+        values = {**ranges, "hall": hole.hall, "store": hole.store}
+        for (gone,) in await self.record.rows(_ANSWERED, values):
+            if answer.gone:
+                log.error("%s: %d positions are lost for good in all", hole.hall, gone)
 
     def _link(self) -> Link:
         servers = self.servers
         return Link(servers.servers, servers.credentials(), servers.tls(), "ingest")
-
-
-async def _committed(link: Link, last: int, age_s: float) -> bool:
-    """Whether the record has all that the stream had when that was as far as `last`, so many
-    seconds ago."""
-    name = f"{subjects.EVENTS_STREAM}.{logins.EVENTS_CONSUMER}"
-    info: dict[str, Any] = await link.ask(f"CONSUMER.INFO.{name}")
-    if info["ack_floor"]["stream_seq"] >= last:
-        return True
-    return info["num_pending"] == 0 and (info["num_ack_pending"] == 0 or age_s > STUCK_S)
 
 
 async def _answer(link: Link, hole: Hole) -> _Result | None:
@@ -208,14 +227,10 @@ async def _answer(link: Link, hole: Hole) -> _Result | None:
         )
         if reply["ok"]:
             return _Result.model_validate(reply.get("result"))
-        log.warning("%s: does not tell again: %.300s", hole.hall, reply.get("error"))
+        log.warning("%s: does not tell again: %s", hole.hall, one_line(str(reply.get("error"))))
     except NoReplyError as error:
         log.warning("%s", error)
     except ValidationError as error:
         why = error.errors(include_url=False, include_input=False)[0]["msg"]
-        log.warning("%s: its answer to tell_again is none: %s", hole.hall, why)
+        log.warning("%s: its answer to tell_again is none: %s", hole.hall, one_line(why))
     return None
-
-
-def _key(hole: Hole) -> tuple[str, str]:
-    return hole.hall, hole.store

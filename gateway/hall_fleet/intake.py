@@ -42,17 +42,23 @@ async def store(
             poison.append(
                 Poison(message, place and place.hall, error.claimed, error.reason, error.detail)
             )
-    first = once(rows)
-    stored.duplicates += len(rows) - len(first)
-    await _put(record, first, poison, stored)
+    first, twice = once(rows)
+    stored.duplicates += len(twice)
+    await _put(record, first, poison, stored, twice)
     return stored
 
 
-async def _put(record: Record, rows: list[Row], poison: list[Poison], stored: Stored) -> None:
+async def _put(
+    record: Record,
+    rows: list[Row],
+    poison: list[Poison],
+    stored: Stored,
+    twice: Sequence[Row] = (),
+) -> None:
     rows, old = await _by_age(record, rows)
     poison = poison + old
     try:
-        again = await record.put(rows, poison)
+        again = await record.put(rows, poison, twice)
     except RefusedError as error:
         await _apart(record, rows, poison, stored, error)
         return

@@ -76,12 +76,16 @@ class Link:
     async def flush(self) -> None:
         """Returns when the server has all that was published; raises LinkError."""
         try:
-            # Twice: nats-py writes the first PING before what it was given earlier.
-            for _ in range(2):
-                await self.client.flush(timeout=CONNECT_S)  # pyright: ignore[reportArgumentType]
+            # Cancelled inside, the client would not survive the answer.
+            await asyncio.shield(asyncio.ensure_future(self._round_trips()))
         except (errors.Error, OSError) as error:
             self._gone()
             raise LinkError(self._told(error)) from None
+
+    async def _round_trips(self) -> None:
+        """Two: nats-py writes the first PING before what it was given earlier."""
+        for _ in range(2):
+            await self.client.flush(timeout=CONNECT_S)  # pyright: ignore[reportArgumentType]
 
     async def ask(self, subject: str, request: dict[str, Any] | None = None) -> dict[str, Any]:
         """JetStream's answer on `$JS.API.{subject}`; raises LinkError, with what it finds wrong."""
@@ -90,7 +94,10 @@ class Link:
             answer = await self.client.request(f"$JS.API.{subject}", body, timeout=CONNECT_S)
         except (errors.Error, OSError) as error:
             raise LinkError(f"{subject}: {self._told(error)}") from None
-        told = cast(dict[str, Any], json.loads(answer.data))
+        try:
+            told = cast(dict[str, Any], json.loads(answer.data))
+        except ValueError:
+            raise LinkError(f"{subject}: the answer is not JSON") from None
         if error := told.get("error"):
             raise LinkError(f"{subject}: {error.get('description', error)}")
         return told

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Mapping
 
 from hall_gateway import jetstream_subjects as subjects
 
-MOST = 2**53
+MOST = 2**40
 """No outbox comes this far."""
-_SPAN = re.compile(r"([0-9a-f]{16})/(0|[1-9][0-9]{0,15})/([1-9][0-9]{0,15})")
+_SPAN = re.compile(r"([0-9a-f]{16})/(0|[1-9][0-9]{0,12})/([1-9][0-9]{0,12})")
 _PART = re.compile(r"\[([0-9]+),([0-9]+)\)")
 
 Span = tuple[str, int, int]

@@ -7,7 +7,7 @@ Workers never wait for each other in a circle: each transaction touches events i
 key, then days, then what was seen, then stores, each in the order of the hall.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, LiteralString, cast
 
@@ -53,9 +53,11 @@ _ACCOUNTED = """
     INSERT INTO hall.stores AS s (hall, store, accounted)
     SELECT hall, store, accounted::int8multirange
     FROM unnest(%s::text[], %s::text[], %s::text[]) AS came (hall, store, accounted)
-    ORDER BY hall, store
-    ON CONFLICT (hall, store) DO UPDATE SET accounted = s.accounted + excluded.accounted
-    WHERE NOT s.accounted @> excluded.accounted
+    WHERE hall.has_room(hall, store) ORDER BY hall, store
+    ON CONFLICT (hall, store) DO UPDATE SET accounted = s.accounted + excluded.accounted,
+        gone = s.gone - excluded.accounted,
+        again = s.again + hall.size(excluded.accounted * s.asked - s.accounted)
+    WHERE NOT s.accounted @> excluded.accounted OR s.gone && excluded.accounted
 """
 
 POISON = """
@@ -128,11 +130,13 @@ class Record:
                 self._months[month] = bool(row and row[0])
         return {month: self._months[month] for month in months}
 
-    async def put(self, rows: Sequence[Row], poison: Sequence[Poison]) -> int:
+    async def put(
+        self, rows: Sequence[Row], poison: Sequence[Poison], twice: Sequence[Row] = ()
+    ) -> int:
         """All of it in one transaction; returns how many of the events were there before.
 
-        `rows`: each event once. Raises RefusedError when something in it cannot be stored, and
-        AwayError.
+        `rows`: each event once; `twice`: those that are among them already. Raises RefusedError
+        when something in it cannot be stored, and AwayError.
         """
         try:
             connection = await self._connected()
@@ -141,7 +145,7 @@ class Record:
                 async with connection.cursor() as cursor:
                     for each in sorted(poison, key=lambda each: each.message.sequence):
                         await cursor.execute(POISON, each.row())
-                    if (stores := accounted(_came(rows, poison)))[0]:
+                    if (stores := accounted(_came((*rows, *twice), poison)))[0]:
                         await cursor.execute(_ACCOUNTED, stores, prepare=True)
         except (errors.DataError, errors.IntegrityError) as error:
             self._months.clear()  # one may have been dropped meanwhile
@@ -155,7 +159,7 @@ class Record:
         await self.run_each(statement, [values])
 
     async def rows(
-        self, statement: LiteralString, values: Sequence[object] = ()
+        self, statement: LiteralString, values: Sequence[object] | Mapping[str, object] = ()
     ) -> list[tuple[Any, ...]]:
         """What one statement in a transaction of its own gives; raises AwayError."""
         try:

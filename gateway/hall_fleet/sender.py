@@ -22,6 +22,8 @@ from nats import errors
 from hall_fleet.link import Link, LinkError
 
 AGAIN_S = 3.0
+MOST_REPLIES = 16
+"""To one command that wait to be read; a hall that sends more is not what was asked."""
 
 
 class NoReplyError(Exception):
@@ -63,10 +65,11 @@ async def _sent(
 ) -> dict[str, Any]:
     """Raises LinkError when the connection is lost before there is a reply."""
     id = str(body["id"])
-    replies: asyncio.Queue[bytes] = asyncio.Queue()
+    replies: asyncio.Queue[bytes] = asyncio.Queue(MOST_REPLIES)
 
     async def take(message: Any) -> None:
-        replies.put_nowait(message.data)
+        if not replies.full():
+            replies.put_nowait(message.data)
 
     try:
         listening: Any = await cast(Any, link.client).subscribe(subjects.reply(hall, id), cb=take)

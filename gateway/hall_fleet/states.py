@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hall_fleet.batch import Message, Poison
 from hall_fleet.message import NoEventError, json_text, moment
+from hall_fleet.positions import MOST
 from hall_fleet.record import Record, RefusedError
 
 MAX_STATE = 64 * 1024
@@ -26,6 +27,7 @@ MAX_STATE = 64 * 1024
 
 _Text = Annotated[str, Field(max_length=1000)]
 _Number = Annotated[int, Field(ge=0, le=2**53)]
+_Position = Annotated[int, Field(ge=0, le=MOST)]
 
 
 class _Said(BaseModel):
@@ -60,8 +62,8 @@ class _Sink(_Said):
     """How far the hall's sink is in the outbox of its store."""
 
     store: Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
-    began: _Number
-    to: _Number
+    began: _Position
+    to: _Position
 
 
 class State(_Said):
@@ -104,7 +106,10 @@ _UPSERT = """
 """
 
 _CLAIM = """
-    INSERT INTO hall.stores AS s (hall, store, began, claimed) VALUES (%s, %s, %s, %s)
+    INSERT INTO hall.stores AS s (hall, store, began, claimed)
+    SELECT hall, store, began, claimed
+    FROM (VALUES (%s, %s, %s::bigint, %s::bigint)) AS said (hall, store, began, claimed)
+    WHERE hall.has_room(hall, store)
     ON CONFLICT (hall, store) DO UPDATE SET began = excluded.began,
         claimed = greatest(s.claimed, excluded.claimed)
     WHERE s.began IS DISTINCT FROM excluded.began OR s.claimed < excluded.claimed

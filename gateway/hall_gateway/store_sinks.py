@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from hall_gateway.store_events import Table
 from hall_gateway.values import OutboxRow
 
+LOOKED_AT = 50_000
+"""Positions, for what one request asks for: 0.1 s in which nothing else is stored."""
 _END = "coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'outbox'), 0)"
 
 _log = logging.getLogger(__name__)
@@ -134,10 +136,12 @@ class Sinks(Table):
             )
 
     def add(self, id: str, topic: tuple[str, str], body: bytes, now: int) -> bool:
-        """A CloudEvent for every sink; False when its id is there already."""
+        """A CloudEvent for every sink; False when its id is there already. Positions have no gap: a
+        conflict would use one up."""
         added = self.run(
-            "INSERT INTO outbox VALUES (NULL, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
-            (id, *topic, body, now),
+            "INSERT INTO outbox SELECT NULL, ?, ?, ?, ?, ? "
+            "WHERE NOT EXISTS (SELECT 1 FROM outbox WHERE id = ?)",
+            (id, *topic, body, now, id),
         )
         return added.rowcount == 1
 
@@ -165,39 +169,53 @@ class Sinks(Table):
 
     def missed(self, sink: str, ranges: Sequence[tuple[int, int]], most: int) -> Missed:
         """What there is at positions of which the sink's events did not arrive: in `ranges` (first,
-        last), apart and in ascending order. Behind `most` rows none is looked for."""
-        wanted, types = self._wanted(sink)
+        last), apart and in ascending order. Behind `most` rows, or LOOKED_AT positions, none is
+        looked for."""
         missed = Missed([], [], [])
+        end, left = self.value(f"SELECT {_END}"), LOOKED_AT
         for first, last in ranges:
-            for start, end, there in self._parts(first, last):
-                if not there:
-                    missed.gone.append((start, end))
-                    continue
-                after, room = start - 1, most - len(missed.places)
-                rows = self.run(
-                    f"SELECT position FROM outbox WHERE position BETWEEN ? AND ? AND ({wanted}) "
-                    "ORDER BY position LIMIT ?",
-                    (start, end, *types, room + 1),
-                ).fetchall()
-                for (position,) in rows[:room]:
-                    missed.places.append((after, position))
-                    after = position
-                if len(rows) > room:
+            near = min(last, end, first + left - 1)
+            for part in self._parts(first, near):
+                if not self._look(sink, part, most, missed):
                     return missed
-                if after < end:
-                    missed.void.append((after + 1, end))
+            left -= max(near - first + 1, 0)
+            if near < min(last, end):
+                return missed
+            if last > end:
+                missed.void.append((max(first, end + 1), last))
         return missed
 
+    def _look(self, sink: str, part: tuple[int, int, bool], most: int, missed: Missed) -> bool:
+        """Put a part of the outbox where it belongs; False when that is more than `most` rows."""
+        first, last, there = part
+        if not there:
+            missed.gone.append((first, last))
+            return True
+        wanted, types = self._wanted(sink)
+        after, room = first - 1, most - len(missed.places)
+        rows = self.run(
+            f"SELECT position FROM outbox WHERE position BETWEEN ? AND ? AND ({wanted}) "
+            "ORDER BY position LIMIT ?",
+            (first, last, *types, room + 1),
+        ).fetchall()
+        for (position,) in rows[:room]:
+            missed.places.append((after, position))
+            after = position
+        if len(rows) > room:
+            return False
+        if after < last:
+            missed.void.append((after + 1, last))
+        return True
+
     def _parts(self, first: int, last: int) -> Iterator[tuple[int, int, bool]]:
-        """From `first` to `last` in ascending order: (start, end, whether there is a row at each).
-        What no row ever stood at counts as there."""
-        used = min(last, self.value(f"SELECT {_END}"))
+        """From `first` to `last`, which is not behind the end of the outbox, in ascending order:
+        (start, end, whether there is a row at each)."""
         deleted = self.run(
             "SELECT before + 1, position - 1 FROM (SELECT position, "
             "lag(position, 1, ?) OVER (ORDER BY position) AS before FROM ("
             "SELECT position FROM outbox WHERE position BETWEEN ? AND ? UNION ALL SELECT ?)) "
             "WHERE position > before + 1",
-            (first - 1, first, used, used + 1),
+            (first - 1, first, last, last + 1),
         ).fetchall()
         start = first
         for gone, end in deleted:

@@ -4,16 +4,20 @@ A real PostgreSQL and a real NATS server, from whose stream messages are deleted
 their gateways' real stores and sinks. Not here: servers that really fail (test_faults.py).
 """
 
+import json
 import sqlite3
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import pytest_asyncio
 from hall_fleet import holes, intake, states
 from hall_fleet.batch import Message
+from hall_fleet.holes import Holes
+from hall_fleet.ingest_config import NatsConfig
 from hall_fleet.link import Link
 from hall_fleet.record import Record
 from hall_gateway import jetstream_link
@@ -56,9 +60,11 @@ async def record(office: Office) -> AsyncGenerator[Record]:
 def stands(store: str, after: int, position: int, **changes: Any) -> Message:
     """An event at `position`."""
     told = message(event(position, **changes), position)
-    return told._replace(
-        headers={**told.headers, subjects.POSITION_HEADER: f"{store}/{after}/{position}"}
-    )
+    return told._replace(headers={**told.headers, **_at(store, after, position)})
+
+
+def _at(store: str, after: int, position: int) -> dict[str, str]:
+    return {subjects.POSITION_HEADER: f"{store}/{after}/{position}"}
 
 
 async def came(record: Record, *messages: Message) -> None:
@@ -137,6 +143,210 @@ async def test_a_position_that_is_none_is_poison_and_says_so(
     await came(record, wrong)
     ((detail,),) = office.database.rows("SELECT detail FROM hall.poison")
     assert detail == "Hall-Position: far away is not store/after/position"
+
+
+async def test_an_event_that_came_twice_accounts_for_both_places(
+    office: Office, record: Record
+) -> None:
+    """As after a restored backup: the same event, from two stores."""
+    again = stands(B, 1, 2)
+    again = again._replace(headers={**stands(A, 1, 2).headers, **_at(B, 1, 2)})
+    await came(record, stands(A, 0, 1), stands(A, 1, 2), again, stands(B, 2, 3))
+    assert missing(office) == {A: "{}", B: "{}"}
+
+
+async def test_a_hall_that_makes_up_stores_fills_no_table(office: Office, record: Record) -> None:
+    made_up = [stands(f"{number:016x}", 0, number) for number in range(1, 130)]
+    for each in made_up:
+        await came(record, each)
+    assert office.database.rows("SELECT count(*) FROM hall.events") == [(129,)]
+    assert office.database.rows("SELECT count(*) FROM hall.stores") == [(100,)]
+    await said(record, A, 0, 1)
+    assert office.database.rows("SELECT count(*) FROM hall.stores") == [(100,)]
+
+
+# What is asked for, and when.
+
+
+@dataclass
+class Servers:
+    """As far as one look asks them: the stream's last sequence, the sequence up to which all is
+    acknowledged, and how many messages wait and are given out."""
+
+    last: int = 0
+    floor: int = 0
+    pending: int = 0
+    given: int = 0
+
+    async def ask(self, subject: str) -> Json:
+        if subject.startswith("STREAM.INFO"):
+            return {"state": {"last_seq": self.last}}
+        floor = {"stream_seq": self.floor}
+        return {
+            "ack_floor": floor,
+            "num_pending": self.pending,
+            "num_ack_pending": self.given,
+        }
+
+
+@dataclass
+class Asking:
+    """Looks, and what halls were asked for by it; they reply `reply`."""
+
+    record: Record
+    servers: Servers = field(default_factory=Servers)
+    asked: list[Json] = field(default_factory=list[Json])
+    reply: Json = field(default_factory=dict[str, Any])
+    holes: Holes = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.holes = self.another()
+
+    def another(self) -> Holes:
+        """Another worker's."""
+        return Holes(cast("NatsConfig", None), self.record)
+
+    async def look(self, by: Holes | None = None) -> list[list[list[int]]]:
+        """The ranges that halls are asked for."""
+        self.asked.clear()
+        await (by or self.holes).look(cast("Link", self.servers))
+        return [each["ranges"] for each in self.asked]
+
+
+@pytest.fixture
+def asking(record: Record, monkeypatch: pytest.MonkeyPatch) -> Asking:
+    asking = Asking(record)
+
+    async def send(_links: object, _hall: str, name: str, body: Json, _ttl: float) -> Json:
+        assert name == "tell_again"
+        asking.asked.append(json.loads(json.dumps(body)))
+        nothing: Json = {"again": 0, "gone": [], "void": []}
+        return {"ok": True, "result": nothing, **asking.reply}
+
+    monkeypatch.setattr(holes, "send_command", send)
+    return asking
+
+
+def later(office: Office) -> None:
+    """A minute after halls were asked."""
+    office.database.rows("UPDATE hall.stores SET asked_at = asked_at - interval '61 s'")
+
+
+async def test_what_is_on_its_way_is_not_asked_for(record: Record, asking: Asking) -> None:
+    await came(record, stands(A, 0, 1))
+    await said(record, A, 0, 9)
+    asking.servers = Servers(last=7, floor=1, pending=6)
+    assert await asking.look() == []
+    asking.servers.floor = 6
+    asking.servers.pending = 1
+    assert await asking.look() == []
+    await came(record, stands(A, 1, 6), stands(A, 8, 9))
+    asking.servers.floor = 7
+    assert await asking.look() == [[[7, 8]]]
+
+
+async def test_another_worker_goes_on_with_what_one_noticed_and_asks_for_nothing_else(
+    record: Record, asking: Asking
+) -> None:
+    await came(record, stands(A, 0, 1), stands(A, 2, 3))
+    asking.servers = Servers(last=7, floor=5, pending=2)
+    assert await asking.look() == []
+    await came(record, stands(A, 4, 5))
+    assert await asking.look(asking.another()) == []
+    asking.servers.floor = 7
+    assert await asking.look(asking.another()) == [[[2, 2]]]
+
+
+async def test_nothing_is_on_its_way_when_nobody_has_anything(
+    record: Record, asking: Asking
+) -> None:
+    """A consumer that was given another stream is ahead of it, or behind for ever."""
+    await came(record, stands(A, 1, 2), stands(A, 4, 5))
+    asking.servers = Servers(last=7, floor=3)
+    assert await asking.look() == []
+    assert await asking.look() == [[[3, 4]]]
+
+
+async def test_what_nobody_acknowledges_holds_nothing_up_for_ever(
+    record: Record, asking: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await came(record, stands(A, 1, 2), stands(A, 4, 5))
+    asking.servers = Servers(last=7, floor=3, given=1)
+    assert [await asking.look() for _ in range(3)] == [[], [], []]
+    monkeypatch.setattr(holes, "STUCK_S", -1.0)
+    assert await asking.look() == [[[3, 4]]]
+
+
+async def test_a_hall_is_asked_once_a_minute_for_the_same(
+    office: Office, record: Record, asking: Asking
+) -> None:
+    await came(record, stands(A, 1, 2), stands(A, 4, 5))
+    await asking.look()
+    assert await asking.look() == [[[3, 4]]]
+    assert await asking.look() == []
+    assert asking.holes.figures.missing == 2
+    later(office)
+    assert await asking.look(asking.another()) == [[[3, 4]]]
+    await came(record, stands(A, 6, 7))
+    await asking.look()
+    assert await asking.look() == [[[3, 4], [6, 6]]]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        {"ok": False, "error": "still telling\n\x1b[2J"},
+        {"result": None},
+        {"result": {"again": -1, "gone": [], "void": []}},
+        {"result": {"again": 1, "gone": [[4, 3]], "void": []}},
+        {"result": {"again": 1, "gone": [], "void": [[1, 2**70]]}},
+    ],
+)
+async def test_what_is_no_answer_changes_nothing(
+    office: Office,
+    record: Record,
+    asking: Asking,
+    reply: Json,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await came(record, stands(A, 1, 2), stands(A, 4, 5))
+    asking.reply = reply
+    await asking.look()
+    assert await asking.look() == [[[3, 4]]]
+    assert missing(office) == {A: "{[3,5)}"}
+    assert all(each.message.isprintable() for each in caplog.records)
+
+
+async def test_what_is_gone_is_so_until_it_comes(
+    office: Office, record: Record, asking: Asking
+) -> None:
+    await came(record, stands(A, 1, 2), stands(A, 6, 7))
+    asking.reply = {"result": {"again": 0, "gone": [[1, 4]], "void": [[6, 99]]}}
+    await asking.look()
+    assert await asking.look() == [[[3, 6]]]
+    assert missing(office) == {A: "{[5,6)}"}
+    await asking.look()
+    figures = asking.holes.figures
+    assert (figures.missing, figures.again, figures.gone) == (1, 0, 2)
+    await came(record, stands(A, 2, 3), stands(A, 4, 5))
+    await asking.look()
+    assert (figures.missing, figures.again, figures.gone) == (0, 1, 1)
+
+
+async def test_of_many_holes_some_are_asked_for_and_of_too_many_none(
+    office: Office, record: Record, asking: Asking
+) -> None:
+    await came(record, *(stands(A, 2 * n, 2 * n + 1) for n in range(200)))
+    await asking.look()
+    (ranges,) = await asking.look()
+    assert len(ranges) == holes.RANGES
+    office.database.rows(
+        "UPDATE hall.stores SET accounted = range_agg FROM "
+        "(SELECT range_agg(int8range(2 * n, 2 * n + 1)) FROM generate_series(1, 3002) AS n) AS many"
+    )
+    await asking.look()
+    assert asking.holes.figures.gone == 3001
+    assert missing(office) == {A: "{}"}
 
 
 # What is done about it.

@@ -61,7 +61,6 @@ class Database:
         """Nothing has come in."""
         for table in ("events", "days", "seen", "poison", "halls", "stores"):
             self.rows(f"DELETE FROM hall.{table}")
-        self.rows("UPDATE hall.look SET last = NULL")
 
     def rows(self, query: str, values: Sequence[object] = (), role: str = "postgres") -> list[Any]:
         """What a role reads; by default the superuser."""

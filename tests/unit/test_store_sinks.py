@@ -97,7 +97,9 @@ def test_what_is_missed_is_there_or_gone_or_nothing(tmp_path: Path) -> None:
         assert sinks.missed(SINK, [(1, 2), (3, 4), (6, 8)], 9) == Missed(
             [(3, 4), (5, 7)], [(1, 2), (3, 3)], [(8, 8)]
         )
-        assert sinks.missed(SINK, [(1, 20)], 9) == Missed([(3, 4), (4, 7)], [(1, 3)], [(8, 20)])
+        assert sinks.missed(SINK, [(1, 20)], 9) == Missed(
+            [(3, 4), (4, 7)], [(1, 3)], [(8, 9), (10, 20)]
+        )
         assert sinks.missed(SINK, [(1, 20), (21, 22)], 1) == Missed([(3, 4)], [(1, 3)], [])
         assert sinks.missed(SINK, [(4, 6), (8, 9)], 1) == Missed([(3, 4)], [], [(5, 6), (8, 9)])
         assert sinks.missed(SINK, [(10, 2**63 - 1)], 9) == Missed([], [], [(10, 2**63 - 1)])

@@ -1,3 +1,5 @@
+-- depends: 0003_console
+
 -- What of the halls' outboxes the record accounts for, and so what is missing: a server can lose
 -- what it acknowledged. A store is one gateway's, until it is replaced or restored; a position is a
 -- row of its outbox.
@@ -20,9 +22,10 @@ CREATE TABLE hall.stores (
             '(]'
         )) - accounted
     ) STORED,
-    -- What was missing at the last look (hall.look).
+    -- What was missing when the stream of events was as far as the sequence `noticed_at`.
     noticed int8multirange NOT NULL DEFAULT '{}',
-    -- What the hall was last asked for, and when; how many events it has told again, ever.
+    noticed_at bigint,
+    -- What the hall was last asked for, and when; how many positions came after that, ever.
     asked int8multirange NOT NULL DEFAULT '{}',
     asked_at timestamptz,
     again bigint NOT NULL DEFAULT 0,
@@ -30,18 +33,17 @@ CREATE TABLE hall.stores (
 ) WITH (fillfactor = 70);
 CREATE INDEX stores_missing ON hall.stores (hall) WHERE NOT isempty(missing);
 
--- The last look for what is missing: how far the stream of events was then. Null: nothing was.
-CREATE TABLE hall.look (
-    one boolean PRIMARY KEY DEFAULT true CHECK (one),
-    last bigint,
-    at timestamptz
-);
-INSERT INTO hall.look DEFAULT VALUES;
-
 -- How many positions there are in it.
 CREATE FUNCTION hall.size(positions int8multirange) RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT coalesce(sum(upper(part) - lower(part)), 0)::bigint FROM unnest(positions) AS part
+$$;
+
+-- Whether a store is known, or the hall has few: one that makes up stores fills no table.
+CREATE FUNCTION hall.has_room(of_hall text, of_store text) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT FROM hall.stores WHERE (hall, store) = (of_hall, of_store))
+        OR (SELECT count(*) FROM hall.stores WHERE hall = of_hall) < 100
 $$;
 
 -- Halls whose servers lost something: what is asked for, what was told again, what is lost for
@@ -53,7 +55,5 @@ SELECT hall, sum(hall.size(missing * asked))::bigint AS missing,
 FROM hall.stores WHERE missing && asked OR again > 0 OR NOT isempty(gone) GROUP BY hall;
 
 GRANT INSERT, SELECT, UPDATE ON hall.stores TO hall_ingest;
-GRANT SELECT, UPDATE ON hall.look TO hall_ingest;
 GRANT SELECT ON hall.shortfalls TO hall_ingest;
 GRANT SELECT ON hall.stores, hall.shortfalls TO hall_console;
-GRANT EXECUTE ON FUNCTION hall.size(int8multirange) TO hall_ingest, hall_console;

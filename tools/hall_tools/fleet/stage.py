@@ -161,7 +161,7 @@ class Stage:
     async def empty(self, *, stream: bool) -> None:
         """Empty tables, and consumers that begin with the oldest message; `stream`: nothing is in
         the streams either. No worker may run."""
-        await self.run_sql(f"TRUNCATE {_TABLES}", "UPDATE hall.look SET last = NULL", "CHECKPOINT")
+        await self.run_sql(f"TRUNCATE {_TABLES}", "CHECKPOINT")
         async with self._streams() as js:
             for name in (subjects.EVENTS_STREAM, subjects.STATES_STREAM):
                 if stream:
@@ -176,12 +176,11 @@ class Stage:
         servers = (await self._copies()).get(stream, {})
         return next((self.cluster.node(n) for n, state in servers.items() if state == LEADS), None)
 
-    async def amiss(self, within_s: float, without: NatsNode | None = None) -> list[NatsNode]:
-        """Wait until every node, but for one that is away, is well and has had all of each stream
-        and consumer once, for while much is written one or the other is always a little behind.
-        Those of which that did not hold after so long; all of them when a stream or a consumer has
-        no leader."""
-        nodes = [node for node in self.cluster.nodes if node is not without]
+    async def amiss(self, within_s: float) -> list[NatsNode]:
+        """Wait until every node is well and has had all of each stream and consumer once, for while
+        much is written one or the other is always a little behind. Those of which that did not hold
+        after so long; all of them when a stream or a consumer has no leader."""
+        nodes = self.cluster.nodes
         names = {node.name for node in nodes}
         had: set[tuple[str, str]] = set()
         deadline = time.monotonic() + within_s
