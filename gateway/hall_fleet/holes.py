@@ -27,7 +27,7 @@ from hall_gateway.toml_input import ConfigError
 from hall_gateway.wire import one_line
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from hall_fleet import logins
+from hall_fleet import logins, streams
 from hall_fleet.ingest_config import NatsConfig
 from hall_fleet.link import Link, LinkError
 from hall_fleet.positions import MOST, multirange, parts
@@ -40,8 +40,9 @@ HALLS = 200
 RANGES = 100
 """That a hall is asked for at once."""
 REPLY_S = 10.0
-STUCK_S = 300.0
-"""What the consumer gave out and nobody acknowledged for so long was given out ten times."""
+STUCK_S = 3.0 * streams.ACK_WAIT_S
+"""What was given out and not acknowledged for so long was given out three times. nats-server 2.9 can
+lose count of what was, after it was killed, and stays behind for ever then."""
 EVERYTHING = 2**62
 """As a sequence of the stream."""
 
