@@ -41,8 +41,8 @@ RANGES = 100
 """That a hall is asked for at once."""
 REPLY_S = 10.0
 STUCK_S = 3.0 * streams.ACK_WAIT_S
-"""What was given out and not acknowledged for so long was given out three times. nats-server 2.9 can
-lose count of what was, after it was killed, and stays behind for ever then."""
+"""What was given out and not acknowledged for so long was given out three times. nats-server 2.9
+can lose count of what was, after it was killed, and stays behind for ever then."""
 EVERYTHING = 2**62
 """As a sequence of the stream."""
 
