@@ -128,9 +128,11 @@ def once(rows: Iterable[Row]) -> tuple[list[Row], list[Row]]:
     found: dict[tuple[str, str, str], Row] = {}
     others: list[Row] = []
     for row in rows:
-        first = found.setdefault((row.event.hall, row.event.id, row.event.time), row)
-        if first is not row:
+        key = (row.event.hall, row.event.id, row.event.time)
+        if key in found:
             others.append(row)
+        else:
+            found[key] = row
     return list(found.values()), others
 
 

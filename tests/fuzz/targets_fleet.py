@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from hall_fleet import batch, message, sender, states
+from hall_fleet import batch, message, positions, sender, states
 from hall_fleet.console.settings import FleetConfig
 from hall_fleet.ingest_config import IngestConfig
 from hall_gateway import (
@@ -73,7 +73,12 @@ def event(data: bytes) -> bool:
         _poison(whole, error)
         return False
     row = batch.Row(found, whole)
-    assert batch.once([row, row]) == [row]
+    assert batch.once([row, row]) == ([row], [row])
+    if found.span is not None:
+        store, after, position = found.span
+        assert 0 <= after < position <= positions.MOST
+        texts = positions.accounted([(found.hall, found.span)] * 2)
+        assert texts == ([found.hall], [store], [f"{{({after},{position}]}}"])
     _copied(batch.events_copy([row, row]), 2, 9)
     sums = batch.Sums()
     sums.add(found.hall, found.adds)
@@ -305,7 +310,11 @@ EVENTS = _seen()
 
 
 def events() -> list[bytes]:
-    more = [(EVENTS[0][0], EVENTS[0][1], '{"a":"\\u0000"}')]
+    stands = {subjects.POSITION_HEADER: f"{STORE}/17/19"}
+    more = [
+        (EVENTS[0][0], EVENTS[0][1], '{"a":"\\u0000"}'),
+        (EVENTS[0][0], {**EVENTS[0][1], **stands}, EVENTS[0][2]),
+    ]
     return [json.dumps(each, ensure_ascii=False).encode() for each in (*EVENTS, *more)]
 
 
