@@ -37,6 +37,13 @@ class StrictClient(Client):
             info["tls_required"] = True
         await super()._process_info(info, initial_connection)
 
+    async def _process_op_err(self, e: Exception) -> None:
+        """What was not sent goes nowhere any more: nats-py would try to send it, and end halfway
+        through closing, with nobody told."""
+        self._pending = []
+        self._pending_data_size = 0
+        await super()._process_op_err(e)
+
     def abort(self) -> None:
         """Let go of the socket, which close() leaves when the other side takes nothing."""
         if isinstance(transport := self._transport, TcpTransport):
