@@ -118,7 +118,7 @@ def _print_outcome(outcome: Outcome) -> None:
         "a NATS server that did not get whole by itself, started once more", f"{outcome.again}"
     )
     table.add_row(
-        "an event that NATS had acknowledged and lost, told again", f"{outcome.told_again}"
+        "an event that came when its hall was asked for what NATS had lost", f"{outcome.told_again}"
     )
     console.print(table)
     account = outcome.account
