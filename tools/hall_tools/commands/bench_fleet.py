@@ -24,7 +24,7 @@ from hall_tools.bench.fleet_report import NOTES, targets
 from hall_tools.bench.tables import Target
 from hall_tools.errors import UserError
 from hall_tools.fleet.fault_run import Outcome
-from hall_tools.fleet.faults import KINDS
+from hall_tools.fleet.faults import KINDS, LONG_KINDS
 from hall_tools.fleet.places import MOST
 from hall_tools.progress import progress
 from hall_tools.until_stopped import Result, until_stopped
@@ -112,7 +112,7 @@ def _print_outcome(outcome: Outcome) -> None:
     console = Console(width=None if os.isatty(1) else 110, highlight=False)
     table = tables.table(f"{outcome.halls} halls, seed {outcome.seed}", "what")
     table.add_column("how often", justify="right", no_wrap=True)
-    for kind, meaning in KINDS.items():
+    for kind, meaning in {**KINDS, **LONG_KINDS}.items():
         table.add_row(meaning, f"{outcome.done.get(kind, 0)}")
     table.add_row(
         "a NATS server that did not get whole by itself, started once more", f"{outcome.again}"

@@ -82,8 +82,8 @@ class Way:
 class Outcome:
     """What was done to so many halls and their back office, and the account at the end; `again`:
     NATS servers that had to be started once more, as they did not get whole alone; `told_again`:
-    events that came when halls were asked for what the servers had lost; `healed_s`: from the last fault until all was
-    delivered."""
+    events that came when halls were asked for what the servers had lost; `healed_s`: from the last
+    fault until all was delivered."""
 
     seed: int
     halls: int

@@ -11,9 +11,11 @@ import asyncio
 import os
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Protocol
 
+from hall_fleet import streams
 from hall_fleet.link import LinkError
 from hall_fleet.logins import EVENTS_CONSUMER
 from hall_gateway import jetstream_subjects as subjects
@@ -31,6 +33,11 @@ KINDS = {
     "events_lost": "the stream loses events that it acknowledged, before a worker had them",
     "hall_cut_off": "a hall's connections freeze or are reset, and stay away for some seconds",
 }
+"""What a test does once, in some seconds."""
+LONG_KINDS = {"hall_away": "a hall's connections are away for longer than a stream knows ids"}
+"""What a long run does beside all others."""
+LONG_S = 30.0 + streams.WINDOW_S
+"""How long such a hall stays away."""
 AWAY_S = (0.3, 2.5)
 """How long what was hit stays away."""
 STUCK_S = 20.0
@@ -61,7 +68,7 @@ class Faults:
         self.done: Counter[str] = Counter()
         self.again = 0
         self._stage = stage
-        self._ways = list(ways)
+        self._ways = [(way, asyncio.Lock()) for way in ways]
         self._chance = chance
         self._nats, self._postgres, self._workers = asyncio.Lock(), asyncio.Lock(), asyncio.Lock()
         self._kinds: dict[str, Callable[[], Awaitable[None]]] = {
@@ -94,7 +101,13 @@ class Faults:
 
     async def for_a_while(self, seconds: float, heard: Callable[[str], None]) -> None:
         """One after the other and sometimes two together, until the time is over; `heard` is told
-        which."""
+        which. Beside them one hall after the other is away, when there is time for that."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._one_by_one(seconds, heard))
+            for _ in range(int(seconds // LONG_S)):
+                await self._hall_away()
+
+    async def _one_by_one(self, seconds: float, heard: Callable[[str], None]) -> None:
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
         while loop.time() < until:
@@ -190,11 +203,28 @@ class Faults:
                     pass  # another fault is going on
                 await asyncio.sleep(LOOK_S)
 
-    async def _hall_cut_off(self) -> None:
-        way = self._chance.choice(self._ways)
-        way.hold()
-        if self._chance.random() < 0.5:
+    async def _hall_away(self) -> None:
+        async with self._one_way() as way:
+            way.hold()
             way.reset()
-        await self._stay_away()
-        way.reset()
-        way.resume()
+            await asyncio.sleep(LONG_S)
+            way.reset()
+            way.resume()
+        self.done["hall_away"] += 1
+
+    async def _hall_cut_off(self) -> None:
+        async with self._one_way() as way:
+            way.hold()
+            if self._chance.random() < 0.5:
+                way.reset()
+            await self._stay_away()
+            way.reset()
+            way.resume()
+
+    @asynccontextmanager
+    async def _one_way(self) -> AsyncGenerator[Cuttable]:
+        """One to which nothing else is done meanwhile."""
+        free = [(way, lock) for way, lock in self._ways if not lock.locked()]
+        way, lock = self._chance.choice(free or self._ways)
+        async with lock:
+            yield way
