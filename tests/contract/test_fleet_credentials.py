@@ -17,6 +17,7 @@ from hall_tools.fleet.reload import reload
 from hall_tools.ports import free_port
 from nats.aio.client import Client
 from nats.js.api import AckPolicy, ConsumerConfig
+from support.nats_flush import flushed
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -51,11 +52,11 @@ class Login:
 
     async def publish(self, subject: str, content: bytes = b"{}") -> None:
         await self.nats.publish(subject, content)
-        await self.nats.flush()
+        await flushed(self.nats)
 
     async def read(self, subject: str) -> None:
         await self.nats.subscribe(subject)
-        await self.nats.flush()
+        await flushed(self.nats)
 
 
 @dataclass
@@ -116,9 +117,10 @@ async def test_a_hall_sends_its_events_and_state_and_takes_its_commands(office: 
     state = await streams.publish(subjects.state("a"), b"{}")
     assert (event.stream, state.stream) == (subjects.EVENTS_STREAM, subjects.STATES_STREAM)
     commands = await hall.nats.subscribe(subjects.command("a", "*"))
-    await hall.nats.flush()
+    await flushed(hall.nats)
     backoffice = office.logins[0]
     answers = await backoffice.nats.subscribe(subjects.reply("a", "1"))
+    await flushed(backoffice.nats)
     await backoffice.publish(subjects.command("a", "call"), b'{"id":"1"}')
     assert (await commands.next_msg(BUSY_S)).data == b'{"id":"1"}'
     await hall.publish(subjects.reply("a", "1"), b'{"ok":true}')

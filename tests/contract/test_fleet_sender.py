@@ -17,6 +17,7 @@ from hall_tools.fleet.credentials import Credentials
 from hall_tools.fleet.nats_server import NatsCluster
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from support.nats_flush import flushed
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -47,7 +48,7 @@ class Office:
             error_cb=self._complained,
         )
         await self.hall.subscribe(subjects.command("a", "*"), cb=self._take)
-        await self.hall.flush()
+        await flushed(self.hall)
 
     async def _take(self, message: Msg) -> None:
         """The n-th time it is heard it gets the n-th of `replies`, nothing when that is empty."""

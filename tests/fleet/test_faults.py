@@ -21,6 +21,7 @@ from hall_tools.fleet.faults import KINDS
 from hall_tools.fleet.places import hall_id
 from hall_tools.fleet.stage import Stage
 from nats.aio.client import Client
+from support.nats_flush import flushed
 from support.office import office_folder
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
@@ -104,7 +105,7 @@ async def test_a_login_of_one_hall_has_no_power_over_another(stage: Stage) -> No
             error_cb=complained,
         )
         await attacker.publish(subjects.event(VICTIM, "rating", "given"), b"{}")
-        await attacker.flush()
+        await flushed(attacker)
         forged = {**_attributes(VICTIM), "Nats-Msg-Id": "door/00000001/1"}
         own = subjects.event(ATTACKER, "count", "passage")
         body = json.dumps({"direction": "in"}).encode()
@@ -116,7 +117,7 @@ async def test_a_login_of_one_hall_has_no_power_over_another(stage: Stage) -> No
             id = f"door/{door.device.epoch:08x}/{door.device.seq + ahead}"
             squatted = {**_attributes(ATTACKER, id), "Nats-Msg-Id": id}
             await attacker.publish(own, body, headers=squatted)
-        await attacker.flush()
+        await flushed(attacker)
         squatted_on = door.acked + 20
 
         async def went_on() -> bool:

@@ -29,6 +29,7 @@ from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError
 
 from support.core_hall import PLAN, Clock, Hall, open_hall
+from support.nats_flush import flushed
 
 BUSY_S = 40.0
 """For what takes ms on a quiet machine."""
@@ -99,7 +100,7 @@ class BackOffice:
     async def listen(self, subject: str) -> Any:
         """A subscription to read from with next_msg()."""
         listening = await self.nats.subscribe(subject)  # pyright: ignore[reportUnknownMemberType]
-        await self.nats.flush()
+        await flushed(self.nats)
         return listening
 
     def hall(self, hall: str) -> Path:
