@@ -55,6 +55,14 @@ def test_a_sink_answers_for_what_it_took(tmp_path: Path) -> None:
         assert spans(store, after=5) == [(5, 6)]
 
 
+def test_positions_have_no_gap(tmp_path: Path) -> None:
+    """Whatever is added a second time: a gap would look like a row that was deleted."""
+    with opened(tmp_path / "hall.db") as store:
+        for id in ("a", "a", "b", "c", "c", "d"):
+            store.sinks.add(id, ("floor", "dry"), b"{}", NOW)
+        assert spans(store) == [(0, 1), (1, 2), (2, 3), (3, 4)]
+
+
 def test_what_is_under_way_is_not_passed_over(tmp_path: Path) -> None:
     """Else it would not come again when the connection is lost."""
     with opened(tmp_path / "hall.db", "hall.rating.*") as store:
